@@ -1,0 +1,1 @@
+"""Predictive maintenance: simulate locomotives, process telemetry, train and bundle the risk model."""

@@ -1,0 +1,1 @@
+"""Commands of the service: each module is one of them, and its `main` takes argv."""

@@ -1,0 +1,92 @@
+"""Command `data_processing.py`: from raw telemetry to labelled rows with causal features."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from loguru import logger
+
+from pmd.cli import console
+from pmd.settings import Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Process as `arguments` (default: the command line) say; return the exit code."""
+    settings = Settings.from_environ(os.environ)
+    options = _parser(settings).parse(sys.argv[1:] if arguments is None else arguments)
+
+    def failed(message: str) -> None:
+        if options.json:
+            console.write_product(_failure(message))
+
+    with console.logging_to(settings.logs_dir):
+        return console.run(lambda: _process(options, settings), failed)
+
+
+def _failure(message: str) -> str:
+    return json.dumps({"status": "error", "error": message}, ensure_ascii=False)
+
+
+def _parser(settings: Settings) -> console.Parser:
+    parser = console.Parser(
+        failure_document=_failure,
+        description="Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales.",
+    )
+    add = parser.add_argument
+    add("--input", type=Path, default=settings.raw_telemetry, help="télémétrie brute CSV")
+    add("--maintenance", type=Path,
+        help="ordres de travail CSV (défaut : data/maintenance.csv s'il existe)")  # fmt: skip
+    add("--output", type=Path, default=settings.processed_telemetry, help="table à écrire")
+    add("--rejects", type=Path, default=settings.rejects, help="lignes rejetées, à écrire")
+    add("--horizon-hours", type=console.positive, default=24.0,
+        help="étiquette 1 si une panne survient dans ce délai (défaut : 24)")  # fmt: skip
+    add("--json", action="store_true", help="imprime un seul document JSON")
+    return parser
+
+
+def _process(options: argparse.Namespace, settings: Settings) -> None:
+    from pmd.features import add_features
+    from pmd.processing import label_telemetry
+    from pmd.telemetry_file import write_csv
+
+    labelled = label_telemetry(
+        options.input, _maintenance(options, settings), options.horizon_hours
+    )
+    rows = add_features(labelled.rows)
+    rows["horizon_hours"] = options.horizon_hours
+    rows["failure"] = rows.pop("failure")
+    write_csv(rows, options.output)
+    write_csv(labelled.rejects, options.rejects)
+    account = labelled.account
+    logger.info(
+        "{} lignes lues = {} gardées + {} rejetées + {} doublons + {} en réparation + {} sans "
+        "horizon observé", account.read, account.kept, account.rejected, account.duplicates,
+        account.in_repair, account.unobserved)  # fmt: skip
+    logger.info("{} positives à {:g} h de {} pannes, écrites dans {}", account.positives,
+        options.horizon_hours, account.failures, options.output)  # fmt: skip
+    if len(labelled.rejects):
+        logger.warning("{} rejets gardés dans {}", len(labelled.rejects), options.rejects)
+    if options.json:
+        document = {
+            "status": "ok",
+            "error": None,
+            "processed": str(options.output.resolve()),
+            "rejects": str(options.rejects.resolve()),
+            **asdict(account),
+        }
+        console.write_product(json.dumps(document, ensure_ascii=False))
+
+
+def _maintenance(options: argparse.Namespace, settings: Settings) -> Path | None:
+    """The work orders to use; without any, rows in repair cannot be told, which is said."""
+    if options.maintenance:
+        return Path(options.maintenance)
+    if settings.maintenance.is_file():
+        return settings.maintenance
+    logger.warning("{} absent : lignes en réparation non écartées", settings.maintenance)
+    return None

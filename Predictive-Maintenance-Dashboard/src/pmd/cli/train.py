@@ -1,0 +1,156 @@
+"""Command `model_training.py`: from a table to a model file and a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loguru import logger
+from tqdm import tqdm
+
+from pmd.cli import console
+from pmd.errors import InvalidOption
+from pmd.manifest import TrainingSummary
+from pmd.sensors import BY_NAME, SENSOR_NAMES
+from pmd.settings import Settings
+
+if TYPE_CHECKING:
+    from pmd.training_table import Columns, TrainingTable
+
+DEFAULT_COST_MISS = 10.0
+DEFAULT_COST_FALSE_ALARM = 1.0
+DEFAULT_HORIZON_HOURS = 24.0
+_SIGNS = {"+": 1, "-": -1, "0": 0}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train as `arguments` (default: the command line) say; return the exit code."""
+    settings = Settings.from_environ(os.environ)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(settings).parse(arguments)
+
+    def failed(message: str) -> None:
+        if options.json:
+            console.write_product(_failure(message))
+
+    with console.logging_to(settings.logs_dir):
+        return console.run(lambda: _train(options, settings), failed)
+
+
+def _failure(message: str) -> str:
+    return TrainingSummary(
+        status="error", error=message, bundle=None, model_file=None, manifest=None
+    ).model_dump_json()
+
+
+def _parser(settings: Settings) -> console.Parser:
+    parser = console.Parser(
+        failure_document=_failure,
+        description="Entraîne la forêt aléatoire de risque, l'étalonne, la juge et écrit son lot.",
+    )
+    add = parser.add_argument
+    add("--input", type=Path, help="table CSV (défaut : data/processed_telemetry.csv)")
+    add("--maintenance", type=Path, help="ordres de travail CSV, pour une télémétrie brute")
+    add("--features", help="variables, séparées par des virgules (défaut : les quatre mesures)")
+    add("--target", help="colonne cible, 0 ou 1 (défaut : failure)")
+    add("--group", help="colonne des groupes à ne pas partager (locomotive)")
+    add("--time", help="colonne des horodatages")
+    add("--monotone", help="sens du risque, par exemple vibration=+,flow_rate=-")
+    add("--horizon-hours", type=console.positive, default=DEFAULT_HORIZON_HOURS,
+        help="délai de panne de l'étiquette, pour une télémétrie brute (défaut : 24)")  # fmt: skip
+    add("--cost-miss", type=console.positive, default=DEFAULT_COST_MISS,
+        help="coût d'une lecture de panne manquée (défaut : 10)")  # fmt: skip
+    add("--cost-false-alarm", type=console.positive, default=DEFAULT_COST_FALSE_ALARM,
+        help="coût d'une lecture en fausse alerte (défaut : 1)")  # fmt: skip
+    add("--seed", type=console.whole(0), default=42, help="graine des tirages (défaut : 42)")
+    add("--bundles", type=Path, default=settings.bundles, help="dossier des lots versionnés")
+    add("--model-file", type=Path, default=settings.model_file, help="fichier joblib du modèle")
+    add("--json", action="store_true", help="imprime un seul document JSON")
+    return parser
+
+
+def _train(options: argparse.Namespace, settings: Settings) -> None:
+    with tqdm(total=5, disable=None, leave=False, unit="étape") as bar:
+
+        def progress(step: str) -> None:
+            bar.set_description(step)
+            bar.update()
+
+        progress("lecture")
+        from pmd.evaluation import Costs
+        from pmd.model_bundle import write_bundle
+        from pmd.report import training_report
+        from pmd.training import train
+
+        table = _table(options, settings)
+        for reason, rows in table.rejects.items():
+            logger.warning("{} lignes laissées de côté — {}", rows, reason)
+        costs = Costs(options.cost_miss, options.cost_false_alarm)
+        trained = train(table, costs, options.seed, progress)
+        progress("export")
+        bundle = write_bundle(trained, options.bundles, options.model_file, datetime.now(UTC))
+    logger.info("modèle écrit dans {}, lot {}", options.model_file, bundle.folder)
+    summary = TrainingSummary(
+        status="ok",
+        error=None,
+        bundle=str(bundle.folder.resolve()),
+        model_file=str(options.model_file.resolve()),
+        manifest=bundle.manifest,
+    )
+    report = training_report(trained, bundle.manifest)
+    console.write_product(summary.model_dump_json() if options.json else report)
+
+
+def _table(options: argparse.Namespace, settings: Settings) -> TrainingTable:
+    from pmd.training_table import any_table, telemetry_table
+
+    path = options.input or settings.processed_telemetry
+    generic = (options.features, options.target, options.group, options.time, options.monotone)
+    if generic == (None,) * 5:
+        return telemetry_table(path, options.maintenance, options.horizon_hours)
+    if options.maintenance:
+        raise InvalidOption(
+            "--maintenance ne va pas avec --features, --target, --group, --time ni --monotone : "
+            "ces options décrivent une table déjà étiquetée."
+        )
+    return any_table(path, _columns(options))
+
+
+def _columns(options: argparse.Namespace) -> Columns:
+    from pmd.training_table import Columns
+
+    features = _names(options.features) if options.features else SENSOR_NAMES
+    signs = _signs(options.monotone) if options.monotone is not None else None
+    if signs is None:
+        signs = {name: BY_NAME[name].monotone for name in features if name in BY_NAME}
+    unknown = sorted(set(signs) - set(features))
+    if unknown:
+        raise InvalidOption(f"--monotone nomme {unknown}, absents des variables {list(features)}.")
+    return Columns(
+        features=features,
+        target=options.target or "failure",
+        group=options.group,
+        time=options.time,
+        monotone=tuple(signs.get(name, 0) for name in features),
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise InvalidOption(f"--features « {text} » : noms distincts et non vides attendus.")
+    return names
+
+
+def _signs(text: str) -> dict[str, int]:
+    signs = {}
+    for part in text.split(","):
+        name, _, sign = part.rpartition("=")
+        if sign.strip() not in _SIGNS or not name.strip():
+            raise InvalidOption(f"--monotone « {part} » : attendu nom=+, nom=- ou nom=0.")
+        signs[name.strip()] = _SIGNS[sign.strip()]
+    return signs

@@ -1,0 +1,55 @@
+"""Errors of the service: each message holds the value and the remedy, for the person who must act.
+
+PmdError
+├── UnusableFile          missing, empty, unreadable, or without one usable row
+│   └── MissingColumns    a named column is absent
+├── InvalidOption         a flag or setting whose value cannot be used
+├── UntrainableData       labels, groups or rows that no honest model can be made from
+│   └── LeakingColumns    a feature that gives the answer away
+└── InexactExport         the exported model does not answer as the trained one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class PmdError(Exception):
+    """Root of the errors that a command turns into one line and exit code 1."""
+
+
+class UnusableFile(PmdError):
+    """A file that cannot be read, or that holds nothing usable."""
+
+
+class MissingColumns(UnusableFile):
+    """A file without columns that the command needs."""
+
+    def __init__(self, name: str, missing: Iterable[str], found: Iterable[str]) -> None:
+        super().__init__(
+            f"{name} : colonnes absentes {list(missing)} ; colonnes trouvées {list(found)}. "
+            "Corrigez l'en-tête du fichier ou les noms donnés en option."
+        )
+
+
+class InvalidOption(PmdError):
+    """An option whose value cannot be used."""
+
+
+class UntrainableData(PmdError):
+    """Data from which no model could be trained and judged honestly."""
+
+
+class LeakingColumns(UntrainableData):
+    """Features one of whose values always goes with the same label."""
+
+    def __init__(self, findings: Iterable[str]) -> None:
+        super().__init__(
+            "Fuite de l'étiquette : "
+            + " ; ".join(findings)
+            + ". Retirez ces colonnes de --features : elles contiennent la réponse."
+        )
+
+
+class InexactExport(PmdError):
+    """An ONNX model that differs from the scikit-learn model it was made from."""

@@ -1,0 +1,81 @@
+"""What a bundle says of itself, and the one JSON document of the trainer, as in the contracts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class BundleFile(_Document):
+    sha256: Sha256
+    bytes: Count
+
+
+class Canary(_Document):
+    values: list[float]
+    probability: Probability
+
+
+class HeldOut(_Document):
+    rows: Count
+    positives: Count
+    groups: Count | None
+    split: Annotated[str, Field(min_length=1)]
+
+
+class ManifestFeature(_Document):
+    name: Annotated[str, Field(min_length=1)]
+    unit: str
+    monotone: Literal[-1, 0, 1]
+    minimum: float
+    maximum: float
+
+
+class TrainingData(_Document):
+    name: str
+    sha256: Sha256
+    rows: Count
+
+
+class TrainingWindow(_Document):
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class Manifest(_Document):
+    schema_version: Literal[1]
+    slot: Literal["instant", "trend"]
+    version: Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")]
+    created_at: AwareDatetime
+    target: Annotated[str, Field(min_length=1)]
+    horizon_hours: Annotated[float, Field(gt=0)] | None
+    features: Annotated[list[ManifestFeature], Field(min_length=1)]
+    threshold: Probability
+    cost_miss: Annotated[float, Field(gt=0)]
+    cost_false_alarm: Annotated[float, Field(gt=0)]
+    metrics: dict[str, dict[str, float | None]]
+    held_out: HeldOut
+    training_window: TrainingWindow | None
+    data: Annotated[list[TrainingData], Field(min_length=1)]
+    files: dict[str, BundleFile]
+    libraries: dict[str, str]
+    seed: int
+    canaries: Annotated[list[Canary], Field(min_length=1)]
+    background: Annotated[list[list[float]], Field(max_length=50)]
+
+
+class TrainingSummary(_Document):
+    status: Literal["ok", "error"]
+    error: str | None
+    bundle: str | None
+    model_file: str | None
+    manifest: Manifest | None

@@ -1,0 +1,274 @@
+"""The versioned bundle of a trained model: ONNX twin checked against it, pickle, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import joblib
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType
+
+from pmd.errors import InexactExport, UnusableFile
+from pmd.manifest import (
+    BundleFile,
+    Canary,
+    HeldOut,
+    Manifest,
+    ManifestFeature,
+    TrainingData,
+    TrainingWindow,
+)
+from pmd.sensors import SENSOR_NAMES
+from pmd.telemetry_file import sha256, write_atomically
+from pmd.training import Trained
+
+INPUT_NAME = "readings"
+OPSET = {"": 18, "ai.onnx.ml": 3}
+TOLERANCE = 1e-6
+CHECKED_ROWS = 5000
+BACKGROUND_ROWS = 50
+LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx")
+DANGER_POINTS = (
+    (500.0, 5.0, 2.0, 45.0),
+    (500.0, 5.0, 7.0, 85.0),
+    (500.0, 5.0, 9.0, 95.0),
+    (500.0, 5.0, 15.0, 120.0),
+    (300.0, 2.5, 2.0, 45.0),
+    (320.0, 8.5, 2.0, 45.0),
+)
+"""The operating scenario, a leak and a clogged filter, as canaries of the four readings."""
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle on disk."""
+
+    folder: Path
+    manifest: Manifest
+
+
+class OnnxModel:
+    """The exported model, run on one thread: the same row gives the same bits."""
+
+    def __init__(self, content: bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"]
+        )
+
+    def probabilities(self, values: Rows) -> NDArray[np.float32]:
+        """Risk of each row of `values` (rows, features)."""
+        (answer,) = self._session.run(["probabilities"], {INPUT_NAME: values})
+        return np.asarray(answer, dtype=np.float32)[:, 1]
+
+
+def export_onnx(trained: Trained) -> bytes:
+    """The model as ONNX: input `readings` (rows, features) float32, output `probabilities`.
+
+    The same model gives the same bytes.
+    """
+    kind = FloatTensorType([None, len(trained.table.columns.features)])
+    onnx_model = convert_sklearn(
+        trained.model,
+        name="risk",
+        initial_types=[(INPUT_NAME, kind)],
+        options={"zipmap": False},
+        target_opset=OPSET,
+    )
+    return bytes(onnx_model.SerializeToString())
+
+
+def probing_rows(trained: Trained, count: int) -> Rows:
+    """Rows that an inexact export would betray: random in and around the training range, and on,
+    just below and just above the thresholds of the trees."""
+    values = trained.table.values[trained.split.train]
+    rng = np.random.default_rng(trained.seed)
+    low, high = values.min(axis=0), values.max(axis=0)
+    margin = 0.2 * (high - low)
+    random = rng.uniform(low - margin, high + margin, (count, len(low))).astype(np.float32)
+    for feature, thresholds in enumerate(_split_thresholds(trained)):
+        if len(thresholds):
+            on = rng.choice(thresholds, count).astype(np.float32)
+            nudge = rng.integers(-1, 2, count).astype(np.float32)
+            near = np.nextafter(on, np.where(nudge < 0, -np.inf, np.inf).astype(np.float32))
+            at_split = rng.random(count) < 0.5
+            random[:, feature] = np.where(
+                at_split, np.where(nudge == 0, on, near), random[:, feature]
+            )
+    return random
+
+
+def _split_thresholds(trained: Trained) -> list[NDArray[np.float64]]:
+    trees = [tree.tree_ for tree in trained.model.calibrated_classifiers_[0].estimator.estimators_]
+    features = np.concatenate([tree.feature for tree in trees])
+    thresholds = np.concatenate([tree.threshold for tree in trees])
+    count = len(trained.table.columns.features)
+    return [np.unique(thresholds[features == index]) for index in range(count)]
+
+
+def check_export(trained: Trained, served: OnnxModel, rows: Rows) -> None:
+    """Raise `InexactExport` unless `served` answers and decides as the trained model on `rows`."""
+    expected = trained.model.predict_proba(rows)[:, 1]
+    answered = served.probabilities(rows)
+    gap = float(np.abs(expected - answered).max())
+    flipped = int(((expected > trained.threshold) != (answered > trained.threshold)).sum())
+    if gap > TOLERANCE or flipped:
+        raise InexactExport(
+            f"export ONNX inexact : écart {gap:.1e} (toléré {TOLERANCE:.0e}), {flipped} décisions "
+            f"différentes sur {len(rows)} lignes. Modèle non écrit ; changez --seed ou les versions."
+        )
+
+
+def write_bundle(trained: Trained, bundles: Path, model_file: Path, now: datetime) -> Bundle:
+    """Write the bundle folder under `bundles`, whole or not at all, and the pickle to `model_file`.
+
+    Raises `InexactExport`, or `UnusableFile` when a place cannot be written.
+    """
+    onnx = export_onnx(trained)
+    served = OnnxModel(onnx)
+    check_export(trained, served, probing_rows(trained, CHECKED_ROWS))
+    buffer = io.BytesIO()
+    joblib.dump(trained.model, buffer, compress=3)
+    files = {"model.onnx": onnx, "model.pkl": buffer.getvalue()}
+    created = _free_instant(bundles, onnx, now.astimezone(UTC).replace(microsecond=0))
+    manifest = _manifest(trained, served, files, created)
+    files["manifest.json"] = (manifest.model_dump_json(indent=2) + "\n").encode()
+    folder = bundles / manifest.version
+    _write_folder(folder, files)
+    write_atomically(model_file, lambda file: file.write(files["model.pkl"]))
+    return Bundle(folder, manifest)
+
+
+def _version(onnx: bytes, created: datetime) -> str:
+    return f"{created:%Y%m%dT%H%M%SZ}-{hashlib.sha256(onnx).hexdigest()[:8]}"
+
+
+def _free_instant(bundles: Path, onnx: bytes, created: datetime) -> datetime:
+    """The first second from `created` on whose version is not taken."""
+    while (bundles / _version(onnx, created)).exists():
+        created += timedelta(seconds=1)
+    return created
+
+
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".bundle-"))
+        try:
+            beside.chmod(0o755)
+            for name, content in files.items():
+                write_atomically(beside / name, lambda file, content=content: file.write(content))
+            beside.replace(folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise UnusableFile(
+            f"{folder} : écriture impossible ({error}). Choisissez un autre dossier avec --bundles."
+        ) from error
+
+
+def _manifest(
+    trained: Trained, served: OnnxModel, files: Mapping[str, bytes], created: datetime
+) -> Manifest:
+    table, split = trained.table, trained.split
+    test = table.labels[split.test]
+    slot: Literal["instant"] = "instant"
+    return Manifest(
+        schema_version=1,
+        slot=slot,
+        version=_version(files["model.onnx"], created),
+        created_at=created,
+        target=table.columns.target,
+        horizon_hours=table.horizon_hours,
+        features=_features(trained),
+        threshold=trained.threshold,
+        cost_miss=trained.costs.miss,
+        cost_false_alarm=trained.costs.false_alarm,
+        metrics=trained.metrics,
+        held_out=HeldOut(
+            rows=len(test),
+            positives=int(test.sum()),
+            groups=split.groups,
+            split=split.description,
+        ),
+        training_window=_window(trained),
+        data=[
+            TrainingData(name=path.name, sha256=sha256(path), rows=len(table.labels))
+            for path in table.sources
+        ],
+        files={
+            name: BundleFile(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+            for name, content in files.items()
+        },
+        libraries={name: version(name) for name in LIBRARIES},
+        seed=trained.seed,
+        canaries=_canaries(trained, served),
+        background=_background(trained).tolist(),
+    )
+
+
+def _features(trained: Trained) -> list[ManifestFeature]:
+    columns = trained.table.columns
+    values = trained.table.values[trained.split.train].astype(np.float64)
+    return [
+        ManifestFeature(name=name, unit=unit, monotone=sign, minimum=low, maximum=high)
+        for name, unit, sign, low, high in zip(
+            columns.features,
+            columns.units(),
+            columns.monotone,
+            values.min(axis=0),
+            values.max(axis=0),
+            strict=True,
+        )
+    ]
+
+
+def _window(trained: Trained) -> TrainingWindow | None:
+    if trained.table.times is None:
+        return None
+    times = trained.table.times.iloc[trained.split.train]
+    return TrainingWindow(start=times.min().to_pydatetime(), end=times.max().to_pydatetime())
+
+
+def _background(trained: Trained) -> Rows:
+    """Training rows drawn with the share of positives of the training part, in order of rows."""
+    rows = trained.split.train
+    labels = trained.table.labels[rows]
+    rng = np.random.default_rng(trained.seed)
+    count = min(BACKGROUND_ROWS, len(rows))
+    positives = max(1, round(count * float(labels.mean())))
+    chosen = [
+        rng.choice(rows[labels == label], min(wanted, int((labels == label).sum())), replace=False)
+        for label, wanted in ((1, positives), (0, count - positives))
+    ]
+    return trained.table.values[np.sort(np.concatenate(chosen))]
+
+
+def _canaries(trained: Trained, served: OnnxModel) -> list[Canary]:
+    """Rows whose answers prove a loaded model: danger points, then training rows of all risks."""
+    values = trained.table.values[trained.split.train]
+    ranked = values[np.argsort(served.probabilities(values), kind="stable")]
+    rows = ranked[np.linspace(0, len(ranked) - 1, 10).astype(int)]
+    if trained.table.columns.features == SENSOR_NAMES:
+        rows = np.concatenate([np.array(DANGER_POINTS, dtype=np.float32), rows])
+    answers = served.probabilities(rows)
+    return [
+        Canary(values=row.tolist(), probability=float(answer))
+        for row, answer in zip(rows, answers, strict=True)
+    ]

@@ -1,0 +1,54 @@
+"""The printed report of a training, in French."""
+
+from __future__ import annotations
+
+from pmd.evaluation import Figures
+from pmd.manifest import Manifest
+from pmd.training import Trained
+
+_ROWS = (
+    ("model", "modèle"),
+    ("never_fails", "ne tombe jamais en panne"),
+    ("single_threshold", "seuil sur un capteur"),
+)
+_COLUMNS = (
+    ("average_precision", "préc. moy."),
+    ("roc_auc", "AUC"),
+    ("brier", "Brier"),
+    ("precision", "précision"),
+    ("recall", "rappel"),
+    ("f1", "F1"),
+    ("cost", "coût"),
+)
+
+
+def number(value: float | None, decimals: int) -> str:
+    """French number: decimal comma, narrow no-break space between thousands, dash for None."""
+    if value is None:
+        return "–"
+    return f"{value:,.{decimals}f}".replace(",", "\u202f").replace(".", ",")
+
+
+def training_report(trained: Trained, manifest: Manifest) -> str:
+    """The three predictors side by side on rows that training never saw."""
+    held, rule = manifest.held_out, trained.rule
+    feature = manifest.features[rule.feature]
+    sign = ">" if rule.sign > 0 else "<"
+    header = f"{'':26}" + "".join(f"{title:>12}" for _, title in _COLUMNS)
+    return "\n".join(
+        [
+            f"Évaluation sur {number(held.rows, 0)} lignes jamais vues ({held.split}), "
+            f"dont {number(held.positives, 0)} positives",
+            header,
+            *(f"{title:26}" + _cells(manifest.metrics[key]) for key, title in _ROWS),
+            f"Seuil du modèle : probabilité > {number(manifest.threshold, 4)} "
+            f"(panne manquée {number(manifest.cost_miss, 1)}, "
+            f"fausse alerte {number(manifest.cost_false_alarm, 1)})",
+            f"Seuil sur un capteur : {feature.name} {sign} {number(rule.threshold, 2)} "
+            f"{feature.unit}".rstrip(),
+        ]
+    )
+
+
+def _cells(figures: Figures) -> str:
+    return "".join(f"{number(figures[key], 0 if key == 'cost' else 3):>12}" for key, _ in _COLUMNS)

@@ -1,0 +1,125 @@
+"""Readings of a simulated fleet as they happen: one NDJSON telemetry event per line, for ever."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TextIO
+
+from pmd.sensors import SENSORS, loco_name
+from pmd.simulator import Fleet
+
+Event = dict[str, str | float]
+
+
+class Clock(Protocol):
+    """Time as the stream needs it; `wait` returns True when the stream must stop."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic_s(self) -> float: ...
+
+    def wait(self, seconds: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WallClock:
+    """The machine's clock, until `stop` is set."""
+
+    stop: threading.Event
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> bool:
+        return self.stop.wait(max(0.0, seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """`rate` events per second over the whole fleet; physics `speed` times faster than the clock;
+    `count` events, or no end when None."""
+
+    locos: int
+    rate: float
+    speed: float
+    seed: int
+    count: int | None
+
+
+def fleet_events(plan: StreamPlan, now: Callable[[], datetime]) -> Iterator[Event]:
+    """Events of the locomotives in turn; one in repair, or whose reading is lost, is passed over.
+
+    The values depend on `plan` alone; the instants come from `now` and increase strictly.
+    """
+    fleet = Fleet(plan.locos, plan.locos / plan.rate * plan.speed / 3600, plan.seed)
+    last = datetime.min.replace(tzinfo=UTC)
+    while True:
+        readings = fleet.advance(1)
+        sent = readings.in_service[0] & readings.present[0]
+        for loco in sent.nonzero()[0]:
+            last = max(now(), last + timedelta(microseconds=1))
+            values = readings.values[0, loco].tolist()
+            yield {
+                "loco_id": loco_name(int(loco)),
+                "timestamp": last.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+                **{
+                    sensor.name: round(value, sensor.decimals)
+                    for sensor, value in zip(SENSORS, values, strict=True)
+                },
+            }
+
+
+def write_stream(plan: StreamPlan, out: TextIO, clock: Clock) -> int:
+    """Write events to `out`, one per line and flushed, at the pace of `plan`; return how many.
+
+    Ends at `plan.count`, when `clock` says to stop, or when nobody reads `out` any more.
+    """
+    written = 0
+    due_s = clock.monotonic_s()
+    events = fleet_events(plan, clock.now)
+    while written != plan.count and not clock.wait(due_s - clock.monotonic_s()):
+        try:
+            out.write(json.dumps(next(events)) + "\n")
+            out.flush()
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: closed pipe on Windows
+                raise
+            _forget(out)
+            break
+        written += 1
+        due_s = max(due_s, clock.monotonic_s() - 1) + 1 / plan.rate
+    return written
+
+
+def _forget(out: TextIO) -> None:
+    """Point a broken pipe at nothing, so that the interpreter's last flush does not fail."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, out.fileno())
+    os.close(nothing)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, a termination request or, on Windows, Ctrl-Break sets."""
+    stop = threading.Event()
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGBREAK"):
+        numbers.append(signal.SIGBREAK)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,184 @@
+"""The table that a model learns from: features, labels, and who and when each row is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pmd.errors import InvalidOption, UntrainableData
+from pmd.processing import TELEMETRY_COLUMNS, label_telemetry
+from pmd.sensors import BY_NAME, SENSOR_NAMES
+from pmd.telemetry_file import Table, read_table
+
+HORIZON = "horizon_hours"
+UNREADABLE_SHARE = 0.5  # beyond it the column is wrong, not the rows
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns play which part; `monotone` gives a sign per feature, 0 for none."""
+
+    features: tuple[str, ...] = SENSOR_NAMES
+    target: str = "failure"
+    group: str | None = "loco_id"
+    time: str | None = "timestamp"
+    monotone: tuple[int, ...] = tuple(BY_NAME[name].monotone for name in SENSOR_NAMES)
+
+    def units(self) -> list[str]:
+        return [BY_NAME[name].unit if name in BY_NAME else "" for name in self.features]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTable:
+    """`values` (rows, features) hold float32 numbers, as the served model will see them.
+
+    `groups` and `times` (UTC) are None when no column plays that part; `horizon_hours` is None when
+    the labels come from elsewhere. `rejects` counts the rows left out, by reason.
+    """
+
+    columns: Columns
+    values: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.object_] | None
+    times: pd.Series | None
+    horizon_hours: float | None
+    sources: tuple[Path, ...]
+    rejects: dict[str, int]
+
+
+def telemetry_table(path: Path, maintenance: Path | None, horizon_hours: float) -> TrainingTable:
+    """Table of the instant model: the four readings of processed, or else of raw, telemetry.
+
+    A file with a column `horizon_hours` is a processed one, whose labels are ready; any other is
+    raw and gets its labels here, from `maintenance` and its own `failure` column.
+    """
+    if maintenance is None:
+        table = read_table(path)
+        if HORIZON in table.cells.columns:
+            return _processed(table, path)
+    labelled = label_telemetry(path, maintenance, horizon_hours)
+    rows = labelled.rows
+    return TrainingTable(
+        columns=Columns(),
+        values=rows[list(SENSOR_NAMES)].to_numpy(dtype=np.float32),
+        labels=rows["failure"].to_numpy(dtype=np.int64),
+        groups=rows["loco_id"].to_numpy(dtype=object),
+        times=rows["timestamp"],
+        horizon_hours=horizon_hours,
+        sources=(path,) if maintenance is None else (path, maintenance),
+        rejects=labelled.rejects["reason"].map(_kind).value_counts().to_dict(),
+    )
+
+
+def _kind(reason: str) -> str:
+    """The reason without the value that it quotes."""
+    head, _, tail = reason.partition("«")
+    return head + tail.partition("»")[2].strip() if tail else reason.partition(" de la ligne")[0]
+
+
+def _processed(table: Table, path: Path) -> TrainingTable:
+    table.require((*TELEMETRY_COLUMNS, "failure"))
+    horizon = pd.to_numeric(table.cells[HORIZON], errors="coerce")
+    if horizon.nunique() != 1 or not horizon.iloc[0] > 0:
+        raise UntrainableData(
+            f"{table.name} : la colonne {HORIZON} doit tenir un seul nombre d'heures positif ; "
+            "relancez data_processing.py."
+        )
+    return _assemble(table, path, Columns(), float(horizon.iloc[0]))
+
+
+def any_table(path: Path, columns: Columns) -> TrainingTable:
+    """Table of any CSV whose target column holds 0 and 1.
+
+    A row with a value that cannot be used is left out and counted; a column that holds mostly such
+    values is refused. Raises `UntrainableData`, `MissingColumns`, `UnusableFile`, `InvalidOption`.
+    """
+    return _assemble(read_table(path), path, columns, None)
+
+
+def _assemble(
+    table: Table, path: Path, columns: Columns, horizon_hours: float | None
+) -> TrainingTable:
+    parts = [columns.target, columns.group, columns.time]
+    roles = [name for name in parts if name]
+    clash = sorted({name for name in roles if name in columns.features or roles.count(name) > 1})
+    if clash:
+        raise InvalidOption(
+            f"colonnes à deux rôles : {clash}. Une variable ne peut être aussi la cible, le groupe "
+            "ou le temps."
+        )
+    table.require([*columns.features, *roles])
+    keep, rejects = _Keep(table), {}
+    values = np.column_stack([keep.numbers(name) for name in columns.features])
+    labels = keep.binary(columns.target)
+    groups = keep.filled(columns.group) if columns.group else None
+    times = keep.instants(columns.time) if columns.time else None
+    rejects = keep.rejects
+    mask = keep.mask.to_numpy()
+    if not mask.any():
+        raise UntrainableData(f"{table.name} : aucune ligne utilisable ; rejets : {rejects}.")
+    return TrainingTable(
+        columns=columns,
+        values=values[mask].astype(np.float32),
+        labels=labels[mask].astype(np.int64),
+        groups=None if groups is None else groups[mask],
+        times=None if times is None else times[mask].reset_index(drop=True),
+        horizon_hours=horizon_hours,
+        sources=(path,),
+        rejects=rejects,
+    )
+
+
+class _Keep:
+    """Reads columns one after the other and remembers which rows are still usable."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.mask = pd.Series(True, index=table.cells.index)
+        self.rejects: dict[str, int] = {}
+        if len(table.rejects):
+            self.rejects["nombre de champs"] = len(table.rejects)
+
+    def _drop(self, name: str, bad: pd.Series, what: str) -> None:
+        if bad.mean() > UNREADABLE_SHARE:
+            example = self._table.cells[name][bad].iloc[0]
+            raise UntrainableData(
+                f"{self._table.name} : la colonne « {name} » ne contient pas {what} "
+                f"(par exemple « {str(example)[:40]} ») ; choisissez une autre colonne."
+            )
+        new = int((bad & self.mask).sum())
+        if new:
+            self.rejects[f"{name} : pas {what}"] = new
+        self.mask &= ~bad
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        values = pd.to_numeric(self._table.cells[name], errors="coerce").astype("float64")
+        usable = np.isfinite(values) & (values.abs() <= np.finfo(np.float32).max)
+        self._drop(name, ~usable, "un nombre fini")
+        return values.to_numpy()
+
+    def binary(self, name: str) -> NDArray[np.float64]:
+        values = pd.to_numeric(self._table.cells[name], errors="coerce").astype("float64")
+        other = values.dropna()[~values.dropna().isin([0, 1])].unique()
+        if len(other):
+            raise UntrainableData(
+                f"{self._table.name} : la cible « {name} » doit valoir 0 ou 1 ; trouvé "
+                f"{[float(value) for value in other[:5]]}."
+            )
+        self._drop(name, values.isna(), "0 ou 1")
+        return values.to_numpy()
+
+    def filled(self, name: str) -> NDArray[np.object_]:
+        values = self._table.cells[name].astype(str).str.strip()
+        self._drop(name, values == "", "une valeur")
+        return values.to_numpy(dtype=object)
+
+    def instants(self, name: str) -> pd.Series:
+        texts = self._table.cells[name]
+        values = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
+        self._drop(name, values.isna(), "un horodatage ISO 8601")
+        return values.astype("datetime64[us, UTC]")
