@@ -1,0 +1,3 @@
+"""Camrail Industrial Data Platform: scoring API, telemetry ingest and live monitor."""
+
+__version__ = "3.0.0"

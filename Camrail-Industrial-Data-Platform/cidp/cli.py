@@ -1,0 +1,36 @@
+"""An argument parser that speaks French."""
+
+import argparse
+import re
+import sys
+from typing import NoReturn
+
+_TRANSLATIONS = (
+    (r"unrecognized arguments: (.*)", r"arguments inconnus : \1"),
+    (r"the following arguments are required: (.*)", r"arguments obligatoires absents : \1"),
+    (r"argument (\S+): expected one argument", r"\1 : une valeur est attendue"),
+    (r"argument (\S+): invalid int value: (.*)", r"\1 : entier attendu, reçu \2"),
+    (r"argument (\S+): invalid float value: (.*)", r"\1 : nombre attendu, reçu \2"),
+)
+
+
+class FrenchParser(argparse.ArgumentParser):
+    """`argparse` with French headings and messages; misuse exits with 2."""
+
+    def __init__(self, *, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description, add_help=False, allow_abbrev=False)
+        self._optionals.title = "options"
+        self.add_argument("-h", "--help", action="help", help="affiche cette aide et s'arrête")
+
+    def format_usage(self) -> str:
+        return super().format_usage().replace("usage:", "usage :", 1)
+
+    def format_help(self) -> str:
+        return super().format_help().replace("usage:", "usage :", 1)
+
+    def error(self, message: str) -> NoReturn:
+        for pattern, french in _TRANSLATIONS:
+            if re.fullmatch(pattern, message):
+                message = re.sub(pattern, french, message)
+        sys.stderr.write(f"{self.format_usage()}{self.prog} : {message}\n")
+        sys.exit(2)

@@ -1,0 +1,215 @@
+"""The HTTP contract of docs/openapi.yaml, as a Flask application."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import partial, wraps
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, ParamSpec
+
+import orjson
+from flask import Flask, Response, request
+from loguru import logger
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.exceptions import HTTPException, UnsupportedMediaType
+
+from cidp import __version__
+from cidp.assembly import Parts, assemble
+from cidp.auth import KeyRing, Scope
+from cidp.errors import NoModel, StoreError, TelemetryRefused
+from cidp.event_store import Outcome, Receipt, utc_text
+from cidp.metrics import SourceCollector
+from cidp.readiness import read_source, readiness
+from cidp.settings import Settings
+from cidp.telemetry import TelemetryEvent, parse_reading
+
+RETRY_AFTER_S = "5"
+P = ParamSpec("P")
+
+_MESSAGES = {
+    400: "La requête est malformée.",
+    404: "Cette adresse n'existe pas ; voir /health, /ready, /predict, /telemetry, /metrics.",
+    405: "Cette méthode n'est pas admise ici ; l'en-tête Allow donne celles qui le sont.",
+    413: "Le corps de la requête est trop volumineux.",
+    415: "Le corps doit être du JSON, annoncé par Content-Type: application/json.",
+    500: "Erreur interne ; le journal de l'API en donne la cause.",
+}
+
+
+class ScoringApi(Flask):
+    """The Flask application, which logs a crash where every other line goes."""
+
+    def log_exception(
+        self,
+        exc_info: tuple[type[BaseException], BaseException, TracebackType | None]
+        | tuple[None, None, None],
+    ) -> None:
+        """Write the traceback of an unexpected error to the log."""
+        logger.opt(exception=exc_info[1]).error("Erreur inattendue sur {}", request.path)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the application; the model starts to load at the first request.
+
+    Without `settings` the process's environment is read.
+    """
+    return app_of(assemble(settings or Settings.from_environ(os.environ)))
+
+
+def app_of(parts: Parts) -> Flask:
+    """Build the application around `parts`."""
+    app = ScoringApi("cidp", static_folder=None)
+    api = _Endpoints(parts)
+    guarded = partial(_guarded, KeyRing(parts.settings.keys))
+    app.add_url_rule("/health", view_func=api.health)
+    app.add_url_rule("/ready", view_func=api.ready)
+    app.add_url_rule("/metrics", view_func=api.metrics)
+    app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
+    app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
+    parts.metrics.registry.register(SourceCollector(api.source_mode))
+    app.before_request(parts.model.start)
+    app.after_request(api.finish)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(TelemetryRefused, _refused)
+    app.register_error_handler(NoModel, _unavailable)
+    app.register_error_handler(StoreError, _unavailable)
+    return app
+
+
+class _Endpoints:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._started_s = time.monotonic()
+        self._model_wait_s = parts.settings.model.first_load_wait_s
+        self._limits = parts.settings.api
+
+    def health(self) -> Response:
+        uptime_s = round(time.monotonic() - self._started_s, 3)
+        return _json(
+            {
+                "status": "ok",
+                "service": "camrail-ml-api",
+                "version": __version__,
+                "uptime_seconds": uptime_s,
+            }
+        )
+
+    def ready(self) -> Response:
+        body = readiness(self._parts)
+        return _json(body, HTTPStatus.OK if body["status"] == "ready" else 503)
+
+    def metrics(self) -> Response:
+        text = generate_latest(self._parts.metrics.registry)
+        return Response(text, content_type=CONTENT_TYPE_LATEST)
+
+    def predict(self) -> Response:
+        started_s = time.perf_counter()
+        reading = parse_reading(_json_bytes(self._limits.predict_max_bytes))
+        scorer = self._parts.model.scorer(self._model_wait_s)
+        score = scorer.score_one(reading)
+        body = {
+            "critical_risk": int(score.critical),
+            "risk_probability": round(score.probability, 4),
+            "loco_id": reading.loco_id,
+            "model_version": score.model_version,
+            "threshold": scorer.threshold,
+            "warnings": scorer.warnings(reading),
+        }
+        self._parts.metrics.prediction_answered(
+            time.perf_counter() - started_s, critical=score.critical
+        )
+        return _json(body)
+
+    def telemetry(self) -> Response:
+        raw = _json_bytes(self._limits.telemetry_max_bytes)
+        receipts = self._parts.ingest.ingest_body(raw, "http")
+        outcomes = [receipt.outcome for _, receipt in receipts]
+        return _json(
+            {
+                "stored": outcomes.count(Outcome.STORED),
+                "duplicates": outcomes.count(Outcome.DUPLICATE),
+                "conflicts": outcomes.count(Outcome.CONFLICT),
+                "results": [_result(event, receipt) for event, receipt in receipts],
+            }
+        )
+
+    def source_mode(self) -> tuple[str, float | None]:
+        source = read_source(self._parts)
+        return source.mode, source.age_s(self._parts.now())
+
+    def finish(self, response: Response) -> Response:
+        """Count the answer and forbid browsers to guess or keep it."""
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Server"] = "camrail"
+        rule = request.url_rule
+        route = rule.rule if rule else "unmatched"
+        self._parts.metrics.request_answered(route, request.method, response.status_code)
+        return response
+
+
+def _guarded(keys: KeyRing, scope: Scope, view: Callable[P, Response]) -> Callable[P, Response]:
+    """Let only keys with `scope` through, before the body is looked at."""
+
+    @wraps(view)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> Response:
+        key = keys.find(request.headers.get("X-API-KEY", ""), request.remote_addr or "")
+        if key is None:
+            refusal = _json({"error": "Unauthorized"}, 401)
+            refusal.headers["WWW-Authenticate"] = 'ApiKey header="X-API-KEY"'
+            return refusal
+        if scope not in key.scopes:
+            logger.warning("Clé {} refusée : droit {} manquant", key.id, scope)
+            return _error(403, f"La clé « {key.id} » n'a pas le droit « {scope} ».")
+        return view(*args, **kwargs)
+
+    return checked
+
+
+def _json_bytes(max_bytes: int) -> bytes:
+    """Return the request's body, at most `max_bytes`, announced as JSON."""
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType
+    request.max_content_length = max_bytes
+    return request.get_data(cache=False)
+
+
+def _result(event: TelemetryEvent, receipt: Receipt) -> dict[str, Any]:
+    return {
+        "loco_id": event.loco_id,
+        "timestamp": utc_text(event.timestamp),
+        "outcome": receipt.outcome.value,
+        "critical_risk": int(receipt.critical),
+        "risk_probability": round(receipt.probability, 4),
+    }
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, mimetype="application/json")
+
+
+def _error(status: int, message: str) -> Response:
+    return _json({"error": HTTPStatus(status).phrase, "message": message}, status)
+
+
+def _http_error(error: HTTPException) -> HTTPException | Response:
+    """Answer JSON where werkzeug would answer HTML, with its headers kept (Allow)."""
+    status = error.code or 500
+    if status < 400:
+        return error
+    answer = _error(status, _MESSAGES.get(status, "La requête a été refusée."))
+    for name, value in error.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _refused(error: TelemetryRefused) -> Response:
+    return _json({"error": "Data Validation Failed", "details": error.details}, 400)
+
+
+def _unavailable(error: NoModel | StoreError) -> Response:
+    answer = _error(503, str(error))
+    answer.headers["Retry-After"] = RETRY_AFTER_S
+    return answer

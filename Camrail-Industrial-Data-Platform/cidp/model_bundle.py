@@ -1,0 +1,216 @@
+"""Model bundles: `model.onnx`, `model.pkl` and the `manifest.json` that vouches for them.
+
+A bundle is untrusted input. Nothing is ever unpickled here: only the ONNX file is loaded, after
+its digest has been compared with the manifest's.
+"""
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from cidp.errors import BundleRefused
+from cidp.scoring import Scorer, TrainedRange
+from cidp.telemetry import READINGS
+
+MANIFEST_FILE = "manifest.json"
+ONNX_FILE = "model.onnx"
+PICKLE_FILE = "model.pkl"
+CANARY_TOLERANCE = 1e-6
+VERSION_PATTERN = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
+
+# ONNX Runtime's errors have no base class of their own.
+_ORT_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    *(
+        item
+        for item in vars(onnxruntime_pybind11_state).values()
+        if isinstance(item, type) and issubclass(item, Exception)
+    ),
+)
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Cost = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BundleFile(_Part):
+    """Digest and size of one file of the bundle."""
+
+    sha256: Sha256
+    bytes: Count
+
+
+class Canary(_Part):
+    """A reading, in the order of the features, and what the ONNX model must answer to it."""
+
+    values: list[float]
+    probability: Share
+
+
+class HeldOut(_Part):
+    """The rows that training did not see and on which the metrics were measured."""
+
+    rows: Count
+    positives: Count
+    groups: Count | None
+    split: Name
+
+
+class ManifestFeature(_Part):
+    """One column of the model, with the range that training saw."""
+
+    name: Name
+    unit: str
+    monotone: Literal[-1, 0, 1]
+    minimum: float
+    maximum: float
+
+
+class TrainingWindow(_Part):
+    """First and last instant of the training rows."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class TrainingData(_Part):
+    """One file that training read."""
+
+    name: str
+    sha256: Sha256
+    rows: Count
+
+
+class Manifest(_Part):
+    """What a bundle says of itself; the twin of `docs/contracts/bundle-manifest.schema.json`."""
+
+    schema_version: Literal[1]
+    slot: Literal["instant", "trend"]
+    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
+    created_at: AwareDatetime
+    target: Name
+    horizon_hours: Cost | None
+    features: Annotated[list[ManifestFeature], Field(min_length=1)]
+    threshold: Share
+    cost_miss: Cost
+    cost_false_alarm: Cost
+    metrics: dict[str, dict[str, float | None]]
+    held_out: HeldOut
+    training_window: TrainingWindow | None
+    data: Annotated[list[TrainingData], Field(min_length=1)]
+    files: dict[str, BundleFile]
+    libraries: dict[str, str]
+    seed: int
+    canaries: Annotated[list[Canary], Field(min_length=1)]
+    background: Annotated[list[list[float]], Field(max_length=50)]
+
+
+class Bundle(NamedTuple):
+    """A bundle that passed every check, ready to serve."""
+
+    manifest: Manifest
+    scorer: Scorer
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and check the bundle of the *instant* slot in `folder`, named after its version.
+
+    Raises `BundleRefused`, which names the folder and the reason.
+    """
+    manifest = read_manifest(folder)
+    if manifest.version != folder.name:
+        raise _refused(folder, f"le manifeste est celui de la version {manifest.version}")
+    if manifest.slot != "instant":
+        raise _refused(folder, f"emplacement « {manifest.slot} », « instant » attendu")
+    ranges = _trained_ranges(folder, manifest)
+    session = _open_session(folder, checked_bytes(folder, manifest, ONNX_FILE))
+    output = _probability_output(folder, session, len(ranges))
+    scorer = Scorer(session, output, ranges, manifest.threshold, manifest.version)
+    _check_canaries(folder, manifest, scorer)
+    return Bundle(manifest, scorer)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json` of `folder`; raises `BundleRefused`."""
+    try:
+        raw = (folder / MANIFEST_FILE).read_bytes()
+        return Manifest.model_validate_json(raw)
+    except OSError as error:
+        raise _refused(folder, f"{MANIFEST_FILE} illisible ({error.strerror})") from error
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "JSON"
+        raise _refused(folder, f"{MANIFEST_FILE} non conforme : {where}") from error
+
+
+def checked_bytes(folder: Path, manifest: Manifest, name: str) -> bytes:
+    """Return the content of file `name` once its digest equals the manifest's."""
+    expected = manifest.files.get(name)
+    if expected is None:
+        raise _refused(folder, f"{name} absent du manifeste")
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise _refused(folder, f"{name} illisible ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != expected.sha256:
+        raise _refused(folder, f"{name} ne correspond pas à l'empreinte du manifeste")
+    return content
+
+
+def _trained_ranges(folder: Path, manifest: Manifest) -> list[TrainedRange]:
+    names = [feature.name for feature in manifest.features]
+    if sorted(names) != sorted(READINGS):
+        raise _refused(folder, f"variables {names}, attendues {list(READINGS)}")
+    return [TrainedRange(f.name, f.minimum, f.maximum) for f in manifest.features]
+
+
+def _open_session(folder: Path, onnx: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # its English lines would go past our log
+    try:
+        return ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    except _ORT_ERRORS as error:
+        raise _refused(folder, f"{ONNX_FILE} n'est pas un modèle ONNX utilisable") from error
+
+
+def _probability_output(folder: Path, session: ort.InferenceSession, width: int) -> str:
+    """Name the output that holds one probability for each of the two classes."""
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or inputs[0].shape[-1] != width:
+        raise _refused(folder, f"{ONNX_FILE} n'attend pas {width} colonnes de nombres")
+    for output in session.get_outputs():
+        if output.type == "tensor(float)" and list(output.shape[1:]) == [2]:
+            return str(output.name)
+    raise _refused(folder, f"{ONNX_FILE} ne donne pas la probabilité de deux classes")
+
+
+def _check_canaries(folder: Path, manifest: Manifest, scorer: Scorer) -> None:
+    """Compare what the model answers here with what it answered to its trainer."""
+    rows = [canary.values for canary in manifest.canaries]
+    if any(len(row) != len(READINGS) for row in rows):
+        raise _refused(folder, "une lecture témoin n'a pas quatre valeurs")
+    expected = np.array([canary.probability for canary in manifest.canaries])
+    try:
+        answered = scorer.probabilities(np.array(rows, dtype=np.float32))
+    except _ORT_ERRORS as error:
+        raise _refused(folder, f"{ONNX_FILE} ne peut pas calculer") from error
+    gap = float(np.max(np.abs(answered - expected)))
+    if math.isnan(gap) or gap > CANARY_TOLERANCE:
+        raise _refused(folder, f"les lectures témoins s'écartent de {gap:.2g} du manifeste")
+
+
+def _refused(folder: Path, reason: str) -> BundleRefused:
+    return BundleRefused(f"Modèle {folder.name} refusé : {reason}.")

@@ -1,0 +1,93 @@
+"""Readings in, failure risk out: the arithmetic that every door shares."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from cidp.telemetry import LABELS, READINGS, UNITS, Reading
+
+Matrix = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float64]
+
+
+class TrainedRange(NamedTuple):
+    """Smallest and largest value of one reading that training saw."""
+
+    name: str
+    minimum: float
+    maximum: float
+
+
+class Score(NamedTuple):
+    """Risk of one reading; `critical` is decided before any rounding."""
+
+    probability: float
+    critical: bool
+    model_version: str
+
+
+class Scorer:
+    """A loaded model of the *instant* slot, safe to share between threads.
+
+    `ranges` gives the readings in the order of the model's columns. A reading is critical when
+    its probability is strictly above `threshold`, as scikit-learn decides.
+    """
+
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        output: str,
+        ranges: Sequence[TrainedRange],
+        threshold: float,
+        version: str,
+    ) -> None:
+        self.threshold = threshold
+        self.version = version
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._outputs = [output]
+        self._ranges = tuple(ranges)
+        self._columns = [READINGS.index(trained.name) for trained in ranges]
+
+    def probabilities(self, matrix: Matrix) -> Probabilities:
+        """Return the risk of each row; `matrix` is (n, 4) in the order of the model's columns."""
+        both_classes = self._session.run(self._outputs, {self._input: matrix})[0]
+        risks: Probabilities = both_classes[:, 1].astype(np.float64)
+        return risks
+
+    def score_one(self, reading: Reading) -> Score:
+        """Score a single reading, without the detours that pay only for many."""
+        values = reading.values()
+        row = np.array([[values[column] for column in self._columns]], dtype=np.float32)
+        risk = float(self._session.run(self._outputs, {self._input: row})[0][0, 1])
+        return Score(risk, risk > self.threshold, self.version)
+
+    def score_many(self, readings: Sequence[Reading]) -> list[Score]:
+        """Score readings in one run of the model, in their order."""
+        if not readings:
+            return []
+        matrix = np.array([reading.values() for reading in readings], dtype=np.float32)
+        risks = self.probabilities(np.ascontiguousarray(matrix[:, self._columns])).tolist()
+        return [Score(risk, risk > self.threshold, self.version) for risk in risks]
+
+    def warnings(self, reading: Reading) -> list[str]:
+        """Name the readings outside what training saw, where the risk is an extrapolation."""
+        values = reading.values()
+        return [
+            _out_of_domain(trained, value)
+            for column, trained in zip(self._columns, self._ranges, strict=True)
+            if not trained.minimum <= (value := values[column]) <= trained.maximum
+        ]
+
+
+def _out_of_domain(trained: TrainedRange, value: float) -> str:
+    unit = UNITS[trained.name]
+    seen = f"{_french(trained.minimum)} à {_french(trained.maximum)} {unit}"
+    return f"hors domaine : {LABELS[trained.name]} {_french(value)} {unit}, appris de {seen}"
+
+
+def _french(value: float) -> str:
+    return f"{value:.6g}".replace(".", ",")

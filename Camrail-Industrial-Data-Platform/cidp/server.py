@@ -1,0 +1,138 @@
+"""The production WSGI server around the API: one process that listens, one that answers."""
+
+import argparse
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+from loguru import logger
+
+from cidp.assembly import assemble
+from cidp.cli import FrenchParser
+from cidp.errors import CidpError, ServerError
+from cidp.http_api import app_of, create_app
+from cidp.logs import configure_logs
+from cidp.settings import Settings, launch_environment
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+__all__ = ["create_app", "main"]
+
+HEADER_TIMEOUT_MS = 10_000
+STOP_TIMEOUT_S = 10
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve the API until it is asked to stop; return the exit code."""
+    flags = _parser().parse_args(argv)
+    try:
+        settings = Settings.from_environ(
+            launch_environment(os.environ), {"api": {"host": flags.host, "port": flags.port}}
+        )
+        require_free_port(settings.api.host, settings.api.port)
+    except CidpError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return serve(settings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = FrenchParser(
+        prog="api.py", description="Sert l'API de prédiction CAMRAIL jusqu'à Ctrl-C."
+    )
+    parser.add_argument("--host", metavar="ADRESSE", help="adresse d'écoute (127.0.0.1)")
+    parser.add_argument("--port", metavar="PORT", type=int, help="port d'écoute (5000)")
+    return parser
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raise `ServerError` unless `host:port` can be listened to.
+
+    The server shares its port between its processes, so two servers on one port would not notice
+    each other.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            _refuse_sharing(probe)
+            probe.bind(address)
+    except OSError as error:
+        raise ServerError(_bind_message(host, port, error)) from error
+
+
+def _refuse_sharing(probe: socket.socket) -> None:
+    if sys.platform == "win32":
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:  # closed connections of a former server must not count
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def _bind_message(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Le port {port} est déjà pris sur {host} : arrêtez l'autre programme ou choisissez un"
+            " autre port avec API_PORT."
+        )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"Le port {port} est réservé au système : choisissez-en un autre avec API_PORT."
+    return f"Impossible d'écouter sur {host}:{port} ({error.strerror}) : vérifiez API_HOST."
+
+
+def serve(settings: Settings) -> int:
+    """Run the server; return 0 when it was asked to stop, 1 when it broke."""
+    multiprocessing.set_start_method("spawn", force=True)  # the one way that all systems have
+    server = Server(
+        "cidp",
+        address=settings.api.host,
+        port=settings.api.port,
+        interface=Interfaces.WSGI,
+        blocking_threads=settings.api.threads,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+        websockets=False,
+        log_level=LogLevels.critical,
+        workers_kill_timeout=STOP_TIMEOUT_S,
+    )
+    try:
+        server.serve(target_loader=partial(worker_app, settings), wrap_loader=False)
+    except SystemExit:
+        # A worker that Ctrl-C reaches before its parent does counts as a crash to the server.
+        return 0 if server.interrupt_signal else 1
+    return 0
+
+
+def worker_app(settings: Settings) -> "Flask":
+    """Build the application inside the process that answers requests."""
+    configure_logs(settings.logs.folder, "api")
+    _end_with_parent()
+    if settings.demo_key_only:
+        logger.warning("Mode local : la clé de démonstration est acceptée depuis cette machine.")
+    parts = assemble(settings)
+    parts.model.start()
+    logger.info("API sur http://{}:{}", settings.api.host, settings.api.port)
+    return app_of(parts)
+
+
+def _end_with_parent() -> None:
+    """Stop this process when the one that started it is gone, even killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_for_end, args=(parent.join,), daemon=True).start()
+
+
+def _wait_for_end(parent_join: Callable[[], object]) -> None:
+    parent_join()
+    os.kill(os.getpid(), signal.SIGTERM)
