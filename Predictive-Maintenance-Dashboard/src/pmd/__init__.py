@@ -1,1 +1,1 @@
-"""Predictive maintenance: simulate locomotives, process telemetry, train and bundle the risk model."""
+"""Predictive maintenance: simulate locomotives, process telemetry, train the risk model."""

@@ -70,7 +70,7 @@ def _slope(hours: Floats, values: Floats, first: NDArray[np.intp]) -> Floats:
     sum_t, sum_v = window(hours), window(values)
     covariance = window(hours * values) - sum_t * sum_v / count
     variance = window(hours * hours) - sum_t * sum_t / count
-    spread = variance > 1e-6 * np.maximum(1.0, hours) ** 2 * 1e-6
+    spread = variance > 1e-12 * _running(hours * hours)[rows + 1]  # above what rounding leaves
     return np.asarray(np.where(spread, covariance / np.where(spread, variance, 1.0), 0.0))
 
 

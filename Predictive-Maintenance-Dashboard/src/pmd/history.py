@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pmd.degradation import WorkOrder
 from pmd.sensors import SENSORS, loco_name
-from pmd.simulator import Fleet, Readings, WorkOrder
+from pmd.simulator import Fleet, Readings
 
 
 class History(NamedTuple):

@@ -1,4 +1,4 @@
-"""Leak guard: a column one of whose values always goes with the same label gives the answer away."""
+"""Leak guard: a column one of whose values always goes with one label gives the answer away."""
 
 from __future__ import annotations
 

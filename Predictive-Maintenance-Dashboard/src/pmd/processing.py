@@ -11,7 +11,7 @@ from pmd import labels
 from pmd.errors import UnusableFile
 from pmd.quality import LINE, Checked, check_maintenance, check_telemetry
 from pmd.sensors import SENSOR_NAMES
-from pmd.telemetry_file import Table, read_table
+from pmd.telemetry_file import Source, Table, read_table
 
 TELEMETRY_COLUMNS = ("timestamp", "loco_id", *SENSOR_NAMES)
 MAINTENANCE_COLUMNS = ("loco_id", "opened_at", "closed_at", "failure_type", "status")
@@ -19,7 +19,10 @@ MAINTENANCE_COLUMNS = ("loco_id", "opened_at", "closed_at", "failure_type", "sta
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where each row of the raw file went: `read` is the sum of the others but `failures`."""
+    """Where each row of the raw file went: `read` is the sum of `kept` to `unobserved`.
+
+    Of the kept rows `positives` have a failure within the horizon, out of `failures` recorded.
+    """
 
     read: int
     kept: int
@@ -33,11 +36,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Rows in service whose label is known, ordered by locomotive and time; rejects; account."""
+    """Rows in service whose label is known, ordered by locomotive and time.
+
+    `rejects` has one row per line that could not be used, of either of the files in `sources`.
+    """
 
     rows: pd.DataFrame
     rejects: pd.DataFrame
     account: Account
+    sources: tuple[Source, ...]
 
 
 def label_telemetry(raw: Path, maintenance: Path | None, horizon_hours: float) -> Labelled:
@@ -48,57 +55,59 @@ def label_telemetry(raw: Path, maintenance: Path | None, horizon_hours: float) -
     """
     telemetry = read_table(raw)
     telemetry.require(TELEMETRY_COLUMNS if maintenance else (*TELEMETRY_COLUMNS, "failure"))
-    readings = check_telemetry(telemetry.cells)
-    orders, order_rejects = _read_orders(maintenance)
+    tables = [telemetry]
+    checks = [check_telemetry(telemetry.cells)]
+    if maintenance:
+        work_orders = read_table(maintenance)
+        work_orders.require(MAINTENANCE_COLUMNS)
+        tables.append(work_orders)
+        checks.append(check_maintenance(work_orders.cells))
+    rejects = _rejects(tables, checks)
+    rows, account = _label(telemetry, checks, horizon_hours)
+    if rows.empty:
+        raise UnusableFile(_nothing_left(telemetry.name, account, horizon_hours, rejects))
+    return Labelled(rows, rejects, account, tuple(table.source for table in tables))
+
+
+def _label(
+    telemetry: Table, checks: list[Checked], horizon_hours: float
+) -> tuple[pd.DataFrame, Account]:
+    readings, orders = checks[0], checks[1].rows if len(checks) > 1 else None
+    failures = labels.recorded_failures(readings.rows, orders)
     repaired = labels.in_repair(readings.rows, orders)
     observed = labels.horizon_observed(readings.rows, horizon_hours)
-    failures = labels.recorded_failures(readings.rows, orders)
-    kept = readings.rows[~repaired & observed].reset_index(drop=True)
+    kept = readings.rows[~repaired & observed].drop(columns=LINE).reset_index(drop=True)
     kept["failure"] = (labels.next_failure_h(kept, failures) <= horizon_hours).astype("int64")
-    rejects = pd.concat([_named(telemetry, readings), order_rejects], ignore_index=True)
-    rejected = len(telemetry.rejects) + len(readings.rejects) - readings.duplicates
     account = Account(
-        read=len(telemetry.cells) + len(telemetry.rejects),
+        read=telemetry.source.rows,
         kept=len(kept),
-        rejected=rejected,
+        rejected=len(telemetry.rejects) + len(readings.rejects) - readings.duplicates,
         duplicates=readings.duplicates,
         in_repair=int(repaired.sum()),
         unobserved=int((~repaired & ~observed).sum()),
         failures=len(failures),
         positives=int(kept["failure"].sum()),
     )
-    if kept.empty:
-        raise UnusableFile(
-            f"{telemetry.name} : aucune ligne utilisable sur {account.read} lues "
-            f"({rejected} rejetées, {account.duplicates} doublons, {account.in_repair} en "
-            f"réparation, {account.unobserved} sans {horizon_hours:g} h d'observation après elles)."
-            f"{_first_reason(rejects)}"
-        )
-    return Labelled(kept.drop(columns=LINE), rejects, account)
+    return kept, account
 
 
-def _read_orders(path: Path | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    if path is None:
-        none = pd.DataFrame(
-            {name: [] for name in ("loco_id", "opened_at", "closed_at")}, dtype=object
-        )
-        return none, pd.DataFrame()
-    table = read_table(path)
-    table.require(MAINTENANCE_COLUMNS)
-    checked = check_maintenance(table.cells)
-    return checked.rows, _named(table, checked)
+def _rejects(tables: list[Table], checks: list[Checked]) -> pd.DataFrame:
+    """All rejects, file after file, by line."""
+    parts = []
+    for table, check in zip(tables, checks, strict=True):
+        found = check.rejects.assign(file=table.name)[list(table.rejects.columns)]
+        both = [part for part in (table.rejects, found) if len(part)]
+        parts += [pd.concat(both).sort_values(LINE)] if both else []
+    return pd.concat(parts, ignore_index=True) if parts else tables[0].rejects
 
 
-def _named(table: Table, checked: Checked) -> pd.DataFrame:
-    """All rejects of one file, by line, with its name."""
-    found = checked.rejects.assign(file=table.name)[list(table.rejects.columns)]
-    parts = [part for part in (table.rejects, found) if len(part)]
-    rejects = pd.concat(parts) if parts else table.rejects
-    return rejects.sort_values(LINE, ignore_index=True)
-
-
-def _first_reason(rejects: pd.DataFrame) -> str:
+def _nothing_left(name: str, account: Account, horizon_hours: float, rejects: pd.DataFrame) -> str:
+    message = (
+        f"{name} : aucune ligne utilisable sur {account.read} lues ({account.rejected} rejetées, "
+        f"{account.duplicates} doublons, {account.in_repair} en réparation, {account.unobserved} "
+        f"à moins de {horizon_hours:g} h de la fin)."
+    )
     if rejects.empty:
-        return ""
+        return message
     first = rejects.iloc[0]
-    return f" Premier rejet, ligne {first[LINE]} : {first['reason']}."
+    return f"{message} Premier rejet, {first['file']} ligne {first[LINE]} : {first['reason']}."

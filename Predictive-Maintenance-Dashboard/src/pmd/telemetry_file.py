@@ -1,4 +1,4 @@
-"""CSV tables in and out: every line is kept with its number, every file appears whole or not at all."""
+"""CSV tables in and out: each line keeps its number, each file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,26 +6,41 @@ import csv
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import pandas as pd
 
 from pmd.errors import MissingColumns, UnusableFile
+from pmd.quality import LINE
 
-LINE = "line"
-REJECT_COLUMNS = ("file", LINE, "reason", "content")
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
-class Table:
-    """Cells of a CSV as text, with the line they end on; and the lines of the wrong length."""
+class Source(NamedTuple):
+    """A file that was read, and how many data lines it has."""
 
-    def __init__(self, name: str, cells: pd.DataFrame, rejects: pd.DataFrame) -> None:
-        self.name = name
-        self.cells = cells
-        self.rejects = rejects
+    path: Path
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells of a CSV as text beside their `line`; `rejects`: the lines that could not be cut up."""
+
+    path: Path
+    cells: pd.DataFrame
+    rejects: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def source(self) -> Source:
+        return Source(self.path, len(self.cells) + len(self.rejects))
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise `MissingColumns` unless all of `columns` are there."""
@@ -38,49 +53,58 @@ class Table:
 def read_table(path: Path) -> Table:
     """Read a comma-separated UTF-8 file (with or without BOM) whose first line names the columns.
 
-    Undecodable bytes become U+FFFD, so that only their row suffers. Raises `UnusableFile` when the
-    file is absent, unreadable, empty, has a repeated column name or no data line.
+    A row is one line: a quote left open, a missing field or a byte that is not UTF-8 (it becomes
+    U+FFFD) spoils that row alone. Raises `UnusableFile` when the file is absent, unreadable, empty,
+    or names a column twice.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            header, lines, short = _parse(path.name, file)
-    except (OSError, csv.Error) as error:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return _parse(path, file)
+    except OSError as error:
         raise UnusableFile(
-            f"{path} : lecture impossible ({error}). Vérifiez le chemin et le fichier."
+            f"{path} : lecture impossible ({error.strerror}). Vérifiez le chemin et les droits."
         ) from error
-    if not lines and not short:
-        raise UnusableFile(f"{path.name} : aucune ligne de données sous l'en-tête.")
-    cells = pd.DataFrame([row for _, row in lines], columns=header, dtype=object)
-    cells[LINE] = pd.Series([number for number, _ in lines], dtype="int64")
-    return Table(path.name, cells, rejects_frame(path.name, short))
 
 
-def _parse(
-    name: str, file: Sequence[str] | object
-) -> tuple[list[str], list[tuple[int, list[str]]], list[tuple[int, str, str]]]:
-    reader = csv.reader(file)  # type: ignore[arg-type]  # an open text file
-    header = [cell.strip() for cell in next(reader, [])]
+def _parse(path: Path, file: Iterable[str]) -> Table:
+    lines = iter(enumerate(file, start=1))
+    header = [cell.strip() for cell in _fields(next(lines, (1, ""))[1]) or []]
     if not any(header):
-        raise UnusableFile(f"{name} : fichier vide, en-tête attendu sur la première ligne.")
+        raise UnusableFile(f"{path.name} : fichier vide, en-tête attendu sur la première ligne.")
     repeated = sorted({cell for cell in header if header.count(cell) > 1})
     if repeated:
-        raise UnusableFile(f"{name} : colonnes répétées {repeated} dans l'en-tête.")
-    good: list[tuple[int, list[str]]] = []
-    bad: list[tuple[int, str, str]] = []
-    for row in reader:
-        if len(row) == len(header):
-            good.append((reader.line_num, row))
-        elif row:
-            reason = f"{len(row)} champs au lieu de {len(header)}"
-            bad.append((reader.line_num, reason, ",".join(row)))
-    return header, good, bad
+        raise UnusableFile(f"{path.name} : colonnes répétées dans l'en-tête {repeated}.")
+    good: list[list[str]] = []
+    numbers: list[int] = []
+    bad: list[tuple[str, int, str, str]] = []
+    for number, text in lines:
+        fields = _fields(text)
+        if fields is not None and len(fields) == len(header):
+            good.append(fields)
+            numbers.append(number)
+        elif fields is None or fields != [""]:
+            bad.append((path.name, number, _reason(fields, header), text.rstrip("\n")))
+    cells = pd.DataFrame(good, columns=header, dtype=object)
+    cells[LINE] = pd.Series(numbers, dtype="int64")
+    rejects = pd.DataFrame(bad, columns=["file", LINE, "reason", "content"])
+    return Table(path, cells, rejects.astype({LINE: "int64"}))
 
 
-def rejects_frame(name: str, rows: Sequence[tuple[int, str, str]]) -> pd.DataFrame:
-    """Rejects as a table: one row per line, with its reason and content."""
-    frame = pd.DataFrame(rows, columns=[LINE, "reason", "content"]).astype({LINE: "int64"})
-    frame.insert(0, "file", name)
-    return frame
+def _fields(text: str) -> list[str] | None:
+    """The fields of one line; None when a quote is left open."""
+    text = text.rstrip("\n")
+    if '"' not in text:
+        return text.split(",")
+    try:
+        return next(csv.reader([text], strict=True))
+    except csv.Error:
+        return None
+
+
+def _reason(fields: list[str] | None, header: list[str]) -> str:
+    if fields is None:
+        return "guillemets mal fermés"
+    return f"{len(fields)} champs au lieu de {len(header)}"
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -94,7 +118,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     write_atomically(path, write)
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call `write` on a file beside `path`, flush it to disk, then put it in the place of `path`.
 
     Raises `UnusableFile` when the folder or the file cannot be written; `path` is then unchanged.
@@ -113,7 +137,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise UnusableFile(
-            f"{path} : écriture impossible ({error}). Fermez le fichier ou choisissez un autre chemin."
+            f"{path} : écriture impossible ({error.strerror}). Fermez le fichier s'il est ouvert, "
+            "ou choisissez un autre chemin."
         ) from error
 
 

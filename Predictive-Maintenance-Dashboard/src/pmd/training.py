@@ -21,11 +21,13 @@ from pmd.evaluation import (
     figures,
 )
 from pmd.leaks import refuse_leaks
+from pmd.probing import probing_rows
 from pmd.split import Split, folds, split_rows
 from pmd.training_table import TrainingTable
 
 TREES = 100
 FOLDS = 3
+PROBES = 5000
 THRESHOLD_CLEARANCE = 2e-6  # more than ONNX and scikit-learn may differ
 
 Progress = Callable[[str], None]
@@ -34,7 +36,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A fitted model with all that its bundle says; `metrics` by predictor, on held-out rows."""
+    """A fitted model with all that its bundle says.
+
+    `metrics` are by predictor, on the held-out rows; on `probes` the exported model must agree.
+    """
 
     table: TrainingTable
     model: CalibratedClassifierCV
@@ -44,6 +49,7 @@ class Trained:
     split: Split
     rule: SensorRule
     metrics: dict[str, Figures]
+    probes: NDArray[np.float32]
 
 
 def train(table: TrainingTable, costs: Costs, seed: int, progress: Progress) -> Trained:
@@ -64,11 +70,13 @@ def train(table: TrainingTable, costs: Costs, seed: int, progress: Progress) -> 
     threshold = _threshold(model, _forest(table, len(labels), seed), values, labels, parts, costs)
     rule = best_sensor_rule(values, labels, costs)
     progress("évaluation")
-    threshold = _clear_of(model.predict_proba(table.values)[:, 1], threshold)
+    probes = _probes(model, table.values, seed)
+    known = np.concatenate([table.values, probes])
+    threshold = _clear_of(model.predict_proba(known)[:, 1], threshold)
     metrics = _judge(
         model, threshold, rule, table.values[split.test], table.labels[split.test], costs
     )
-    return Trained(table, model, threshold, costs, seed, split, rule, metrics)
+    return Trained(table, model, threshold, costs, seed, split, rule, metrics, probes)
 
 
 def _hours(table: TrainingTable) -> Floats | None:
@@ -82,7 +90,7 @@ def _take(column: NDArray[Any] | None, rows: NDArray[np.intp]) -> NDArray[Any] |
 
 
 def _forest(table: TrainingTable, rows: int, seed: int) -> RandomForestClassifier:
-    """Leaves of a thousandth of the rows (2 to 50), so that a leaf is more than one failure's noise."""
+    """Leaves of at least a thousandth of the rows (2 to 50): more than the noise of one failure."""
     return RandomForestClassifier(
         n_estimators=TREES,
         min_samples_leaf=int(np.clip(rows // 1000, 2, 50)),
@@ -106,6 +114,13 @@ def _threshold(
     calibrator = model.calibrated_classifiers_[0].calibrators[0]
     threshold, _ = cheapest_threshold(calibrator.predict(raw[:, 1]), labels, costs)
     return threshold
+
+
+def _probes(
+    model: CalibratedClassifierCV, values: NDArray[np.float32], seed: int
+) -> NDArray[np.float32]:
+    forest = model.calibrated_classifiers_[0].estimator
+    return probing_rows(forest, values, PROBES, np.random.default_rng(seed))
 
 
 def _clear_of(probabilities: Floats, threshold: float) -> float:

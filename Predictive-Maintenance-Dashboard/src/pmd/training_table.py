@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pmd.errors import InvalidOption, UntrainableData
-from pmd.processing import TELEMETRY_COLUMNS, label_telemetry
-from pmd.sensors import BY_NAME, SENSOR_NAMES
-from pmd.telemetry_file import Table, read_table
+from pmd.processing import label_telemetry
+from pmd.sensors import BY_NAME
+from pmd.telemetry_file import Source, Table, read_table
 
 HORIZON = "horizon_hours"
 UNREADABLE_SHARE = 0.5  # beyond it the column is wrong, not the rows
@@ -22,11 +23,11 @@ UNREADABLE_SHARE = 0.5  # beyond it the column is wrong, not the rows
 class Columns:
     """Which columns play which part; `monotone` gives a sign per feature, 0 for none."""
 
-    features: tuple[str, ...] = SENSOR_NAMES
-    target: str = "failure"
-    group: str | None = "loco_id"
-    time: str | None = "timestamp"
-    monotone: tuple[int, ...] = tuple(BY_NAME[name].monotone for name in SENSOR_NAMES)
+    features: tuple[str, ...]
+    target: str
+    group: str | None
+    time: str | None
+    monotone: tuple[int, ...]
 
     def units(self) -> list[str]:
         return [BY_NAME[name].unit if name in BY_NAME else "" for name in self.features]
@@ -37,7 +38,7 @@ class TrainingTable:
     """`values` (rows, features) hold float32 numbers, as the served model will see them.
 
     `groups` and `times` (UTC) are None when no column plays that part; `horizon_hours` is None when
-    the labels come from elsewhere. `rejects` counts the rows left out, by reason.
+    the labels come from elsewhere. `left_out` counts the rows of the file that are not here.
     """
 
     columns: Columns
@@ -46,49 +47,50 @@ class TrainingTable:
     groups: NDArray[np.object_] | None
     times: pd.Series | None
     horizon_hours: float | None
-    sources: tuple[Path, ...]
-    rejects: dict[str, int]
+    sources: tuple[Source, ...]
+    left_out: dict[str, int]
 
 
-def telemetry_table(path: Path, maintenance: Path | None, horizon_hours: float) -> TrainingTable:
+def telemetry_table(
+    path: Path, maintenance: Path | None, horizon_hours: float, columns: Columns
+) -> TrainingTable:
     """Table of the instant model: the four readings of processed, or else of raw, telemetry.
 
     A file with a column `horizon_hours` is a processed one, whose labels are ready; any other is
     raw and gets its labels here, from `maintenance` and its own `failure` column.
     """
+    columns = replace(columns, group="loco_id", time="timestamp")
     if maintenance is None:
         table = read_table(path)
         if HORIZON in table.cells.columns:
-            return _processed(table, path)
+            return _assemble(table, columns, _horizon(table))
     labelled = label_telemetry(path, maintenance, horizon_hours)
-    rows = labelled.rows
+    rows, account = labelled.rows, labelled.account
     return TrainingTable(
-        columns=Columns(),
-        values=rows[list(SENSOR_NAMES)].to_numpy(dtype=np.float32),
-        labels=rows["failure"].to_numpy(dtype=np.int64),
+        columns=columns,
+        values=rows[list(columns.features)].to_numpy(dtype=np.float32),
+        labels=rows[columns.target].to_numpy(dtype=np.int64),
         groups=rows["loco_id"].to_numpy(dtype=object),
         times=rows["timestamp"],
         horizon_hours=horizon_hours,
-        sources=(path,) if maintenance is None else (path, maintenance),
-        rejects=labelled.rejects["reason"].map(_kind).value_counts().to_dict(),
+        sources=labelled.sources,
+        left_out={
+            "rejetées": account.rejected,
+            "doublons": account.duplicates,
+            "en réparation": account.in_repair,
+            "sans horizon observé": account.unobserved,
+        },
     )
 
 
-def _kind(reason: str) -> str:
-    """The reason without the value that it quotes."""
-    head, _, tail = reason.partition("«")
-    return head + tail.partition("»")[2].strip() if tail else reason.partition(" de la ligne")[0]
-
-
-def _processed(table: Table, path: Path) -> TrainingTable:
-    table.require((*TELEMETRY_COLUMNS, "failure"))
-    horizon = pd.to_numeric(table.cells[HORIZON], errors="coerce")
-    if horizon.nunique() != 1 or not horizon.iloc[0] > 0:
+def _horizon(table: Table) -> float:
+    hours = pd.to_numeric(table.cells[HORIZON], errors="coerce")
+    if hours.nunique() != 1 or not hours.iloc[0] > 0:
         raise UntrainableData(
             f"{table.name} : la colonne {HORIZON} doit tenir un seul nombre d'heures positif ; "
             "relancez data_processing.py."
         )
-    return _assemble(table, path, Columns(), float(horizon.iloc[0]))
+    return float(hours.iloc[0])
 
 
 def any_table(path: Path, columns: Columns) -> TrainingTable:
@@ -97,12 +99,10 @@ def any_table(path: Path, columns: Columns) -> TrainingTable:
     A row with a value that cannot be used is left out and counted; a column that holds mostly such
     values is refused. Raises `UntrainableData`, `MissingColumns`, `UnusableFile`, `InvalidOption`.
     """
-    return _assemble(read_table(path), path, columns, None)
+    return _assemble(read_table(path), columns, None)
 
 
-def _assemble(
-    table: Table, path: Path, columns: Columns, horizon_hours: float | None
-) -> TrainingTable:
+def _assemble(table: Table, columns: Columns, horizon_hours: float | None) -> TrainingTable:
     parts = [columns.target, columns.group, columns.time]
     roles = [name for name in parts if name]
     clash = sorted({name for name in roles if name in columns.features or roles.count(name) > 1})
@@ -112,15 +112,16 @@ def _assemble(
             "ou le temps."
         )
     table.require([*columns.features, *roles])
-    keep, rejects = _Keep(table), {}
+    keep = _Keep(table)
     values = np.column_stack([keep.numbers(name) for name in columns.features])
     labels = keep.binary(columns.target)
     groups = keep.filled(columns.group) if columns.group else None
     times = keep.instants(columns.time) if columns.time else None
-    rejects = keep.rejects
     mask = keep.mask.to_numpy()
     if not mask.any():
-        raise UntrainableData(f"{table.name} : aucune ligne utilisable ; rejets : {rejects}.")
+        raise UntrainableData(
+            f"{table.name} : aucune ligne utilisable ; laissées de côté : {keep.left_out}."
+        )
     return TrainingTable(
         columns=columns,
         values=values[mask].astype(np.float32),
@@ -128,8 +129,8 @@ def _assemble(
         groups=None if groups is None else groups[mask],
         times=None if times is None else times[mask].reset_index(drop=True),
         horizon_hours=horizon_hours,
-        sources=(path,),
-        rejects=rejects,
+        sources=(table.source,),
+        left_out=keep.left_out,
     )
 
 
@@ -139,9 +140,9 @@ class _Keep:
     def __init__(self, table: Table) -> None:
         self._table = table
         self.mask = pd.Series(True, index=table.cells.index)
-        self.rejects: dict[str, int] = {}
+        self.left_out: dict[str, int] = {}
         if len(table.rejects):
-            self.rejects["nombre de champs"] = len(table.rejects)
+            self.left_out["nombre de champs"] = len(table.rejects)
 
     def _drop(self, name: str, bad: pd.Series, what: str) -> None:
         if bad.mean() > UNREADABLE_SHARE:
@@ -152,16 +153,16 @@ class _Keep:
             )
         new = int((bad & self.mask).sum())
         if new:
-            self.rejects[f"{name} : pas {what}"] = new
+            self.left_out[f"{name} : pas {what}"] = new
         self.mask &= ~bad
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
+    def numbers(self, name: str) -> NDArray[Any]:
         values = pd.to_numeric(self._table.cells[name], errors="coerce").astype("float64")
-        usable = np.isfinite(values) & (values.abs() <= np.finfo(np.float32).max)
+        usable = values.abs() <= np.finfo(np.float32).max  # false for NaN and infinities
         self._drop(name, ~usable, "un nombre fini")
         return values.to_numpy()
 
-    def binary(self, name: str) -> NDArray[np.float64]:
+    def binary(self, name: str) -> NDArray[Any]:
         values = pd.to_numeric(self._table.cells[name], errors="coerce").astype("float64")
         other = values.dropna()[~values.dropna().isin([0, 1])].unique()
         if len(other):

@@ -1,8 +1,10 @@
-"""The edge between a command and its user: logs, errors, exit codes."""
+"""The edge between a command and its user: options, logs, errors, exit codes."""
 
 from __future__ import annotations
 
 import argparse
+import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,25 +18,46 @@ from pmd.errors import PmdError
 if TYPE_CHECKING:
     from loguru import Record
 
-DONE, FAILED, MISUSED = 0, 1, 2
+DONE, FAILED = 0, 1
+
+_FRENCH = (
+    (r"^argument (\S+): ", r"option \1 : "),
+    (r"expected one argument", "une valeur attendue"),
+    (r"unrecognized arguments: ", "options inconnues : "),
+    (r"ignored explicit argument .*", "cette option ne prend pas de valeur"),
+)
+_CONTROLS = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (*range(32), *range(127, 160), 0x2028, 0x2029)
+}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that, with `--json`, prints its refusal as the command's one JSON document."""
+    """A parser that speaks French and, with `--json`, refuses with the command's one document.
 
-    def __init__(self, *, failure_document: Callable[[str], str], description: str) -> None:
-        super().__init__(description=description, allow_abbrev=False)
-        self._failure_document = failure_document
+    `failure_document` makes that document of a message.
+    """
+
+    def __init__(self, description: str, failure_document: Callable[[str], str]) -> None:
+        super().__init__(description=description, allow_abbrev=False, add_help=False)
+        self.failure_document = failure_document
         self._arguments: list[str] = []
+        self.add_argument("-h", "--help", action="help", help="affiche cette aide")
 
     def parse(self, arguments: list[str]) -> argparse.Namespace:
         self._arguments = arguments
         return self.parse_args(arguments)
 
+    def format_help(self) -> str:
+        return super().format_help().replace("usage:", "usage :").replace("options:", "options :")
+
     def error(self, message: str) -> NoReturn:
+        for english, french in _FRENCH:
+            message = re.sub(english, french, message)
         if "--json" in self._arguments:
-            write_product(self._failure_document(message))
-        super().error(message)
+            write_product(self.failure_document(message))
+        sys.stderr.write(f"Erreur : {message}\nVoir {self.prog} --help.\n")
+        sys.exit(2)
 
 
 def positive(text: str) -> float:
@@ -72,15 +95,35 @@ def write_product(text: str) -> None:
     sys.stdout.flush()
 
 
-def run(work: Callable[[], None], on_failure: Callable[[str], None]) -> int:
-    """Do `work`; a known error becomes one line on stderr, `on_failure`, and exit code 1."""
-    try:
-        work()
-    except PmdError as error:
-        logger.error("{}", error)
-        on_failure(str(error))
-        return FAILED
+def run(
+    parser: Parser,
+    arguments: list[str] | None,
+    logs_dir: Path,
+    work: Callable[[argparse.Namespace], None],
+) -> int:
+    """Parse, then `work`; a known error becomes one line on stderr and exit code 1.
+
+    `arguments` None is the command line. Misuse leaves through `SystemExit(2)`.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    options = parser.parse(sys.argv[1:] if arguments is None else arguments)
+    with logging_to(logs_dir):
+        try:
+            work(options)
+        except PmdError as error:
+            return _failed(parser, options, str(error))
+        except KeyboardInterrupt:
+            return _failed(parser, options, "interrompu, rien n'a été écrit")
     return DONE
+
+
+def _failed(parser: Parser, options: argparse.Namespace, message: str) -> int:
+    logger.error("{}", message)
+    if options.json:
+        write_product(parser.failure_document(message))
+    return FAILED
 
 
 @contextmanager
@@ -106,16 +149,16 @@ def logging_to(folder: Path) -> Iterator[None]:
 
 
 def _plain(record: Record) -> str:
-    prefix = "Erreur : " if record["level"].no >= 40 else ""
+    prefix = "Erreur : " if record["level"].no >= logger.level("ERROR").no else ""
     record["extra"]["text"] = prefix + _escaped(record["message"])
     return "{extra[text]}\n"
 
 
 def _dated(record: Record) -> str:
     record["extra"]["text"] = _escaped(record["message"])
-    return "{time:YYYY-MM-DDTHH:mm:ss.SSSZ} {level} {extra[text]}\n{exception}"
+    return "{time:YYYY-MM-DDTHH:mm:ss.SSSZ} {level} {extra[text]}\n"
 
 
 def _escaped(message: str) -> str:
     """Control characters made visible, so that data cannot forge a log line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    return message.translate(_CONTROLS)

@@ -16,23 +16,16 @@ from pmd.settings import Settings
 from pmd.stream import StreamPlan, WallClock, stop_on_signals, write_stream
 
 DEFAULT_END = "2026-01-01T00:00:00Z"
-STREAM_OPTIONS = {"rate": 5.0, "speed": 1.0, "count": None}
+DEFAULT_RATE, DEFAULT_SPEED = 5.0, 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Generate as `arguments` (default: the command line) say; return the exit code."""
     settings = Settings.from_environ(os.environ)
     parser = _parser(settings)
-    options = parser.parse(sys.argv[1:] if arguments is None else arguments)
-    _check(parser, options)
-
-    def failed(message: str) -> None:
-        if options.json:
-            console.write_product(_failure(message))
-
-    with console.logging_to(settings.logs_dir):
-        work = _stream if options.stream else _history
-        return console.run(lambda: work(options), failed)
+    return console.run(
+        parser, arguments, settings.logs_dir, lambda options: _generate(options, parser)
+    )
 
 
 def _failure(message: str) -> str:
@@ -41,8 +34,7 @@ def _failure(message: str) -> str:
 
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        failure_document=_failure,
-        description="Simule des locomotives : historique en CSV, ou flux NDJSON avec --stream.",
+        "Simule des locomotives : historique en CSV, ou flux NDJSON avec --stream.", _failure
     )
     add = parser.add_argument
     add("--output", type=Path, default=settings.raw_telemetry, help="télémétrie CSV à écrire")
@@ -52,7 +44,7 @@ def _parser(settings: Settings) -> console.Parser:
     add("--step-minutes", type=console.whole(1, 1440), default=30,
         help="minutes entre deux mesures (défaut : 30)")  # fmt: skip
     add("--end", type=_past_instant, default=DEFAULT_END,
-        help=f"instant de la dernière mesure, UTC, pas dans le futur (défaut : {DEFAULT_END})")  # fmt: skip
+        help=f"dernière mesure, UTC, pas dans le futur (défaut : {DEFAULT_END})")  # fmt: skip
     add("--seed", type=console.whole(0), default=42, help="graine des tirages (défaut : 42)")
     add("--sensors-only", action="store_true", help="sans la colonne failure")
     add("--json", action="store_true", help="imprime un seul document JSON")
@@ -68,12 +60,16 @@ def _parser(settings: Settings) -> console.Parser:
     return parser
 
 
-def _check(parser: console.Parser, options: argparse.Namespace) -> None:
-    given = [f"--{name}" for name in STREAM_OPTIONS if getattr(options, name) is not None]
+def _generate(options: argparse.Namespace, parser: console.Parser) -> None:
+    given = [name for name in ("rate", "speed", "count") if getattr(options, name) is not None]
     if given and not options.stream:
-        parser.error(f"{', '.join(given)} : seulement avec --stream")
+        parser.error(f"--{given[0]} : seulement avec --stream")
     if options.stream and (options.json or options.sensors_only):
         parser.error("--stream imprime déjà des mesures en JSON : sans --json ni --sensors-only")
+    if options.stream:
+        _stream(options)
+    else:
+        _history(options)
 
 
 def _past_instant(text: str) -> datetime:
@@ -88,8 +84,13 @@ def _past_instant(text: str) -> datetime:
 
 
 def _stream(options: argparse.Namespace) -> None:
-    chosen = {name: getattr(options, name) or default for name, default in STREAM_OPTIONS.items()}
-    plan = StreamPlan(locos=options.locos, seed=options.seed, **chosen)
+    plan = StreamPlan(
+        locos=options.locos,
+        rate=options.rate or DEFAULT_RATE,
+        speed=options.speed or DEFAULT_SPEED,
+        seed=options.seed,
+        count=options.count,
+    )
     with stop_on_signals() as stop:
         written = write_stream(plan, sys.stdout, WallClock(stop))
     logger.info("{} mesures émises", written)

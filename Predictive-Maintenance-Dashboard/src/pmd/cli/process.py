@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,14 +17,12 @@ from pmd.settings import Settings
 def main(arguments: list[str] | None = None) -> int:
     """Process as `arguments` (default: the command line) say; return the exit code."""
     settings = Settings.from_environ(os.environ)
-    options = _parser(settings).parse(sys.argv[1:] if arguments is None else arguments)
-
-    def failed(message: str) -> None:
-        if options.json:
-            console.write_product(_failure(message))
-
-    with console.logging_to(settings.logs_dir):
-        return console.run(lambda: _process(options, settings), failed)
+    return console.run(
+        _parser(settings),
+        arguments,
+        settings.logs_dir,
+        lambda options: _process(options, settings),
+    )
 
 
 def _failure(message: str) -> str:
@@ -34,8 +31,7 @@ def _failure(message: str) -> str:
 
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        failure_document=_failure,
-        description="Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales.",
+        "Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales.", _failure
     )
     add = parser.add_argument
     add("--input", type=Path, default=settings.raw_telemetry, help="télémétrie brute CSV")

@@ -30,15 +30,12 @@ _SIGNS = {"+": 1, "-": -1, "0": 0}
 def main(arguments: list[str] | None = None) -> int:
     """Train as `arguments` (default: the command line) say; return the exit code."""
     settings = Settings.from_environ(os.environ)
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(settings).parse(arguments)
-
-    def failed(message: str) -> None:
-        if options.json:
-            console.write_product(_failure(message))
-
-    with console.logging_to(settings.logs_dir):
-        return console.run(lambda: _train(options, settings), failed)
+    return console.run(
+        _parser(settings),
+        arguments,
+        settings.logs_dir,
+        lambda options: _train(options, settings),
+    )
 
 
 def _failure(message: str) -> str:
@@ -49,8 +46,7 @@ def _failure(message: str) -> str:
 
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        failure_document=_failure,
-        description="Entraîne la forêt aléatoire de risque, l'étalonne, la juge et écrit son lot.",
+        "Entraîne la forêt aléatoire de risque, l'étalonne, la juge et écrit son lot.", _failure
     )
     add = parser.add_argument
     add("--input", type=Path, help="table CSV (défaut : data/processed_telemetry.csv)")
@@ -87,13 +83,18 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         from pmd.training import train
 
         table = _table(options, settings)
-        for reason, rows in table.rejects.items():
-            logger.warning("{} lignes laissées de côté — {}", rows, reason)
+        for reason, rows in table.left_out.items():
+            if rows:
+                logger.warning("{} lignes laissées de côté : {}", rows, reason)
         costs = Costs(options.cost_miss, options.cost_false_alarm)
         trained = train(table, costs, options.seed, progress)
         progress("export")
         bundle = write_bundle(trained, options.bundles, options.model_file, datetime.now(UTC))
     logger.info("modèle écrit dans {}, lot {}", options.model_file, bundle.folder)
+    report = training_report(trained, bundle.manifest)
+    if not options.json:
+        return console.write_product(report)
+    sys.stderr.write(report + "\n")
     summary = TrainingSummary(
         status="ok",
         error=None,
@@ -101,32 +102,31 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         model_file=str(options.model_file.resolve()),
         manifest=bundle.manifest,
     )
-    report = training_report(trained, bundle.manifest)
-    console.write_product(summary.model_dump_json() if options.json else report)
+    console.write_product(summary.model_dump_json())
 
 
 def _table(options: argparse.Namespace, settings: Settings) -> TrainingTable:
     from pmd.training_table import any_table, telemetry_table
 
     path = options.input or settings.processed_telemetry
-    generic = (options.features, options.target, options.group, options.time, options.monotone)
-    if generic == (None,) * 5:
-        return telemetry_table(path, options.maintenance, options.horizon_hours)
+    columns = _columns(options)
+    if (options.features, options.target, options.group, options.time) == (None,) * 4:
+        return telemetry_table(path, options.maintenance, options.horizon_hours, columns)
     if options.maintenance:
         raise InvalidOption(
-            "--maintenance ne va pas avec --features, --target, --group, --time ni --monotone : "
+            "--maintenance ne va pas avec --features, --target, --group ni --time : "
             "ces options décrivent une table déjà étiquetée."
         )
-    return any_table(path, _columns(options))
+    return any_table(path, columns)
 
 
 def _columns(options: argparse.Namespace) -> Columns:
     from pmd.training_table import Columns
 
-    features = _names(options.features) if options.features else SENSOR_NAMES
-    signs = _signs(options.monotone) if options.monotone is not None else None
-    if signs is None:
-        signs = {name: BY_NAME[name].monotone for name in features if name in BY_NAME}
+    features = _names(options.features) if options.features is not None else SENSOR_NAMES
+    signs = {name: BY_NAME[name].monotone for name in features if name in BY_NAME}
+    if options.monotone is not None:
+        signs = _signs(options.monotone)
     unknown = sorted(set(signs) - set(features))
     if unknown:
         raise InvalidOption(f"--monotone nomme {unknown}, absents des variables {list(features)}.")
