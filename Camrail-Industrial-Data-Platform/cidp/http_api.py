@@ -12,7 +12,7 @@ import orjson
 from flask import Flask, Response, request
 from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from werkzeug.exceptions import HTTPException, UnsupportedMediaType
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from cidp import __version__
 from cidp.assembly import Parts, assemble
@@ -171,8 +171,12 @@ def _json_bytes(max_bytes: int) -> bytes:
     """Return the request's body, at most `max_bytes`, announced as JSON."""
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
-    request.max_content_length = max_bytes
-    return request.get_data(cache=False)
+    # Without a Content-Length werkzeug cuts a long body and says nothing: read one byte more.
+    request.max_content_length = max_bytes + 1
+    raw = request.get_data(cache=False)
+    if len(raw) > max_bytes:
+        raise RequestEntityTooLarge
+    return raw
 
 
 def _result(event: TelemetryEvent, receipt: Receipt) -> dict[str, Any]:

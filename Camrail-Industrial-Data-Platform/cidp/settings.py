@@ -31,7 +31,7 @@ class ApiSettings(_Section):
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 5000
-    threads: Annotated[int, Field(ge=1, le=64)] = 8
+    threads: Annotated[int, Field(ge=1, le=64)] = 4
     predict_max_bytes: BodyBytes = 16_384
     telemetry_max_bytes: BodyBytes = 1_048_576
 
@@ -69,13 +69,13 @@ class TelemetrySettings(_Section):
         return timedelta(seconds=self.future_skew_s)
 
 
-class TrainingSettings(_Section):
-    """The trainer's service folder and the seed data that it is given."""
+class PmdSettings(_Section):
+    """Where PM-D is, which trains and simulates, and the seed data that its trainer is given."""
 
     folder: Folder = Path("../Predictive-Maintenance-Dashboard")
     sensors: Folder = Path("data/sensors.csv")
     maintenance: Folder = Path("data/maintenance.csv")
-    timeout_s: Seconds = 600
+    training_timeout_s: Seconds = 600
 
 
 class LogSettings(_Section):
@@ -91,7 +91,7 @@ class Settings(_Section):
     model: ModelSettings = ModelSettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
-    training: TrainingSettings = TrainingSettings()
+    pmd: PmdSettings = PmdSettings()
     logs: LogSettings = LogSettings()
     keys: tuple[ApiKey, ...] = ()
 

@@ -1,0 +1,159 @@
+"""Programs of the other services, run as child processes that print one JSON document."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import IO, Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cidp.errors import ChildFailed, ChildTimedOut
+from cidp.model_bundle import Count, Manifest, Sha256
+
+TAIL_LINES = 15
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    status: Literal["ok", "error"]
+    error: str | None
+
+
+class TrainingSummary(_Document):
+    """What `model_training.py --json` prints; `docs/contracts/training-summary.schema.json`."""
+
+    bundle: str | None
+    model_file: str | None
+    manifest: Manifest | None
+
+
+class EtlSource(BaseModel):
+    """One file that the ETL read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["transactions", "machines"]
+    path: str
+    sha256: Sha256
+    rows: Count
+
+
+class EtlSummary(_Document):
+    """What `main_pipeline.py --json` prints; `docs/contracts/etl-summary.schema.json`."""
+
+    run_id: str | None
+    dwh: str
+    report: str | None
+    read: Count
+    loaded: Count
+    rejected: Count
+    duplicates: Count
+    inserted: Count
+    corrected: Count
+    rejects_by_rule: dict[str, Count]
+    warnings: list[str]
+    sources: list[EtlSource]
+    total_volume: float
+    duration_s: Annotated[float, Field(ge=0)]
+
+
+D = TypeVar("D", bound=_Document)
+
+
+def run_for_document(
+    script: Path,
+    arguments: Sequence[str],
+    document: type[D],
+    timeout_s: float,
+    on_line: Callable[[str], object],
+    accepted_codes: Collection[int] = (0,),
+) -> D:
+    """Run `script` with this interpreter and return the document that it printed.
+
+    `on_line` gets each line of its stderr as it comes, from another thread. Raises `ChildFailed`
+    or `ChildTimedOut`; the child is never left running.
+    """
+    child = start_program(script, arguments)
+    printed: list[bytes] = []
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    readers = [
+        threading.Thread(target=_collect, args=(child.stdout, printed)),
+        threading.Thread(target=follow_lines, args=(child.stderr, tail, on_line)),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        code = child.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        raise ChildTimedOut(
+            f"{script.name} n'a pas fini en {timeout_s:g} s et a été arrêté."
+        ) from None
+    finally:
+        child.kill()
+        for reader in readers:
+            reader.join()
+        child.wait()
+    return _document(script, document, b"".join(printed), code, tail, accepted_codes)
+
+
+def start_program(script: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start `script` with this interpreter, both its outputs piped, nothing on its input."""
+    if not script.is_file():
+        raise ChildFailed(
+            f"{script.name} est introuvable dans {script.parent} : les trois services doivent"
+            " rester côte à côte."
+        )
+    try:
+        return subprocess.Popen(  # noqa: S603 (a script of this repository, no shell)
+            [sys.executable, str(script), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUTF8": "1"},
+        )
+    except OSError as error:
+        raise ChildFailed(f"{script.name} ne démarre pas ({error.strerror}).") from error
+
+
+def follow_lines(stream: IO[bytes], tail: deque[str], on_line: Callable[[str], object]) -> None:
+    """Hand over each line of `stream` until its end, and keep the last ones in `tail`."""
+    with stream:
+        for raw in stream:
+            line = raw.decode("utf-8", "replace").rstrip()
+            tail.append(line)
+            on_line(line)
+
+
+def _collect(stream: IO[bytes], printed: list[bytes]) -> None:
+    with stream:
+        printed.append(stream.read())
+
+
+def _document(
+    script: Path,
+    document: type[D],
+    printed: bytes,
+    code: int,
+    tail: Collection[str],
+    accepted_codes: Collection[int],
+) -> D:
+    try:
+        read = document.model_validate_json(printed)
+    except ValidationError as error:
+        raise ChildFailed(
+            f"{script.name} (code {code}) n'a pas imprimé le document attendu."
+            f" Fin de son journal :\n{_shown(tail)}"
+        ) from error
+    if code not in accepted_codes or read.status != "ok":
+        reason = read.error or f"fin de son journal :\n{_shown(tail)}"
+        raise ChildFailed(f"{script.name} a échoué (code {code}) : {reason}")
+    return read
+
+
+def _shown(tail: Collection[str]) -> str:
+    return "\n".join(f"  {line}" for line in tail) or "  (vide)"
