@@ -1,0 +1,106 @@
+"""One child of the platform: a Python program with its own log file, stoppable on every system."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from cidp.settings import SERVICE_FOLDER
+
+TAIL_LINES = 12
+TAIL_BYTES = 16_384
+
+
+class ChildProcess:
+    """A Python program that runs until its work is done, until it is stopped, or until we die.
+
+    `program` is a script and its arguments, or "-m", a module and its arguments. What it prints
+    goes to `log`, which each start empties; standard output goes to `output` when one is given.
+    """
+
+    def __init__(self, name: str, program: Sequence[str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._program = list(program)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, environ: Mapping[str, str], output: IO[bytes] | None = None) -> None:
+        """Start the program in the service's folder, in a process group of its own.
+
+        The group keeps Ctrl-C in the terminal away from the child: it stops when it is asked to.
+        """
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "cidp.tether", str(os.getpid()), *self._program]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own programs, without a shell
+                command,
+                cwd=SERVICE_FOLDER,
+                env=dict(environ) | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output or log,
+                stderr=log,
+                start_new_session=sys.platform != "win32",
+                creationflags=_CREATION_FLAGS,
+            )
+
+    @property
+    def code(self) -> int | None:
+        """Exit code, or None while the program runs."""
+        return self._process.poll() if self._process else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the program has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def ask_to_stop(self) -> None:
+        """Send the signal that programs answer by finishing what they do; do not wait."""
+        if self._process and self.running:
+            with contextlib.suppress(OSError):
+                self._process.send_signal(_STOP)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether the program has ended, at the latest after `timeout_s`."""
+        try:
+            if self._process:
+                self._process.wait(max(timeout_s, 0))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End at once the program and whatever it has started."""
+        if self._process:
+            _kill_group(self._process)
+
+    def tail(self) -> str:
+        """Return the last lines of the log, for the person who must find out why."""
+        with self.log.open("rb") as log:
+            log.seek(max(log.seek(0, os.SEEK_END) - TAIL_BYTES, 0))
+            text = log.read().decode("utf-8", "replace")
+        return "\n".join(text.splitlines()[-TAIL_LINES:])
+
+
+if sys.platform == "win32":
+    _STOP = signal.CTRL_BREAK_EVENT
+    _CREATION_FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
+
+    def _kill_group(process: subprocess.Popen[bytes]) -> None:
+        taskkill = Path(os.environ["SYSTEMROOT"]) / "System32" / "taskkill.exe"
+        subprocess.run(  # noqa: S603 - the system's own program
+            [taskkill, "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False
+        )
+        process.wait()
+
+else:
+    _STOP = signal.SIGTERM
+    _CREATION_FLAGS = 0
+
+    def _kill_group(process: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,295 @@
+"""The whole platform on one machine: which programs it is made of, and in which order they start.
+
+API → model (made if none can serve) → simulator → dashboard → one run of the ETL → watch. The
+supervision does not need the warehouse: an ETL that fails is said, and the rest goes on.
+"""
+
+import argparse
+import math
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+from loguru import logger
+from pydantic import ValidationError
+
+from cidp.api_client import ApiClient, ApiError, ClientSettings, Readiness
+from cidp.child_process import ChildProcess
+from cidp.cli import FrenchParser
+from cidp.errors import ChildError, ChildFailed, CidpError, ServerError, SettingsError
+from cidp.logs import configure_logs
+from cidp.orchestration import EtlSummary
+from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
+from cidp.supervisor import StopAsked, Supervisor, stop_on_signals
+from cidp.views.french import number
+
+LOOPBACK = "127.0.0.1"
+ETL = SERVICE_FOLDER.parent / "Data-Pipeline-Automation" / "src" / "main_pipeline.py"
+START_TIMEOUT_S = 90.0
+ETL_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to start and where, once settings and flags are read."""
+
+    settings: Settings
+    environ: Mapping[str, str] = field(repr=False)
+    client: ApiClient
+    api_url: str
+    dashboard_port: int
+    rate_per_s: float
+    simulator: bool
+    duration_s: float | None
+
+    @property
+    def dashboard_url(self) -> str:
+        """Address of the dashboard, for this machine only."""
+        return f"http://{LOOPBACK}:{self.dashboard_port}"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of every log of the platform."""
+        return self.settings.logs.folder
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the platform until it is asked to stop (0), or until one of its parts fails (1)."""
+    options = _parser().parse_args(argv)
+    try:
+        plan = _plan(options, launch_environment(os.environ))
+        configure_logs(plan.logs, "platform")
+        require_free_port(plan.settings.api.host, plan.settings.api.port, "API_PORT")
+        require_free_port(LOOPBACK, plan.dashboard_port, "DASHBOARD_PORT")
+    except CidpError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    stop = threading.Event()
+    with stop_on_signals(stop):
+        return _supervise(plan, Supervisor(plan.environ, stop))
+
+
+def _supervise(plan: Plan, supervisor: Supervisor) -> int:
+    try:
+        _start(plan, supervisor)
+        supervisor.watch(plan.duration_s)
+    except StopAsked:
+        code = 0
+    except CidpError as error:
+        sys.stderr.write(f"{error}\n")
+        code = 1
+    finally:
+        logger.info("Arrêt des parties de la plateforme")
+        supervisor.stop_all()
+    logger.info("Plateforme arrêtée")
+    return code
+
+
+def _start(plan: Plan, supervisor: Supervisor) -> None:
+    supervisor.start(_child(plan, "API", "api", "api/api.py"))
+    supervisor.wait_for(lambda: _readiness(plan.client) is not None, START_TIMEOUT_S, "API")
+    _ensure_model(plan, supervisor)
+    if plan.simulator:
+        rate = ["--rate", f"{plan.rate_per_s:g}"]
+        feed = _child(plan, "Simulateur", "simulator", "-m", "cidp.simulator_feed", *rate)
+        supervisor.start(feed)
+    supervisor.start(_child(plan, "Tableau de bord", "dashboard", *_dashboard_program(plan)))
+    supervisor.wait_for(lambda: _dashboard_answers(plan), START_TIMEOUT_S, "Tableau de bord")
+    if plan.simulator:
+        supervisor.wait_for(lambda: _is_fed(plan.client), START_TIMEOUT_S, "Simulateur")
+    summary = _run_etl(plan, supervisor)
+    sys.stdout.write(_where_to_look(plan, summary))
+    sys.stdout.flush()
+
+
+def _child(plan: Plan, name: str, log: str, *program: str) -> ChildProcess:
+    return ChildProcess(name, program, plan.logs / f"console_{log}.log")
+
+
+def _dashboard_program(plan: Plan) -> list[str]:
+    return [
+        *("-m", "streamlit", "run", "dashboard/app.py"),
+        *("--server.address", LOOPBACK),
+        *("--server.port", str(plan.dashboard_port)),
+        *("--server.headless", "true"),
+    ]
+
+
+def _ensure_model(plan: Plan, supervisor: Supervisor) -> None:
+    """Have a model trained when the API can serve none, then wait until it serves."""
+
+    def status() -> str:
+        readiness = _readiness(plan.client)
+        return readiness.model.status if readiness else "loading"
+
+    supervisor.wait_for(lambda: status() != "loading", START_TIMEOUT_S, "Modèle")
+    if status() == "missing":
+        logger.info("Aucun modèle ne peut servir : entraînement sur les données d'amorçage")
+        job = _child(plan, "Amorçage du modèle", "bootstrap", "bootstrap_local.py")
+        code = supervisor.run(job, plan.settings.pmd.training_timeout_s)
+        if code:
+            raise ChildFailed(f"{job.name} a échoué (code {code}) :\n{job.tail()}")
+    supervisor.wait_for(lambda: status() == "serving", START_TIMEOUT_S, "Modèle")
+
+
+def _run_etl(plan: Plan, supervisor: Supervisor) -> EtlSummary | None:
+    """Run the ETL once; without a usable result, say why and return None."""
+    job = _child(plan, "ETL", "etl", str(ETL), "--json")
+    logger.info("ETL en cours")
+    with tempfile.TemporaryFile() as output:
+        try:
+            code = supervisor.run(job, ETL_TIMEOUT_S, output)
+            output.seek(0)
+            return _etl_summary(job, code, output.read())
+        except ChildError as error:
+            supervisor.check()
+            logger.error("{}", error)
+            return None
+
+
+def _etl_summary(job: ChildProcess, code: int, printed: bytes) -> EtlSummary:
+    """Check the document that the ETL printed; raises `ChildFailed` when its run failed."""
+    try:
+        summary = EtlSummary.model_validate_json(printed)
+    except ValidationError as error:
+        raise ChildFailed(
+            f"L'ETL (code {code}) n'a pas imprimé le document attendu :\n{job.tail()}"
+        ) from error
+    if summary.status == "error":
+        raise ChildFailed(f"L'ETL a échoué (code {code}) : {summary.error}")
+    for warning in summary.warnings:
+        logger.warning("ETL : {}", warning)
+    return summary
+
+
+def _readiness(client: ApiClient) -> Readiness | None:
+    try:
+        return client.ready()
+    except ApiError:
+        return None
+
+
+def _is_fed(client: ApiClient) -> bool:
+    readiness = _readiness(client)
+    return readiness is not None and not readiness.source.stale
+
+
+def _dashboard_answers(plan: Plan) -> bool:
+    try:
+        return requests.get(f"{plan.dashboard_url}/_stcore/health", timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+def _where_to_look(plan: Plan, summary: EtlSummary | None) -> str:
+    report = summary.report if summary else None
+    rows = [
+        ("Tableau de bord", plan.dashboard_url),
+        ("API", f"{plan.api_url}  (/health, /ready, /predict, /metrics)"),
+        ("Données", "simulateur local" if plan.simulator else "POST /telemetry"),
+        ("Rapport Excel", report or "absent, voir le message de l'ETL ci-dessus"),
+        ("Entrepôt", summary.dwh if summary else "inchangé, l'ETL a échoué"),
+        ("ETL", _etl_line(summary) if summary else "ÉCHEC, voir ci-dessus"),
+        ("Journaux", str(plan.logs)),
+    ]
+    lines = "".join(f"  {name:<16} {value}\n" for name, value in rows)
+    return f"\nLa plateforme CAMRAIL est en marche ; Ctrl-C l'arrête.\n{lines}\n"
+
+
+def _etl_line(summary: EtlSummary) -> str:
+    return (
+        f"{number(summary.read)} lignes lues = {number(summary.loaded)} chargées "
+        f"+ {number(summary.rejected)} rejetées + {number(summary.duplicates)} doublons"
+    )
+
+
+def require_free_port(host: str, port: int, variable: str) -> None:
+    """Raise `ServerError` when another program listens at `host:port`."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if sys.platform == "win32":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:  # what a former server leaves in TIME_WAIT does not count
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ServerError(
+            f"Le port {port} n'est pas libre sur {host} ({error.strerror}). Arrêtez le programme "
+            f"qui l'occupe, ou choisissez un autre port avec la variable {variable}."
+        ) from error
+
+
+def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
+    settings = Settings.from_environ(environ)
+    api_url = f"http://{_local_host(settings.api.host)}:{settings.api.port}"
+    inherited = {**environ, "API_URL": api_url, "API_PORT": str(settings.api.port)}
+    return Plan(
+        settings,
+        inherited,
+        ApiClient(ClientSettings.from_environ(inherited)),
+        api_url,
+        _dashboard_port(environ),
+        options.rate,
+        not options.no_simulator,
+        options.duration,
+    )
+
+
+def _local_host(bound: str) -> str:
+    """Return the address at which this machine reaches a server bound to `bound`."""
+    if bound in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        return LOOPBACK
+    return f"[{bound}]" if ":" in bound else bound
+
+
+def _dashboard_port(environ: Mapping[str, str]) -> int:
+    text = environ.get("DASHBOARD_PORT", "").strip() or "8501"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
+        raise SettingsError(f"DASHBOARD_PORT={text[:20]!r} : un entier de 1 à 65535 est attendu.")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = FrenchParser(
+        prog="run_platform.py",
+        description=(
+            "Lance toute la plateforme sur cette machine : modèle, API, simulateur, tableau de "
+            "bord, et un passage de l'ETL. Ctrl-C arrête tout, avec le code 0 ; une partie qui "
+            "tombe arrête le reste, avec le code 1."
+        ),
+    )
+    parser.add_argument(
+        "--rate",
+        type=_positive,
+        default=5.0,
+        metavar="N",
+        help="mesures simulées par seconde (défaut : 5)",
+    )
+    parser.add_argument(
+        "--no-simulator",
+        action="store_true",
+        help="sans simulateur : la télémétrie arrive par POST /telemetry",
+    )
+    parser.add_argument(
+        "--duration",
+        type=_positive,
+        metavar="S",
+        help="s'arrête d'elle-même S secondes après le démarrage complet",
+    )
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError("un nombre positif est attendu")
+    return value

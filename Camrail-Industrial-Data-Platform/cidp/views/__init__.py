@@ -1,0 +1,1 @@
+"""Pages of Camrail Live Monitor: they know the HTTP API and nothing else."""

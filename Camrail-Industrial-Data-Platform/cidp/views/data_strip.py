@@ -1,0 +1,80 @@
+"""The strip above every page: source and age of the data, state of the API."""
+
+from typing import Literal, NamedTuple
+
+import streamlit as st
+
+from cidp.api_client import ApiClient, Readiness, SourceState
+from cidp.views.api_state import ApiState, refresh
+from cidp.views.french import age, clock
+
+REFRESH_S = 2.0
+SOURCES = {
+    "simulator": "Simulateur local",
+    "http": "Télémétrie reçue par HTTP",
+    "none": "Aucune donnée reçue",
+}
+
+
+class Sign(NamedTuple):
+    """One badge: its text, icon and colour say the same thing."""
+
+    text: str
+    icon: str
+    color: Literal["green", "orange", "red", "blue", "gray"]
+
+
+@st.fragment(run_every=REFRESH_S)
+def show_data_strip(client: ApiClient) -> None:
+    """Draw the strip now and every `REFRESH_S` seconds."""
+    state = refresh(client)
+    with st.container(horizontal=True, vertical_alignment="center", key="data_strip"):
+        for sign in signs(state):
+            st.badge(sign.text, icon=sign.icon, color=sign.color)
+        if state.readiness:
+            st.caption(newest_event(state.readiness.source), width="content")
+
+
+def signs(state: ApiState) -> list[Sign]:
+    """Return the badges for one look at the API."""
+    if state.readiness is None:
+        title = state.error.title if state.error else ""
+        return [Sign(title, ":material/cloud_off:", "red"), _unknown_source()]
+    return [
+        *_source_signs(state.readiness.source),
+        *_service_signs(state.readiness),
+    ]
+
+
+def newest_event(source: SourceState) -> str:
+    """Say when the newest event happened, in Douala's time, and how long ago that is."""
+    if source.last_event_at is None or source.last_event_age_seconds is None:
+        return "Démarrez le simulateur ou envoyez des événements à POST /telemetry."
+    return (
+        f"Dernier événement à {clock(source.last_event_at)}, heure de Douala "
+        f"({age(source.last_event_age_seconds)})"
+    )
+
+
+def _unknown_source() -> Sign:
+    return Sign("Source et âge des données inconnus", ":material/help:", "gray")
+
+
+def _source_signs(source: SourceState) -> list[Sign]:
+    origin = Sign(SOURCES[source.mode], ":material/sensors:", "blue")
+    if source.mode == "none":
+        return [origin]
+    if source.stale:
+        return [origin, Sign("PÉRIMÉ", ":material/history:", "red")]
+    return [origin, Sign("À jour", ":material/check:", "green")]
+
+
+def _service_signs(readiness: Readiness) -> list[Sign]:
+    shown = []
+    if readiness.model.status == "loading":
+        shown.append(Sign("Modèle en cours de chargement", ":material/hourglass_top:", "orange"))
+    if readiness.model.status == "missing":
+        shown.append(Sign("Aucun modèle en service", ":material/model_training:", "red"))
+    if readiness.store.status == "unavailable":
+        shown.append(Sign("Base des événements indisponible", ":material/database_off:", "red"))
+    return shown
