@@ -14,7 +14,7 @@ SERVICES = {
     "cidp": ROOT / "Camrail-Industrial-Data-Platform",
 }
 PURE = {
-    "dpa": {"columns", "rules", "quality"},
+    "dpa": {"cells", "columns", "csv_records", "quality", "rules", "transform"},
     "pmd": {"sensors", "features", "labels", "split"},
     "cidp": {"telemetry", "scoring"},
 }

@@ -1,0 +1,50 @@
+"""Log messages for people on stderr and, rotated, in a file."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def escaped(text: str) -> str:
+    """Write control characters as \\xNN, so that no data forges a log line or moves a cursor."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def _escape_message(record: "Record") -> None:
+    record["message"] = escaped(record["message"])
+
+
+@contextmanager
+def configured(folder: Path) -> Iterator[None]:
+    """Log at INFO to stderr and to `folder`/dpa.log (10 MB a file, kept 30 days) while inside.
+
+    A folder that cannot be written costs the file, not the run.
+    """
+    logger.remove()
+    logger.configure(patcher=_escape_message)
+    logger.add(sys.stderr, level="INFO", format="{level: <7} | {message}", colorize=False)
+    try:
+        logger.add(
+            folder / "dpa.log",
+            level="INFO",
+            format="{time:YYYY-MM-DDTHH:mm:ss.SSSZ} | {level: <7} | {message}",
+            rotation="10 MB",
+            retention="30 days",
+            encoding="utf-8",
+        )
+    except OSError as error:
+        logger.warning("Journal {} inaccessible ({})", folder / "dpa.log", error.strerror)
+    try:
+        yield
+    finally:
+        logger.remove()

@@ -1,0 +1,117 @@
+"""The mapping file (YAML) that says how a foreign export names and writes our columns."""
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from dpa.cells import Conventions, date_regex
+from dpa.errors import InvalidMapping
+from dpa.validation import french_errors
+
+MAX_BYTES: Final = 1_000_000
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColumnNames(_Strict):
+    """The header of each of our columns in the foreign file."""
+
+    transaction_id: Text = "transaction_id"
+    machine_id: Text = "machine_id"
+    date: Text = "date"
+    volume_transferred: Text = "volume_transferred"
+    status_code: Text = "status_code"
+
+
+class Defaults(_Strict):
+    """What an empty cell, or a column that the file lacks, stands for; written as in the file."""
+
+    machine_id: Text | None = None
+    date: Text | None = None
+    volume_transferred: Text | None = None
+    status_code: Text | None = None
+
+
+class Mapping(_Strict):
+    """One mapping file; every key may be left out and then means our own layout."""
+
+    encoding: Literal["utf-8", "utf-16", "cp1252", "iso-8859-15"] = "utf-8"
+    delimiter: Literal["auto", ",", ";", "\t", "|"] = "auto"
+    decimal: Literal[".", ","] = "."
+    columns: ColumnNames = ColumnNames()
+    date_formats: Annotated[tuple[str, ...], Field(min_length=1)] = Conventions.date_formats
+    volume_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    status_codes: dict[Text, Literal["OK", "WARN", "ERR"]] = {}
+    defaults: Defaults = Defaults()
+
+    @field_validator("date_formats")
+    @classmethod
+    def _known_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in formats:
+            date_regex(pattern)
+        return formats
+
+    def conventions(self) -> Conventions:
+        """Give the part that concerns the writing of cells."""
+        return Conventions(
+            self.date_formats, self.decimal, self.volume_factor, dict(self.status_codes)
+        )
+
+
+@dataclass(frozen=True)
+class MappingFile:
+    """A mapping and the digest of the file that it was read from."""
+
+    mapping: Mapping
+    sha256: str
+
+
+class _TextLoader(yaml.BaseLoader):
+    """Reads every scalar as text (a status NO stays "NO") and refuses a key written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"clé « {key} » écrite deux fois", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def read_mapping(path: Path) -> MappingFile:
+    """Read and check a mapping file.
+
+    Raises InvalidMapping, naming the file and the key, when it cannot be read or breaks a rule.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidMapping(f"{path} : lecture impossible ({error.strerror}).") from error
+    if len(data) > MAX_BYTES:
+        raise InvalidMapping(f"{path} : plus de {MAX_BYTES} octets, ce n'est pas un mapping.")
+    try:
+        # BaseLoader builds nothing but text, lists and dictionaries, like SafeLoader.
+        document = yaml.load(data, Loader=_TextLoader)  # noqa: S506
+    except yaml.YAMLError as error:
+        raise InvalidMapping(f"{path} : YAML illisible : {_where(error)}") from error
+    try:
+        mapping = Mapping.model_validate(document or {})
+    except ValidationError as error:
+        raise InvalidMapping(f"{path} : {french_errors(error)}") from error
+    return MappingFile(mapping, hashlib.sha256(data).hexdigest())
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """Say the line at fault, which PyYAML knows for all but undecodable bytes."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "octets ou caractères non admis"
+    return f"ligne {mark.line + 1} : {problem}" if mark else str(problem)

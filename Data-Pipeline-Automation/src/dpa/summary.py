@@ -1,0 +1,63 @@
+"""The one JSON document that `main_pipeline.py --json` prints."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class EtlSource(BaseModel):
+    """One input file of the run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["transactions", "machines"]
+    path: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    rows: Count
+
+
+class EtlSummary(BaseModel):
+    """What a run did; `read = loaded + rejected + duplicates` whatever its end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Literal["ok", "error"]
+    error: str | None
+    run_id: str | None
+    dwh: str
+    report: str | None
+    read: Count
+    loaded: Count
+    rejected: Count
+    duplicates: Count
+    inserted: Count
+    corrected: Count
+    rejects_by_rule: dict[str, Count]
+    warnings: list[str]
+    sources: list[EtlSource]
+    total_volume: Annotated[float, Field(description="Tonnes in the rows loaded by this run.")]
+    duration_s: Annotated[float, Field(ge=0)]
+
+
+def failed(error: str, dwh: str, duration_s: float) -> EtlSummary:
+    """Build the document of a run that changed nothing."""
+    return EtlSummary(
+        status="error",
+        error=error,
+        run_id=None,
+        dwh=dwh,
+        report=None,
+        read=0,
+        loaded=0,
+        rejected=0,
+        duplicates=0,
+        inserted=0,
+        corrected=0,
+        rejects_by_rule={},
+        warnings=[],
+        sources=[],
+        total_volume=0.0,
+        duration_s=duration_s,
+    )
