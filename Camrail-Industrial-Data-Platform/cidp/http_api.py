@@ -197,11 +197,9 @@ def _error(status: int, message: str) -> Response:
     return _json({"error": HTTPStatus(status).phrase, "message": message}, status)
 
 
-def _http_error(error: HTTPException) -> HTTPException | Response:
+def _http_error(error: HTTPException) -> Response:
     """Answer JSON where werkzeug would answer HTML, with its headers kept (Allow)."""
     status = error.code or 500
-    if status < 400:
-        return error
     answer = _error(status, _MESSAGES.get(status, "La requête a été refusée."))
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:

@@ -214,6 +214,8 @@ _MESSAGES = {
     "missing": "champ obligatoire absent",
     "extra_forbidden": "champ inconnu",
     "float_type": "un nombre est attendu, ni texte, ni booléen, ni null",
+    "int_type": "un entier est attendu",
+    "int_from_float": "un entier est attendu",
     "finite_number": "un nombre fini est attendu",
     "string_type": "un texte est attendu",
     "string_pattern_mismatch": (

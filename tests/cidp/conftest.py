@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from fake_api import FakeApi
 from flask import Flask
 from flask.testing import FlaskClient
 from skl2onnx import to_onnx
@@ -152,3 +153,9 @@ def app(parts: Parts) -> Flask:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def fake_api() -> Iterator[FakeApi]:
+    with FakeApi() as api:
+        yield api

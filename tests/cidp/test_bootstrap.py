@@ -1,0 +1,162 @@
+"""bootstrap_local.py trains through the trainer's command, checks, promotes; else nothing moves."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from cidp import bootstrap
+from cidp.errors import BundleRefused, ChildFailed
+from cidp.registry import Registry
+from cidp.settings import PmdSettings, Settings
+
+Trainer = Callable[[str], Settings]
+
+
+@pytest.fixture(autouse=True)
+def restored_logger() -> Iterator[None]:
+    yield
+    logger.remove()
+    logger.configure(patcher=lambda record: None)
+
+
+@pytest.fixture
+def trainer(tmp_path: Path, settings: Settings, bundles: list[Path]) -> Trainer:
+    """Settings whose trainer is a script that copies the second bundle, then runs `body`."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("sensors.csv", "maintenance.csv"):
+        (data / name).write_text("x\n", encoding="utf-8")
+    folder = tmp_path / "trainer"
+    (folder / "src").mkdir(parents=True)
+    manifest = (bundles[1] / "manifest.json").read_text(encoding="utf-8")
+
+    def make(body: str) -> Settings:
+        (folder / "src" / "model_training.py").write_text(
+            "import json, pathlib, shutil, sys\n"
+            "options = dict(zip(sys.argv[2::2], sys.argv[3::2]))\n"
+            "assert sys.argv[1] == '--json' and set(options) == "
+            "{'--input', '--maintenance', '--bundles', '--model-file'}\n"
+            f"source = pathlib.Path({str(bundles[1])!r})\n"
+            "target = pathlib.Path(options['--bundles']) / source.name\n"
+            "shutil.copytree(source, target, dirs_exist_ok=True)\n"
+            "sys.stderr.write('évaluation\\n')\n"
+            "summary = {'status': 'ok', 'error': None, 'bundle': str(target),"
+            " 'model_file': options['--model-file'],"
+            f" 'manifest': json.loads({manifest!r})}}\n"
+            f"{body}\n"
+            "print(json.dumps(summary))\n",
+            encoding="utf-8",
+        )
+        return settings.model_copy(
+            update={
+                "pmd": PmdSettings(
+                    folder=folder,
+                    sensors=data / "sensors.csv",
+                    maintenance=data / "maintenance.csv",
+                )
+            }
+        )
+
+    return make
+
+
+def promoted(settings: Settings) -> str:
+    return Registry(settings.model.folder).promoted_version()
+
+
+def test_the_trained_bundle_is_promoted(trainer: Trainer, bundles: list[Path]) -> None:
+    settings, lines = trainer(""), list[str]()
+    manifest = bootstrap.train_and_promote(settings, lines.append)
+    assert manifest.version == promoted(settings) == bundles[1].name
+    assert lines == ["évaluation"]
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "said"),
+    [
+        ("sys.exit('plus de mémoire')", ChildFailed, "plus de mémoire"),
+        ("summary.update(status='error', error='trop peu de pannes')", ChildFailed, "trop peu"),
+        ("summary.update(manifest=None)", BundleRefused, "manifeste"),
+        ("(target / 'model.onnx').write_bytes(b'')", BundleRefused, "empreinte"),
+        ("(target / 'model.pkl').unlink()", BundleRefused, "model.pkl"),
+    ],
+)
+def test_a_training_that_fails_leaves_the_served_model(
+    trainer: Trainer, bundles: list[Path], body: str, error: type[Exception], said: str
+) -> None:
+    settings = trainer(body)
+    with pytest.raises(error, match=said):
+        bootstrap.train_and_promote(settings, lambda line: None)
+    assert promoted(settings) == bundles[0].name
+
+
+def test_missing_seed_data_is_named(trainer: Trainer) -> None:
+    settings = trainer("")
+    settings.pmd.maintenance.unlink()
+    with pytest.raises(ChildFailed, match=r"maintenance\.csv"):
+        bootstrap.train_and_promote(settings, lambda line: None)
+
+
+def test_a_servable_model_is_not_trained_again(trainer: Trainer, bundles: list[Path]) -> None:
+    settings = trainer("sys.exit(1)")
+    manifest = bootstrap.ensure_model(settings, lambda line: None)
+    assert manifest.version == bundles[0].name
+
+
+def test_a_missing_or_damaged_model_is_trained(trainer: Trainer, bundles: list[Path]) -> None:
+    settings = trainer("")
+    (settings.model.folder / "instant" / bundles[0].name / "model.onnx").write_bytes(b"damaged")
+    assert bootstrap.ensure_model(settings, lambda line: None).version == bundles[1].name
+    shutil.rmtree(settings.model.folder)
+    assert bootstrap.ensure_model(settings, lambda line: None).version == bundles[1].name
+
+
+def run_main(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings, argv: list[str]
+) -> int:
+    config = tmp_path / "config.yaml"
+    pmd = {name: str(value) for name, value in settings.pmd if isinstance(value, Path)}
+    config.write_text(json.dumps({"pmd": pmd}), encoding="utf-8")
+    environ = {
+        "CAMRAIL_CONFIG": str(config),
+        "CAMRAIL_MODELS_DIR": str(settings.model.folder),
+        "CAMRAIL_LOGS_DIR": str(tmp_path / "logs"),
+    }
+    monkeypatch.setattr(bootstrap, "launch_environment", lambda _: environ)
+    monkeypatch.setattr(sys, "argv", ["bootstrap_local.py", *argv])
+    return bootstrap.main()
+
+
+def test_the_command_says_what_it_promoted(
+    trainer: Trainer,
+    bundles: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = trainer("")
+    assert run_main(monkeypatch, tmp_path, settings, []) == 0
+    said = capsys.readouterr()
+    assert f"Modèle {bundles[1].name} promu" in said.out
+    assert "évaluation" in said.err
+    assert (settings.model.folder / "latest.pkl").exists()
+
+
+def test_the_command_fails_with_one_and_a_reason(
+    trainer: Trainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = trainer("")
+    (settings.pmd.folder / "src" / "model_training.py").unlink()
+    assert run_main(monkeypatch, tmp_path, settings, []) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "model_training.py est introuvable" in said.err
+    assert "Traceback" not in said.err

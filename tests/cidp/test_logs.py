@@ -1,0 +1,42 @@
+"""Log lines cannot be forged by data, and go to a file without losing stderr."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from cidp.logs import configure_logs, escaped
+
+
+@pytest.fixture(autouse=True)
+def restored_logger() -> Iterator[None]:
+    yield
+    logger.remove()
+    logger.configure(patcher=lambda record: None)
+
+
+def test_control_characters_are_escaped() -> None:
+    assert escaped("a\nb\x1b[31m\u2028é") == "a\\x0ab\\x1b[31m\\x2028é"
+
+
+def test_a_line_goes_to_stderr_and_to_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(tmp_path / "logs", "api")
+    logger.info("reçu {}", "LOCO\n12:00:00 INFO forgé")
+    assert "reçu LOCO\\x0a12:00:00 INFO forgé" in capsys.readouterr().err
+    lines = (tmp_path / "logs" / "api.log").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1
+    assert lines[0].endswith("reçu LOCO\\x0a12:00:00 INFO forgé")
+
+
+def test_without_a_writable_folder_lines_still_reach_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "logs").write_text("a file", encoding="utf-8")
+    configure_logs(tmp_path / "logs", "api")
+    logger.info("toujours là")
+    err = capsys.readouterr().err
+    assert "api.log impossible à écrire" in err
+    assert "toujours là" in err

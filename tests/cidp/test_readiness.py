@@ -1,0 +1,65 @@
+"""Ready means: a model serves and the store answers; the source is said beside it."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from cidp.assembly import Parts
+from cidp.ingest import Message
+from cidp.readiness import readiness
+
+EVENT = {
+    "loco_id": "LOCO_001",
+    "timestamp": "2026-03-01T11:00:00Z",
+    "flow_rate": 500,
+    "pressure": 5,
+    "vibration": 2,
+    "temperature": 45,
+}
+
+
+def test_without_a_loaded_model_the_service_is_not_ready(parts: Parts) -> None:
+    body = readiness(parts)
+    assert body["status"] == "not_ready"
+    assert body["model"] == {"status": "loading", "version": None, "error": None}
+
+
+@pytest.mark.parametrize("source", ["http", "simulator"])
+def test_a_loaded_model_and_a_store_make_it_ready(parts: Parts, source: str) -> None:
+    parts.model.refresh()
+    assert readiness(parts)["source"] == {
+        "mode": "none",
+        "last_event_at": None,
+        "last_event_age_seconds": None,
+        "stale": True,
+    }
+    parts.ingest.ingest_messages([Message(0, json.dumps(EVENT).encode())], source)
+    body = readiness(parts)
+    assert body["status"] == "ready"
+    assert body["source"] == {
+        "mode": source,
+        "last_event_at": "2026-03-01T12:00:00.000000Z",
+        "last_event_age_seconds": 0.0,
+        "stale": False,
+    }
+
+
+def test_an_old_event_makes_the_source_stale_and_leaves_the_service_ready(parts: Parts) -> None:
+    parts.model.refresh()
+    parts.ingest.ingest_messages([Message(0, json.dumps(EVENT).encode())], "http")
+    later = parts._replace(now=lambda: parts.now() + timedelta(seconds=61))
+    body = readiness(later)
+    assert body["status"] == "ready"
+    assert body["source"]["stale"] is True
+    assert body["source"]["last_event_age_seconds"] == 61
+
+
+def test_a_store_that_does_not_answer_is_said(parts: Parts) -> None:
+    parts.model.refresh()
+    parts.settings.store.path.write_bytes(b"not a database" * 100)
+    body = readiness(parts)
+    assert body["status"] == "not_ready"
+    assert body["store"]["status"] == "unavailable"
+    assert "n'est pas une base SQLite" in body["store"]["error"]
+    assert body["source"]["mode"] == "none"

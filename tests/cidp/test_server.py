@@ -1,0 +1,241 @@
+"""The real server: starts by its launcher, answers, stops when asked, refuses what is unsafe."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from loguru import logger
+
+from cidp import server
+from cidp.errors import ServerError
+from cidp.settings import SERVICE_FOLDER, ApiSettings, LogSettings, Settings
+
+KEY = "une-cle-reelle-pour-essais"
+READING = {"loco_id": "L1", "flow_rate": 500, "pressure": 5, "vibration": 2, "temperature": 45}
+posix = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fetch(port: int, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+    method = "GET" if body is None else "POST"
+    url = f"http://127.0.0.1:{port}{path}"
+    answer = requests.request(method, url, json=body, headers=headers, timeout=30)
+    kind = answer.headers["Content-Type"]
+    return answer.status_code, answer.json() if kind == "application/json" else answer.text
+
+
+def until(answers: Callable[[], bool], child: subprocess.Popen[str]) -> None:
+    """Try `answers` until it is true; fail when the child ends or a minute has passed."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if answers():
+                return
+        except requests.ConnectionError:
+            assert child.poll() is None, "the server ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def environment(tmp_path: Path, models: Path) -> dict[str, str]:
+    kept = {"PATH", "SYSTEMROOT", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}
+    return {name: value for name, value in os.environ.items() if name in kept} | {
+        "API_PORT": str(free_port()),
+        "API_KEY": KEY,
+        "CAMRAIL_MODELS_DIR": str(models),
+        "CAMRAIL_EVENT_STORE": str(tmp_path / "served.sqlite"),
+        "CAMRAIL_LOGS_DIR": str(tmp_path / "logs"),
+    }
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def launch(environ: dict[str, str], *flags: str, cwd: Path = SERVICE_FOLDER) -> Any:
+        child = subprocess.Popen(
+            [sys.executable, str(SERVICE_FOLDER / "api" / "api.py"), *flags],
+            cwd=cwd,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        started.append(child)
+        return child
+
+    yield launch
+    for child in started:
+        child.kill()
+        child.communicate()
+
+
+@posix
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
+    environment: dict[str, str],
+    start: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path,
+    bundles: list[Path],
+    asked: signal.Signals,
+) -> None:
+    port = int(environment["API_PORT"])
+    child = start(environment, cwd=tmp_path)
+    until(lambda: fetch(port, "/health")[0] == 200, child)
+    status, body = fetch(port, "/predict", READING, **{"X-API-KEY": KEY})
+    assert (status, body["critical_risk"], body["model_version"]) == (200, 0, bundles[0].name)
+    assert fetch(port, "/predict", READING) == (401, {"error": "Unauthorized"})
+    assert fetch(port, "/predict", {"x": "y" * 5_000_000})[0] == 401
+    assert fetch(port, "/predict", {"x": "y" * 5_000_000}, **{"X-API-KEY": KEY})[0] == 413
+    assert fetch(port, "/ready")[1]["status"] == "ready"
+    assert "api_predictions_total 1.0" in fetch(port, "/metrics")[1]
+    child.send_signal(asked)
+    said, _ = child.communicate(timeout=30)
+    assert child.returncode == 0, said
+    assert f"API sur http://127.0.0.1:{port}" in said
+    assert "API sur" in (tmp_path / "logs" / "api.log").read_text(encoding="utf-8")
+    assert KEY not in said
+
+
+@posix
+def test_the_answering_process_ends_with_a_killed_parent(
+    environment: dict[str, str], start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    port = int(environment["API_PORT"])
+    child = start(environment)
+    until(lambda: fetch(port, "/health")[0] == 200, child)
+    child.kill()
+    child.communicate(timeout=30)  # both processes hold the pipe: it ends when both have ended
+    with pytest.raises(requests.ConnectionError):
+        fetch(port, "/health")
+
+
+def test_a_port_that_is_taken_is_said(
+    environment: dict[str, str], start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        child = start(environment, "--port", str(port))
+        said, _ = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert f"Le port {port} est déjà pris" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"API_HOST": "0.0.0.0", "API_KEY": ""}, "Aucune clé réelle"),  # noqa: S104 - refused
+        ({"API_PORT": "abc"}, "API_PORT"),
+        ({"CAMRAIL_CONFIG": "absent.yaml"}, "absent.yaml"),
+    ],
+)
+def test_settings_that_cannot_be_used_end_with_one(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setattr(server, "launch_environment", lambda _: change)
+    assert server.main([]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_flag_that_is_unknown_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        server.main(["--prot", "1"])
+    assert caught.value.code == 2
+    assert "arguments inconnus" in capsys.readouterr().err
+
+
+def test_a_free_port_is_accepted_and_stays_free() -> None:
+    port = free_port()
+    server.require_free_port("127.0.0.1", port)
+    server.require_free_port("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [("192.0.2.7", "Impossible d'écouter"), ("pas un nom", "vérifiez API_HOST")],
+)
+def test_an_address_that_is_not_ours_is_said(host: str, said: str) -> None:
+    with pytest.raises(ServerError, match=said):
+        server.require_free_port(host, 5000)
+
+
+def test_a_reserved_port_is_said() -> None:
+    message = server._bind_message("127.0.0.1", 80, PermissionError(13, "denied"))
+    assert "Le port 80 est réservé" in message
+
+
+class FakeServer:
+    """Ends at once, as a worker's crash or a Ctrl-C would make it end."""
+
+    interrupt_signal = False
+    code: int | None = None
+
+    def __init__(self, *args: object, **options: object) -> None: ...
+
+    def serve(self, **options: object) -> None:
+        if self.code is not None:
+            sys.exit(self.code)
+
+
+@pytest.mark.parametrize(
+    ("code", "asked", "expected"), [(None, True, 0), (1, True, 0), (1, False, 1)]
+)
+def test_only_an_end_that_was_not_asked_for_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, code: int | None, asked: bool, expected: int
+) -> None:
+    monkeypatch.setattr(FakeServer, "code", code)
+    monkeypatch.setattr(FakeServer, "interrupt_signal", asked)
+    monkeypatch.setattr(server, "Server", FakeServer)
+    monkeypatch.setattr("multiprocessing.set_start_method", lambda *_, **__: None)
+    assert server.serve(Settings()) == expected
+
+
+def test_the_worker_builds_the_application_and_says_how_it_is_guarded(
+    tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local = Settings.from_environ({}).keys
+    here = settings.model_copy(
+        update={"keys": local, "logs": LogSettings(folder=tmp_path), "api": ApiSettings(port=5999)}
+    )
+    try:
+        app = server.worker_app(here)
+    finally:
+        logger.remove()
+        logger.configure(patcher=lambda record: None)
+    said = capsys.readouterr().err
+    assert "la clé de démonstration est acceptée depuis cette machine" in said
+    assert "API sur http://127.0.0.1:5999" in said
+    assert app.test_client().get("/health").status_code == 200
+
+
+@posix
+def test_the_end_of_the_parent_asks_this_process_to_stop() -> None:
+    asked = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
+    try:
+        server._wait_for_end(lambda: None)
+        assert asked.wait(30)
+    finally:
+        signal.signal(signal.SIGTERM, before)
