@@ -121,7 +121,14 @@ class ClientSettings:
         url = environ.get("API_URL", "").strip().rstrip("/")
         url = url or f"http://127.0.0.1:{environ.get('API_PORT', '').strip() or 5000}"
         key = environ.get("API_KEY", "").strip()
-        return cls(url, key or (DEMO_KEY if is_loopback(urlsplit(url).hostname or "") else None))
+        return cls(url, key or (DEMO_KEY if is_loopback(_host(url)) else None))
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

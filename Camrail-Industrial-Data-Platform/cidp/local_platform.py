@@ -223,8 +223,9 @@ def require_free_port(host: str, port: int, variable: str) -> None:
             probe.bind(address)
     except OSError as error:
         raise ServerError(
-            f"Le port {port} n'est pas libre sur {host} ({error.strerror}). Arrêtez le programme "
-            f"qui l'occupe, ou choisissez un autre port avec la variable {variable}."
+            f"Le port {port} ne peut pas être ouvert sur {host} : un autre programme l'occupe, ou "
+            "cette adresse n'est pas celle de cette machine. Arrêtez ce programme, ou choisissez "
+            f"un autre port avec la variable {variable}."
         ) from error
 
 

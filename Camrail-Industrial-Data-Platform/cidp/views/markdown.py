@@ -2,13 +2,14 @@
 
 import re
 
-_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!:$|~])")
+# An underscore inside a word, and a colon before a space, mean nothing to Markdown.
+_MARKS = re.compile(r"[\\`*\[\]<>$|~]|(?<!\w)_|_(?!\w)|:(?=\w)|^[#+-]")
 
 
 def plain(text: str) -> str:
-    """Escape every character that Markdown, or Streamlit's additions to it, would interpret.
+    """Put on one line, and escape what Markdown or Streamlit's additions to it would interpret.
 
     >>> plain("LOCO_001 *a*")
-    'LOCO\\\\_001 \\\\*a\\\\*'
+    'LOCO_001 \\\\*a\\\\*'
     """
-    return _MARKS.sub(r"\\\1", " ".join(text.split()))
+    return _MARKS.sub(lambda mark: f"\\{mark.group()}", " ".join(text.split()))

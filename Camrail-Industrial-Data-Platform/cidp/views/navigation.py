@@ -19,9 +19,7 @@ _CLIENT = "api_client"
 
 def main() -> None:
     """Draw the whole screen once; Streamlit calls this at each interaction."""
-    st.set_page_config(
-        page_title="Camrail Live Monitor", page_icon=":material/train:", layout="wide"
-    )
+    st.set_page_config(page_title="Camrail Live Monitor", page_icon="🚆", layout="wide")
     st.html(_FRENCH_PAGE, unsafe_allow_javascript=True)
     client = _session_client()
     page = st.navigation(

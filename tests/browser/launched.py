@@ -1,0 +1,51 @@
+"""A launcher of the service as a child process that a test starts and stops."""
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+SERVICE = Path(__file__).parents[2] / "Camrail-Industrial-Data-Platform"
+
+
+class Server:
+    """A launcher of the service, started and stopped as often as a test wants."""
+
+    def __init__(self, command: list[str], environ: dict[str, str], health: str) -> None:
+        self._command = [sys.executable, *command]
+        self._environ = environ
+        self._health = health
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command,
+            cwd=SERVICE,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
+        )
+        deadline_s = time.monotonic() + 60
+        while not self._answers():
+            assert self._process.poll() is None, f"{self._command} ended"
+            assert time.monotonic() < deadline_s, f"{self._health} never answered"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        if self._process:
+            windows = sys.platform == "win32"
+            self._process.send_signal(signal.CTRL_BREAK_EVENT if windows else signal.SIGTERM)
+            self._process.wait(20)
+            self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self._health, timeout=2) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False

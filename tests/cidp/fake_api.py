@@ -1,0 +1,114 @@
+"""The scoring API as HTTP clients see it, with answers that a test can change."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple, Self
+
+VERSION = "20260301T120001Z-ab12cd34"
+THRESHOLD = 0.42
+
+
+class Request(NamedTuple):
+    """One request that the fake has received."""
+
+    path: str
+    key: str | None
+    body: dict[str, Any]
+
+
+def score(body: dict[str, Any]) -> dict[str, Any]:
+    """Answer like the platform's model in the user guide's scenario."""
+    danger = body["vibration"] >= 7 and body["temperature"] >= 85
+    return {
+        "critical_risk": int(danger),
+        "risk_probability": 0.9731 if danger else 0.0272,
+        "loco_id": body["loco_id"],
+        "model_version": VERSION,
+        "threshold": THRESHOLD,
+        "warnings": [],
+    }
+
+
+def readiness(**changes: Any) -> dict[str, Any]:
+    """Body of /ready for a platform in order, with whole sections replaced."""
+    return {
+        "status": "ready",
+        "model": {"status": "serving", "version": VERSION, "error": None},
+        "store": {"status": "ok", "backend": "sqlite", "error": None},
+        "source": {
+            "mode": "simulator",
+            "last_event_at": "2026-03-01T12:00:00Z",
+            "last_event_age_seconds": 3.4,
+            "stale": False,
+        },
+        **changes,
+    }
+
+
+class FakeApi:
+    """An HTTP server on a free port of this machine.
+
+    `predict` and `ready` are (status, body) pairs, or None for the answers of a healthy platform;
+    a body of bytes is sent as it is. Paths in `slow` are answered only when the test is over.
+    """
+
+    def __init__(self) -> None:
+        self.predict: tuple[int, Any] | None = None
+        self.ready: tuple[int, Any] | None = None
+        self.slow: set[str] = set()
+        self.received: list[Request] = []
+        self._over = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def predictions(self) -> list[Request]:
+        return [request for request in self.received if request.path == "/predict"]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,)).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, request: Request) -> tuple[int, Any]:
+        self.received.append(request)
+        if request.path in self.slow:
+            self._over.wait(10)
+        if request.path == "/ready":
+            return self.ready or (200, readiness())
+        return self.predict or (200, score(request.body))
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._reply(fake._answer(Request(self.path, self.headers["X-API-KEY"], {})))
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self._reply(fake._answer(Request(self.path, self.headers["X-API-KEY"], body)))
+
+            def _reply(self, answer: tuple[int, Any]) -> None:
+                status, body = answer
+                content = body if isinstance(body, bytes) else json.dumps(body).encode()
+                try:
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
+                    self.wfile.write(content)
+                except OSError:
+                    self.close_connection = True  # the client did not wait for us
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Keep the test's output free of access lines."""
+
+        return Handler

@@ -1,0 +1,282 @@
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loguru import logger
+
+from cidp import local_platform
+from cidp.auth import DEMO_KEY
+from cidp.child_process import ChildProcess
+from cidp.errors import ChildFailed, ServerError
+from cidp.settings import SERVICE_FOLDER
+
+RUN_PLATFORM = SERVICE_FOLDER / "run_platform.py"
+SUMMARY: dict[str, Any] = {
+    "status": "ok",
+    "error": None,
+    "run_id": "r1",
+    "dwh": "dwh.sqlite",
+    "report": "rapport.xlsx",
+    "read": 3019,
+    "loaded": 2911,
+    "rejected": 93,
+    "duplicates": 15,
+    "inserted": 2911,
+    "corrected": 0,
+    "rejects_by_rule": {},
+    "warnings": [],
+    "sources": [],
+    "total_volume": 12.5,
+    "duration_s": 0.5,
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def silent_after_the_test() -> Iterator[None]:
+    """Close the log files that a launcher called in this process has opened."""
+    yield
+    logger.remove()
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Ports and folders of a platform that leaves nothing outside `tmp_path`."""
+    return os.environ | {
+        "API_PORT": str(free_port()),
+        "DASHBOARD_PORT": str(free_port()),
+        "CAMRAIL_MODELS_DIR": str(tmp_path / "models"),
+        "CAMRAIL_EVENT_STORE": str(tmp_path / "events.sqlite"),
+        "CAMRAIL_LOGS_DIR": str(tmp_path / "logs"),
+        "DPA_DWH": str(tmp_path / "dwh.sqlite"),
+        "DPA_REPORT": str(tmp_path / "rapport.xlsx"),
+        "DPA_LOG_DIR": str(tmp_path / "logs"),
+        "PYTHONUTF8": "1",
+    }
+
+
+@contextlib.contextmanager
+def running(environ: dict[str, str], *flags: str) -> Iterator[subprocess.Popen[str]]:
+    """Yield a platform that has just said where to look; it is over when the block is."""
+    flag = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+    with subprocess.Popen(
+        [sys.executable, str(RUN_PLATFORM), *flags],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        creationflags=flag,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_table(process: subprocess.Popen[str]) -> str:
+    """Return what the platform prints once it is up."""
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Journaux" in line:
+            break
+    return "".join(lines)
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
+        content: bytes = answer.read()
+    return content
+
+
+def predict(api: str, vibration: float, temperature: float) -> int:
+    reading = {"loco_id": "L1", "flow_rate": 500, "pressure": 5}
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{api}/predict",
+        json.dumps(reading | {"vibration": vibration, "temperature": temperature}).encode(),
+        {"X-API-KEY": DEMO_KEY, "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return int(json.load(answer)["critical_risk"])
+
+
+def is_free(port: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) != 0
+
+
+def test_one_command_brings_up_everything_and_ends_cleanly(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    with running(environ, "--duration", "3") as process:
+        table = read_table(process)
+        api = f"http://127.0.0.1:{environ['API_PORT']}"
+        dashboard = f"http://127.0.0.1:{environ['DASHBOARD_PORT']}"
+        assert api in table
+        assert dashboard in table
+        assert str(tmp_path / "rapport.xlsx") in table
+        assert (tmp_path / "rapport.xlsx").stat().st_size > 0
+        assert json.loads(get(f"{api}/health"))["service"] == "camrail-ml-api"
+        assert json.loads(get(f"{api}/ready"))["source"]["mode"] == "simulator"
+        assert get(f"{dashboard}/_stcore/health") == b"ok"
+        assert (predict(api, 2, 45), predict(api, 7, 85)) == (0, 1)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert is_free(environ["API_PORT"])
+    assert is_free(environ["DASHBOARD_PORT"])
+
+
+def stop(process: subprocess.Popen[str], _logs: Path) -> None:
+    process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+
+
+def kill_the_api(_process: subprocess.Popen[str], logs: Path) -> None:
+    worker = re.search(r"INFO (\d+) ", (logs / "api.log").read_text(encoding="utf-8"))
+    assert worker
+    os.kill(int(worker[1]), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "said"),
+    [(stop, 0, "Plateforme arrêtée"), (kill_the_api, 1, "API s'est arrêté de façon inattendue")],
+)
+def test_an_etl_that_fails_is_said_and_the_rest_runs_until_it_ends(
+    environ: dict[str, str],
+    models: Path,
+    tmp_path: Path,
+    act: Callable[[subprocess.Popen[str], Path], None],
+    code: int,
+    said: str,
+) -> None:
+    environ["DPA_DWH"] = str(tmp_path)  # a folder is no warehouse
+    environ["CAMRAIL_MODELS_DIR"] = str(models)
+    with running(environ, "--no-simulator") as process:
+        assert "ÉCHEC" in read_table(process)
+        act(process, tmp_path / "logs")
+        _, errors = process.communicate(timeout=60)
+    assert "ETL a échoué" in errors
+    assert said in errors
+    assert process.returncode == code
+    assert is_free(environ["API_PORT"])
+    assert is_free(environ["DASHBOARD_PORT"])
+
+
+def test_without_trainer_the_platform_stops_and_says_so(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"pmd:\n  folder: {json.dumps(str(tmp_path))}\n", encoding="utf-8")
+    environ["CAMRAIL_CONFIG"] = str(config)
+    with running(environ) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Amorçage du modèle a échoué" in errors
+    assert "model_training.py est introuvable" in errors
+
+
+@contextlib.contextmanager
+def taken(port: int = 0) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", port)) as server:
+        yield int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize("variable", ["API_PORT", "DASHBOARD_PORT"])
+def test_a_port_that_is_taken_is_named_before_anything_starts(
+    environ: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+) -> None:
+    with taken() as port:
+        for name, value in (environ | {variable: str(port)}).items():
+            monkeypatch.setenv(name, value)
+        assert local_platform.main([]) == 1
+    said = capsys.readouterr().err
+    assert f"Le port {port} ne peut pas être ouvert" in said
+    assert variable in said
+
+
+def test_a_free_port_is_accepted_and_an_impossible_address_refused() -> None:
+    local_platform.require_free_port("127.0.0.1", free_port(), "API_PORT")
+    with pytest.raises(ServerError):
+        local_platform.require_free_port("203.0.113.1", free_port(), "API_PORT")
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "70000", "٣"])
+def test_an_impossible_dashboard_port_is_refused(
+    environ: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+) -> None:
+    for name, value in (environ | {"DASHBOARD_PORT": text}).items():
+        monkeypatch.setenv(name, value)
+    assert local_platform.main([]) == 1
+    assert "un entier de 1 à 65535 est attendu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--rate", "0"], ["--duration", "inf"], ["--rate", "x"], ["?"]])
+def test_misuse_ends_with_two(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        local_platform.main(flags)
+    assert "usage :" in capsys.readouterr().err
+
+
+@pytest.fixture
+def etl_job(tmp_path: Path) -> ChildProcess:
+    log = tmp_path / "etl.log"
+    log.write_text("dernière ligne du journal", encoding="utf-8")
+    return ChildProcess("ETL", [], log)
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        (b"", "dernière ligne du journal"),
+        (b"[1]", "document attendu"),
+        (json.dumps(SUMMARY | {"read": -1}).encode(), "document attendu"),
+        (json.dumps(SUMMARY | {"status": "error", "error": "erp.csv absent"}).encode(), "absent"),
+    ],
+)
+def test_an_etl_without_a_usable_summary_has_failed(
+    etl_job: ChildProcess, printed: bytes, said: str
+) -> None:
+    with pytest.raises(ChildFailed, match=said):
+        local_platform._etl_summary(etl_job, 1, printed)
+
+
+def test_a_summary_is_told_in_french_numbers(etl_job: ChildProcess) -> None:
+    summary = local_platform._etl_summary(etl_job, 0, json.dumps(SUMMARY).encode())
+    assert local_platform._etl_line(summary).replace("\N{NO-BREAK SPACE}", " ") == (
+        "3 019 lignes lues = 2 911 chargées + 93 rejetées + 15 doublons"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound", "reached"),
+    [
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104
+        ("::", "127.0.0.1"),
+        ("::1", "[::1]"),
+        ("10.0.0.4", "10.0.0.4"),
+    ],
+)
+def test_this_machine_reaches_a_server_bound_anywhere(bound: str, reached: str) -> None:
+    assert local_platform._local_host(bound) == reached

@@ -1,0 +1,200 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cidp import supervisor as supervisor_module
+from cidp.child_process import ChildProcess
+from cidp.errors import ChildFailed, ChildTimedOut
+from cidp.settings import SERVICE_FOLDER
+from cidp.supervisor import StopAsked, Supervisor, stop_on_signals
+
+STAYS = "import time\nwhile True: time.sleep(0.05)"
+ENDS = "import sys\nprint('au revoir é')\nsys.exit(3)"
+STUBBORN = (
+    "import signal, time\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "print('prêt')\n"
+    "while True: time.sleep(0.05)"
+)
+MakeChild = Callable[[str, str], ChildProcess]
+
+
+@pytest.fixture
+def make_child(tmp_path: Path) -> Iterator[MakeChild]:
+    """Make a child from the text of its program; none survives the test."""
+    made = []
+
+    def make(name: str, text: str) -> ChildProcess:
+        script = tmp_path / f"{name}.py"
+        script.write_text(text, encoding="utf-8")
+        made.append(ChildProcess(name, [str(script)], tmp_path / "logs" / f"{name}.log"))
+        return made[-1]
+
+    yield make
+    for child in made:
+        child.kill()
+
+
+@pytest.fixture
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def group(stop: threading.Event) -> Iterator[Supervisor]:
+    group = Supervisor(os.environ, stop)
+    yield group
+    group.stop_all()
+
+
+def until(reached: Callable[[], bool], timeout_s: float = 20) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not reached():
+        assert time.monotonic() < deadline_s, "never reached"
+        time.sleep(0.02)
+
+
+def test_a_child_that_ends_unasked_is_named_with_the_end_of_its_log(
+    group: Supervisor, make_child: MakeChild
+) -> None:
+    stays, ends = make_child("reste", STAYS), make_child("finit", ENDS)
+    group.start(stays)
+    group.start(ends)
+    with pytest.raises(ChildFailed, match=r"(?s)finit .*code 3.*au revoir é"):
+        group.watch(None)
+    assert stays.running
+    group.stop_all()
+    assert not stays.running
+
+
+def test_a_stop_ends_every_wait(
+    group: Supervisor, make_child: MakeChild, stop: threading.Event
+) -> None:
+    child = make_child("reste", STAYS)
+    group.start(child)
+    stop.set()
+    with pytest.raises(StopAsked):
+        group.wait_for(lambda: False, 60, "rien")
+    with pytest.raises(StopAsked):
+        group.watch(None)
+    with pytest.raises(StopAsked):
+        group.run(make_child("travail", STAYS), 60)
+    with pytest.raises(StopAsked):
+        group.check()
+
+
+def test_the_watch_ends_by_itself_after_its_duration(
+    group: Supervisor, make_child: MakeChild
+) -> None:
+    child = make_child("reste", STAYS)
+    group.start(child)
+    with pytest.raises(StopAsked):
+        group.watch(0.1)
+    group.stop_all()
+    assert child.code is not None
+
+
+def test_what_is_not_ready_in_time_is_named(group: Supervisor) -> None:
+    with pytest.raises(ChildTimedOut, match="API : toujours pas prêt après 0 s"):
+        group.wait_for(lambda: False, 0.1, "API")
+
+
+def test_a_job_returns_its_code_and_prints_where_it_is_told(
+    group: Supervisor, make_child: MakeChild, tmp_path: Path
+) -> None:
+    job = make_child("travail", ENDS)
+    with (tmp_path / "sortie").open("wb") as output:
+        assert group.run(job, 60, output) == 3
+    assert (tmp_path / "sortie").read_text(encoding="utf-8").strip() == "au revoir é"
+    assert job.tail() == ""
+
+
+def test_a_job_that_lasts_too_long_is_ended(group: Supervisor, make_child: MakeChild) -> None:
+    job = make_child("travail", STAYS)
+    with pytest.raises(ChildTimedOut, match="travail"):
+        group.run(job, 0.1)
+    assert not job.running
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM cannot be ignored there")
+def test_a_child_that_ignores_the_stop_is_killed(
+    group: Supervisor, make_child: MakeChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "STOP_S", 0.3)
+    child = make_child("tetu", STUBBORN)
+    group.start(child)
+    until(lambda: "prêt" in child.tail())
+    group.stop_all()
+    assert child.code == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
+def test_what_a_child_has_started_is_ended_with_it(
+    group: Supervisor, make_child: MakeChild
+) -> None:
+    parent = make_child(
+        "parent",
+        "import subprocess, sys, time\n"
+        f"inner = subprocess.Popen([sys.executable, '-c', {STAYS!r}])\n"
+        "print(inner.pid)\n"
+        "time.sleep(60)",
+    )
+    group.start(parent)
+    until(lambda: parent.tail().strip().isdigit())
+    inner = int(parent.tail())
+    assert is_alive(inner)
+    group.stop_all()
+    until(lambda: not is_alive(inner))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to oneself are POSIX here")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_ask_for_a_stop_and_are_given_back(
+    stop: threading.Event, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    with stop_on_signals(stop):
+        signal.raise_signal(number)
+    assert stop.is_set()
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_no_child_outlives_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "reste.py"
+    script.write_text(f"import os\nprint(os.getpid())\n{STAYS}", encoding="utf-8")
+    log = tmp_path / "reste.log"
+    program = (
+        "import os, threading\n"
+        "from pathlib import Path\n"
+        "from cidp.child_process import ChildProcess\n"
+        "from cidp.supervisor import Supervisor\n"
+        f"child = ChildProcess('reste', [{str(script)!r}], Path({str(log)!r}))\n"
+        "group = Supervisor(os.environ, threading.Event())\n"
+        "group.start(child)\n"
+        "group.watch(None)\n"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", program], cwd=SERVICE_FOLDER)
+    until(lambda: log.exists() and log.read_text(encoding="utf-8").strip().isdigit())
+    child = int(log.read_text(encoding="utf-8"))
+    supervisor.kill()
+    supervisor.wait()
+    until(lambda: not is_alive(child))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:  # on Linux, an ended process that nobody has waited for
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Path("/proc").exists() is False

@@ -1,0 +1,17 @@
+import pytest
+
+from cidp.views.markdown import plain
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("LOCO_001 : risque de 2,7 %", "LOCO_001 : risque de 2,7 %"),
+        ("http://127.0.0.1:5000", r"http://127.0.0.1\:5000"),
+        ("_a_ *b* `c`", r"\_a\_ \*b\* \`c\`"),
+        (":red[x] :smile: [l](u) <b> $1$", r"\:red\[x\] \:smile: \[l\](u) \<b\> \$1\$"),
+        ("# titre\n- point", r"\# titre - point"),
+    ],
+)
+def test_text_from_elsewhere_is_shown_as_it_is(text: str, escaped: str) -> None:
+    assert plain(text) == escaped
