@@ -36,7 +36,7 @@ def refuse_leaks(
 
 def _leak(column: NDArray[np.float32], labels: NDArray[np.int64]) -> str | None:
     distinct, index, rows = np.unique(column, return_inverse=True, return_counts=True)
-    if len(distinct) < 2:
+    if len(distinct) < 2 or labels.min() == labels.max():
         return None
     positives = np.bincount(index, weights=labels).astype(np.int64)
     for label in (1, 0):

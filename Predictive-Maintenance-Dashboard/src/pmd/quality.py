@@ -44,10 +44,10 @@ class _Reasons:
 
     def rejects(self) -> pd.DataFrame:
         bad = self.reason != ""
-        cells = self._cells[bad]
-        columns = [name for name in cells.columns if name != LINE]
-        content = [",".join(map(str, row)) for row in cells[columns].itertuples(index=False)]
-        return pd.DataFrame({LINE: cells[LINE], "reason": self.reason[bad], "content": content})
+        content = [",".join(row) for row in self._cells[bad].itertuples(index=False)]
+        return pd.DataFrame({"reason": self.reason[bad], "content": content}).reset_index(
+            names=LINE
+        )
 
 
 def check_telemetry(cells: pd.DataFrame) -> Checked:
@@ -57,7 +57,7 @@ def check_telemetry(cells: pd.DataFrame) -> Checked:
     file is kept. The result is ordered by locomotive, then time.
     """
     reasons = _Reasons(cells)
-    rows = pd.DataFrame({LINE: cells[LINE], "timestamp": _instants(cells["timestamp"])})
+    rows = pd.DataFrame({LINE: cells.index, "timestamp": _instants(cells["timestamp"])})
     reasons.add_quoted(rows["timestamp"].isna(), "timestamp", "n'est pas un horodatage ISO 8601")
     rows["loco_id"] = cells["loco_id"].astype(str).str.strip()
     bad_loco = ~rows["loco_id"].str.fullmatch(LOCO_ID_PATTERN)
@@ -81,7 +81,7 @@ def check_maintenance(cells: pd.DataFrame) -> Checked:
     reasons = _Reasons(cells)
     rows = pd.DataFrame(
         {
-            LINE: cells[LINE],
+            LINE: cells.index,
             "loco_id": cells["loco_id"].astype(str).str.strip(),
             "opened_at": _instants(cells["opened_at"]),
             "closed_at": _instants(cells["closed_at"]),
@@ -104,9 +104,8 @@ def _without_duplicates(rows: pd.DataFrame, reasons: _Reasons) -> Checked:
     repeated = valid.duplicated(key)
     first = valid.groupby(key, sort=False)[LINE].transform("first")
     duplicate = repeated.reindex(rows.index, fill_value=False)
-    text = "doublon (loco_id, timestamp) de la ligne " + first.reindex(rows.index).map(
-        "{:.0f}".format
-    )
+    kept_line = first.reindex(rows.index).fillna(0).astype("int64").astype(str)
+    text = "doublon (loco_id, timestamp) de la ligne " + kept_line
     reasons.add(duplicate, text.tolist())
     good = rows[reasons.reason == ""].sort_values(key, ignore_index=True)
     if "failure" in good:

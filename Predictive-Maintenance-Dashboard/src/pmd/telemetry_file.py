@@ -28,7 +28,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells of a CSV as text beside their `line`; `rejects`: the lines that could not be cut up."""
+    """Cells of a CSV as text, indexed by line; `rejects`: the lines that could not be cut up."""
 
     path: Path
     cells: pd.DataFrame
@@ -44,7 +44,7 @@ class Table:
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise `MissingColumns` unless all of `columns` are there."""
-        found = [name for name in self.cells.columns if name != LINE]
+        found = list(self.cells.columns)
         missing = [name for name in columns if name not in found]
         if missing:
             raise MissingColumns(self.name, missing, found)
@@ -84,8 +84,8 @@ def _parse(path: Path, file: Iterable[str]) -> Table:
             numbers.append(number)
         elif fields is None or fields != [""]:
             bad.append((path.name, number, _reason(fields, header), text.rstrip("\n")))
-    cells = pd.DataFrame(good, columns=header, dtype=object)
-    cells[LINE] = pd.Series(numbers, dtype="int64")
+    index = pd.Index(numbers, dtype="int64", name=LINE)
+    cells = pd.DataFrame(good, columns=header, index=index, dtype=object)
     rejects = pd.DataFrame(bad, columns=["file", LINE, "reason", "content"])
     return Table(path, cells, rejects.astype({LINE: "int64"}))
 

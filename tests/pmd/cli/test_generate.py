@@ -1,0 +1,87 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pmd.cli.generate import main
+
+SMALL = ["--locos", "4", "--days", "30", "--step-minutes", "240"]
+
+
+def test_a_run_writes_readings_and_work_orders(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*SMALL, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    telemetry = pd.read_csv(service / "data/raw_telemetry.csv")
+    orders = pd.read_csv(service / "data/maintenance.csv")
+    assert document["status"] == "ok"
+    assert document["rows"] == len(telemetry)
+    assert document["failures"] == telemetry["failure"].sum() > 0
+    assert document["work_orders"] == len(orders)
+    assert Path(document["telemetry"]) == service / "data/raw_telemetry.csv"
+    assert telemetry["timestamp"].max() == "2026-01-01T00:00:00Z"
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(service: Path) -> None:
+    contents = []
+    for seed in ("7", "7", "8"):
+        assert main([*SMALL, "--seed", seed]) == 0
+        contents.append((service / "data/raw_telemetry.csv").read_bytes())
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_paths_end_and_columns_can_be_chosen(service: Path) -> None:
+    telemetry, orders = service / "t.csv", service / "m.csv"
+    chosen = ["--output", str(telemetry), "--maintenance", str(orders), "--sensors-only"]
+    assert main([*SMALL, *chosen, "--end", "2025-06-01T12:00:00+01:00"]) == 0
+    frame = pd.read_csv(telemetry)
+    assert list(frame.columns)[-1] == "temperature"
+    assert frame["timestamp"].max() == "2025-06-01T11:00:00Z"
+    assert orders.exists()
+    assert not (service / "data").exists()
+
+
+def test_the_stream_prints_one_event_per_line(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--stream", "--count", "5", "--rate", "1000", "--locos", "2"]) == 0
+    captured = capsys.readouterr()
+    events = [json.loads(line) for line in captured.out.splitlines()]
+    assert len(events) == 5
+    assert {event["loco_id"] for event in events} == {"LOCO_001", "LOCO_002"}
+    assert "5 mesures émises" in captured.err
+    assert not (service / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rate", "5"], "--rate : seulement avec --stream"),
+        (["--count", "5"], "--count : seulement avec --stream"),
+        (["--stream", "--json"], "sans --json"),
+        (["--stream", "--sensors-only"], "sans --json ni --sensors-only"),
+        (["--end", "demain"], "horodatage ISO 8601 attendu"),
+        (["--end", (datetime.now(UTC) + timedelta(days=1)).isoformat()], "dans le futur"),
+        (["--locos", "0"], "entier de 1 à 999"),
+        (["--seed", "-1"], "entier de 0"),
+    ],
+)
+def test_misuse_is_refused_and_nothing_is_written(
+    service: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(arguments)
+    assert exit_info.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (service / "data").exists()
+
+
+def test_an_output_in_a_place_that_cannot_be_is_code_1(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (service / "file").write_text("in the way", encoding="utf-8")
+    assert main([*SMALL, "--json", "--output", str(service / "file" / "t.csv")]) == 1
+    assert json.loads(capsys.readouterr().out)["status"] == "error"

@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pmd.cli.process import main
+from pmd.features import FEATURE_NAMES
+from pmd.history import History
+from pmd.sensors import SENSOR_NAMES
+from pmd.telemetry_file import write_csv
+
+
+@pytest.fixture
+def raw(service: Path, history: History) -> Path:
+    path = service / "data/raw_telemetry.csv"
+    write_csv(history.telemetry.head(3000), path)
+    return path
+
+
+@pytest.fixture
+def maintenance(service: Path, history: History) -> Path:
+    path = service / "data/maintenance.csv"
+    write_csv(history.maintenance, path)
+    return path
+
+
+def test_a_run_writes_labelled_rows_with_features(
+    service: Path, raw: Path, maintenance: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--json", "--horizon-hours", "36"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    table = pd.read_csv(service / "data/processed_telemetry.csv")
+    assert list(table.columns) == [
+        "timestamp", "loco_id", *SENSOR_NAMES, *FEATURE_NAMES, "horizon_hours", "failure",
+    ]  # fmt: skip
+    assert set(table["horizon_hours"]) == {36}
+    assert document["kept"] == len(table)
+    assert document["positives"] == table["failure"].sum() > 0
+    parts = ("kept", "rejected", "duplicates", "in_repair", "unobserved")
+    assert document["read"] == sum(document[part] for part in parts) == 3000
+    assert f"3000 lignes lues = {len(table)} gardées" in captured.err
+
+
+def test_a_bad_row_is_kept_among_the_rejects_with_its_reason(
+    service: Path, raw: Path, maintenance: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with raw.open("a", encoding="utf-8", newline="") as file:
+        file.write("2026-01-01T00:00:00Z,LOCO_001,abc,5,2,45,0\n")
+    assert main([]) == 0
+    rejects = pd.read_csv(service / "data/rejected_telemetry.csv")
+    assert rejects["line"].tolist() == [3002]
+    assert "« abc » n'est pas un nombre" in rejects["reason"][0]
+    assert "1 rejets gardés dans" in capsys.readouterr().err
+
+
+def test_without_work_orders_the_run_says_what_it_cannot_know(
+    service: Path, raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 0
+    assert "lignes en réparation non écartées" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "timestamp,loco_id\n", "timestamp;loco_id\nx;y\n"])
+def test_a_bad_file_is_code_1_and_changes_nothing(
+    service: Path, raw: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    raw.write_text(content, encoding="utf-8")
+    output = service / "data/processed_telemetry.csv"
+    output.write_text("avant", encoding="utf-8")
+    assert main(["--json"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["status"] == "error"
+    assert "raw_telemetry.csv" in captured.err
+    assert "Traceback" not in captured.err
+    assert output.read_text(encoding="utf-8") == "avant"
+    assert not (service / "data/rejected_telemetry.csv").exists()
+
+
+def test_a_named_file_that_is_missing_is_code_1(
+    raw: Path, service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--maintenance", str(service / "absent.csv")]) == 1
+    assert "absent.csv : lecture impossible" in capsys.readouterr().err

@@ -1,0 +1,141 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from pmd.cli.train import main
+
+CONTRACT = Path(__file__).parents[3] / "docs/contracts/training-summary.schema.json"
+
+
+@pytest.fixture
+def machines(service: Path) -> Path:
+    """A table of machines with brackets in its names, groups, days and a column that leaks."""
+    rng = np.random.default_rng(1)
+    rows = ["\ufeffTorque [Nm],Air temperature [K],line,day,kind,TWF,Machine failure"]
+    for index in range(1800):
+        torque, air = rng.normal(40, 10), rng.normal(300, 2)
+        failed = int(torque + rng.normal(0, 3) > 52)
+        day = f"2025-01-{1 + index // 60:02d}"
+        rows.append(f"{torque:.1f},{air:.1f},L{index % 9},{day},M,{failed},{failed}")
+    path = service / "machines.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def arguments(machines: Path, *more: str) -> list[str]:
+    features = ["--features", "Torque [Nm],Air temperature [K]"]
+    return ["--input", str(machines), *features, "--target", "Machine failure", *more]
+
+
+def test_raw_telemetry_becomes_a_model_file_and_a_bundle(
+    service: Path, history_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw, maintenance = map(str, history_files)
+    assert main(["--input", raw, "--maintenance", maintenance, "--seed", "3", "--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    jsonschema.Draft202012Validator(json.loads(CONTRACT.read_text(encoding="utf-8"))).validate(
+        document
+    )
+    assert document["status"] == "ok"
+    assert Path(document["model_file"]) == service / "models/rf_failure_predict.joblib"
+    assert Path(document["bundle"]).parent == service / "models/bundles"
+    assert Path(document["bundle"], "model.onnx").is_file()
+    assert document["manifest"]["seed"] == 3
+    assert "ne tombe jamais en panne" in captured.err
+    assert "lignes laissées de côté : en réparation" in captured.err
+
+
+def test_any_table_trains_with_its_own_columns(
+    machines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--group", "line", "--time", "day", "--monotone", "Torque [Nm]=+"]
+    assert main(arguments(machines, *more, "--json")) == 0
+    manifest = json.loads(capsys.readouterr().out)["manifest"]
+    assert [(f["name"], f["monotone"]) for f in manifest["features"]] == [
+        ("Torque [Nm]", 1), ("Air temperature [K]", 0),
+    ]  # fmt: skip
+    assert manifest["held_out"]["split"] == "3 groupes sur 9 et dernier tiers de la période"
+    assert manifest["training_window"]["start"] == "2025-01-01T00:00:00Z"
+    assert manifest["horizon_hours"] is None
+    assert manifest["metrics"]["model"]["cost"] < manifest["metrics"]["never_fails"]["cost"]
+
+
+def test_without_json_the_report_is_printed(
+    machines: Path, service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ["--bundles", str(service / "b"), "--model-file", str(service / "m.joblib")]
+    costs = ["--cost-miss", "3", "--cost-false-alarm", "2"]
+    assert main(arguments(machines, *chosen, *costs)) == 0
+    report = capsys.readouterr().out
+    assert "quart stratifié" in report
+    assert "panne manquée 3,0, fausse alerte 2,0" in report
+    assert (service / "m.joblib").is_file()
+    assert not (service / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--features", "Torque [Nm],TWF"], "Fuite de l'étiquette : « TWF »"),
+        (["--features", "Torque [Nm],kind"], "« kind » ne contient pas un nombre"),
+        (["--features", "absente"], "colonnes absentes ['absente']"),
+        (["--features", "a,,b"], "noms distincts et non vides"),
+        (["--features", "a,a"], "noms distincts"),
+        (["--target", "line"], "« line » ne contient pas 0 ou 1"),
+        (["--monotone", "Torque [Nm]"], "attendu nom=+"),
+        (["--monotone", "Torque [Nm]=2"], "attendu nom=+"),
+        (["--monotone", "vibration=+"], "--monotone nomme ['vibration']"),
+        (["--maintenance", "m.csv"], "--maintenance ne va pas avec"),
+        (["--input", "absent.csv"], "lecture impossible"),
+    ],
+)
+def test_what_cannot_train_is_code_1_with_one_document(
+    machines: Path,
+    service: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    message: str,
+) -> None:
+    assert main(arguments(machines, *more, "--json")) == 1
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert document["status"] == "error"
+    assert message in document["error"]
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert not (service / "models").exists()
+
+
+def test_monotone_alone_changes_the_signs_of_the_readings(
+    service: Path, history_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw, maintenance = map(str, history_files)
+    chosen = ["--input", raw, "--maintenance", maintenance, "--monotone", "vibration=+"]
+    assert main([*chosen, "--json"]) == 0
+    manifest = json.loads(capsys.readouterr().out)["manifest"]
+    assert [feature["monotone"] for feature in manifest["features"]] == [0, 0, 1, 0]
+    assert manifest["held_out"]["groups"] == 8
+
+
+def test_misuse_is_code_2_with_the_document_of_the_contract(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["--json", "--cost-miss", "-1"])
+    assert exit_info.value.code == 2
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(json.loads(CONTRACT.read_text(encoding="utf-8"))).validate(
+        document
+    )
+    assert "nombre positif attendu" in document["error"]
+
+
+def test_a_default_run_without_processed_data_says_what_is_missing(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 1
+    assert "processed_telemetry.csv : lecture impossible" in capsys.readouterr().err

@@ -1,0 +1,117 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pmd.features import FEATURE_NAMES, add_features
+from pmd.sensors import SENSOR_NAMES
+
+START = pd.Timestamp("2026-01-01", tz="UTC")
+
+instants = st.lists(
+    st.tuples(st.sampled_from(["A", "B"]), st.integers(0, 2000)),
+    min_size=1,
+    max_size=40,
+    unique=True,
+)
+
+
+def frame(keys: list[tuple[str, int]], seed: int = 0) -> pd.DataFrame:
+    """Readings at (locomotive, quarter of an hour), whose values depend on the key alone."""
+    rows = []
+    for loco, quarter in keys:
+        values = np.random.default_rng([ord(loco), quarter, seed]).uniform(1, 100, 4).round(2)
+        at = START + pd.Timedelta(minutes=15 * quarter)
+        rows.append((at, loco, *values))
+    return pd.DataFrame(rows, columns=["timestamp", "loco_id", *SENSOR_NAMES])
+
+
+def keyed(features: pd.DataFrame) -> pd.DataFrame:
+    return features.set_index(["loco_id", "timestamp"])
+
+
+def steady(values: list[float], step_minutes: int = 60) -> pd.DataFrame:
+    table = pd.DataFrame(dict.fromkeys(SENSOR_NAMES, values))
+    table.insert(0, "loco_id", "A")
+    table.insert(
+        0, "timestamp", pd.date_range(START, periods=len(values), freq=f"{step_minutes}min")
+    )
+    return table
+
+
+@given(instants, st.randoms(use_true_random=False))
+def test_shuffled_rows_change_nothing(keys: list[tuple[str, int]], random: object) -> None:
+    shuffled = list(keys)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # a random.Random
+    pd.testing.assert_frame_equal(add_features(frame(keys)), add_features(frame(shuffled)))
+
+
+@given(instants, st.integers(0, 2000))
+def test_the_future_changes_no_past_feature(keys: list[tuple[str, int]], now: int) -> None:
+    past = [key for key in keys if key[1] <= now]
+    if past:
+        whole, seen = keyed(add_features(frame(keys))), keyed(add_features(frame(past)))
+        pd.testing.assert_frame_equal(whole.loc[seen.index], seen)
+
+
+@given(instants)
+def test_other_locomotives_do_not_matter(keys: list[tuple[str, int]]) -> None:
+    alone = [key for key in keys if key[0] == "B"]
+    if alone:
+        whole, seen = keyed(add_features(frame(keys))), keyed(add_features(frame(alone)))
+        pd.testing.assert_frame_equal(whole.loc[seen.index], seen)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(0, 2000), min_size=1, max_size=40, unique=True))
+def test_features_equal_their_definition(quarters: list[int]) -> None:
+    table = add_features(frame([("A", quarter) for quarter in quarters]))
+    hours = (table["timestamp"] - START).dt.total_seconds().to_numpy() / 3600
+    pressure = table["pressure"].to_numpy()
+    for row, now in enumerate(hours):
+        recent = (hours > now - 6) & (hours <= now)
+        past = (hours >= now - 168) & (hours < now)
+        slope = np.polyfit(hours[recent], pressure[recent], 1)[0] if recent.sum() > 1 else 0.0
+        deviation = pressure[row] - pressure[past].mean() if past.any() else 0.0
+        features = table.loc[
+            row, ["pressure_mean_6h", "pressure_slope_6h", "pressure_deviation_7d"]
+        ]
+        expected = [pressure[recent].mean(), slope, deviation]
+        assert features.tolist() == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_ramp_has_its_slope() -> None:
+    table = add_features(steady([10.0, 12.0, 14.0, 16.0]))
+    assert table["vibration_slope_6h"].tolist() == [0.0, 2.0, 2.0, 2.0]
+
+
+def test_a_constant_deviates_by_nothing() -> None:
+    table = add_features(steady([5.0] * 30))
+    assert (table["pressure_mean_6h"] == 5).all()
+    assert (table["pressure_slope_6h"] == 0).all()
+    assert (table["pressure_deviation_7d"] == 0).all()
+
+
+def test_the_first_row_has_no_past() -> None:
+    first = add_features(steady([7.0])).iloc[0]
+    assert (first["flow_rate_mean_6h"], first["flow_rate_slope_6h"]) == (7.0, 0.0)
+    assert first["flow_rate_deviation_7d"] == 0.0
+
+
+def test_the_callers_frame_is_left_alone() -> None:
+    table = steady([3.0, 1.0]).iloc[::-1]
+    before = table.copy()
+    add_features(table)
+    pd.testing.assert_frame_equal(table, before)
+
+
+def test_each_sensor_has_three_features() -> None:
+    assert len(FEATURE_NAMES) == 12
+    assert set(FEATURE_NAMES) <= set(add_features(steady([1.0])).columns)
+
+
+def test_no_row_gives_no_row_and_all_columns() -> None:
+    empty = add_features(steady([1.0]).iloc[:0])
+    assert len(empty) == 0
+    assert set(FEATURE_NAMES) <= set(empty.columns)

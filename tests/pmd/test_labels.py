@@ -1,0 +1,101 @@
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pmd.labels import horizon_observed, in_repair, next_failure_h, recorded_failures
+
+START = pd.Timestamp("2026-01-01", tz="UTC")
+
+
+def at(hours: float) -> pd.Timestamp:
+    return START + pd.Timedelta(hours=hours)
+
+
+def readings(*rows: tuple[str, float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "loco_id": [loco for loco, _ in rows],
+            "timestamp": pd.Series([at(hours) for _, hours in rows], dtype="datetime64[us, UTC]"),
+        }
+    )
+
+
+def failures(*rows: tuple[str, float]) -> pd.DataFrame:
+    return readings(*rows).set_axis(["loco_id", "failed_at"], axis=1)
+
+
+def orders(*rows: tuple[str, float, float | None]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "loco_id": [loco for loco, _, _ in rows],
+            "opened_at": [at(opened) for _, opened, _ in rows],
+            "closed_at": pd.to_datetime(
+                [None if closed is None else at(closed) for _, _, closed in rows], utc=True
+            ),
+        }
+    )
+
+
+def test_the_wait_is_to_the_next_failure_of_the_same_locomotive() -> None:
+    rows = readings(("A", 0), ("A", 10), ("A", 11), ("B", 0), ("C", 0))
+    waits = next_failure_h(rows, failures(("A", 30), ("A", 10), ("B", 5)))
+    assert waits.tolist() == [10, 0, 19, 5, float("inf")]
+
+
+def test_no_failure_at_all_is_an_endless_wait() -> None:
+    assert next_failure_h(readings(("A", 0)), failures()).tolist() == [float("inf")]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 99)), min_size=1, unique=True),
+    st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 99)), max_size=6),
+)
+def test_the_wait_equals_its_definition(
+    rows: list[tuple[str, int]], failed: list[tuple[str, int]]
+) -> None:
+    expected = [
+        min(
+            (hour - now for other, hour in failed if other == loco and hour >= now),
+            default=float("inf"),
+        )
+        for loco, now in rows
+    ]
+    assert next_failure_h(readings(*rows), failures(*failed)).tolist() == pytest.approx(expected)
+
+
+def test_repair_lies_strictly_between_opening_and_closing() -> None:
+    rows = readings(("A", 0), ("A", 1), ("A", 2), ("A", 3), ("B", 2))
+    assert in_repair(rows, orders(("A", 1, 3), ("Z", 0, 9))).tolist() == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_an_open_order_lasts_for_ever() -> None:
+    rows = readings(("A", 1), ("A", 2), ("A", 900))
+    assert in_repair(rows, orders(("A", 1, None))).tolist() == [False, True, True]
+
+
+def test_without_orders_nothing_is_in_repair() -> None:
+    assert in_repair(readings(("A", 1)), None).tolist() == [False]
+
+
+def test_the_last_hours_of_a_table_have_no_label() -> None:
+    rows = readings(("A", 0), ("B", 6), ("A", 7), ("B", 30))
+    assert horizon_observed(rows, 24).tolist() == [True, True, False, False]
+
+
+def test_a_failure_told_by_both_tables_counts_once() -> None:
+    rows = readings(("A", 1), ("A", 2), ("B", 3)).assign(failure=[1, 0, 1])
+    recorded = recorded_failures(rows, orders(("A", 1, None), ("C", 9, None)))
+    assert sorted(recorded["loco_id"]) == ["A", "B", "C"]
+
+
+def test_failures_may_come_from_one_table_alone() -> None:
+    rows = readings(("A", 1), ("A", 2))
+    assert recorded_failures(rows.assign(failure=[0, 1]), None)["failed_at"].tolist() == [at(2)]
+    assert recorded_failures(rows, orders(("A", 1, 2)))["failed_at"].tolist() == [at(1)]

@@ -1,0 +1,111 @@
+import pandas as pd
+import pytest
+
+from pmd.quality import check_maintenance, check_telemetry
+
+GOOD = {
+    "timestamp": "2026-01-01T00:00:00Z",
+    "loco_id": "LOCO_001",
+    "flow_rate": "500",
+    "pressure": "5",
+    "vibration": "2",
+    "temperature": "45",
+}
+
+
+def cells(*rows: dict[str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame([GOOD | row for row in rows], dtype=object)
+    return frame.set_axis(range(2, 2 + len(rows)))
+
+
+def orders(*rows: tuple[str, str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["loco_id", "opened_at", "closed_at"], dtype=object)
+    return frame.set_axis(range(2, 2 + len(rows)))
+
+
+def test_a_good_row_becomes_typed() -> None:
+    checked = check_telemetry(cells({"failure": "1"}))
+    row = checked.rows.iloc[0]
+    assert row["timestamp"] == pd.Timestamp("2026-01-01", tz="UTC")
+    assert (row["flow_rate"], row["failure"]) == (500.0, 1)
+    assert checked.rejects.empty
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ({"timestamp": "hier"}, "timestamp : « hier » n'est pas un horodatage ISO 8601"),
+        ({"timestamp": ""}, "timestamp : «  » n'est pas un horodatage ISO 8601"),
+        ({"loco_id": "-x"}, "loco_id : « -x » n'est pas un identifiant de locomotive"),
+        ({"loco_id": "L\x07"}, "n'est pas un identifiant de locomotive"),
+        ({"loco_id": "L" * 65}, "n'est pas un identifiant de locomotive"),
+        ({"pressure": "abc"}, "pressure : « abc » n'est pas un nombre"),
+        ({"pressure": ""}, "pressure : «  » n'est pas un nombre"),
+        ({"vibration": "nan"}, "vibration : « nan » n'est pas un nombre"),
+        ({"vibration": "inf"}, "vibration : « inf » n'est pas un nombre"),
+        ({"temperature": "1e308"}, "hors du possible [-40 ; 200] °C"),
+        ({"flow_rate": "-1"}, "flow_rate : « -1 » hors du possible [0 ; 1500] L/min"),
+        ({"failure": "2"}, "failure : « 2 » n'est ni 0 ni 1"),
+    ],
+)
+def test_a_bad_row_is_rejected_with_its_line_and_reason(bad: dict[str, str], reason: str) -> None:
+    checked = check_telemetry(cells({"failure": "0", **bad}, {"failure": "0"}))
+    assert len(checked.rows) == 1
+    assert checked.rejects["line"].tolist() == [2]
+    assert reason in checked.rejects["reason"].iloc[0]
+    assert "LOCO" in checked.rejects["content"].iloc[0] or "loco_id" in bad
+
+
+def test_only_the_first_reason_is_told() -> None:
+    checked = check_telemetry(cells({"timestamp": "hier", "pressure": "abc"}))
+    assert "pressure" not in checked.rejects["reason"].iloc[0]
+
+
+def test_a_duplicate_names_the_line_that_is_kept() -> None:
+    checked = check_telemetry(cells({}, {"flow_rate": "400"}, {"loco_id": "LOCO_002"}))
+    assert checked.duplicates == 1
+    assert checked.rows["flow_rate"].tolist() == [500.0, 500.0]
+    assert checked.rejects["reason"].tolist() == ["doublon (loco_id, timestamp) de la ligne 2"]
+
+
+def test_a_rejected_row_does_not_make_the_good_one_a_duplicate() -> None:
+    checked = check_telemetry(cells({"pressure": "abc"}, {}))
+    assert (len(checked.rows), checked.duplicates) == (1, 0)
+
+
+def test_the_same_instant_written_with_another_offset_is_a_duplicate() -> None:
+    other = {"timestamp": "2026-01-01T01:00:00+01:00"}
+    assert check_telemetry(cells({}, other)).duplicates == 1
+
+
+def test_rows_come_by_locomotive_and_time() -> None:
+    later = {"timestamp": "2026-01-02"}
+    checked = check_telemetry(
+        cells(later | {"loco_id": "B"}, later | {"loco_id": "A"}, {"loco_id": "A"})
+    )
+    assert checked.rows["line"].tolist() == [4, 3, 2]
+
+
+def test_no_row_at_all_is_no_row() -> None:
+    checked = check_telemetry(cells({}).iloc[:0])
+    assert (len(checked.rows), len(checked.rejects)) == (0, 0)
+
+
+def test_an_open_order_has_no_closing_instant() -> None:
+    checked = check_maintenance(orders(("A", "2026-01-01", ""), ("A", "2025-01-01", "2025-01-02")))
+    assert checked.rows["closed_at"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (("", "2026-01-01", ""), "identifiant"),
+        (("A", "bientôt", ""), "opened_at"),
+        (("A", "2026-01-01", "bientôt"), "closed_at"),
+        (("A", "2026-01-02", "2026-01-01"), "précède l'ouverture"),
+    ],
+)
+def test_a_bad_order_is_rejected_with_its_reason(order: tuple[str, str, str], reason: str) -> None:
+    checked = check_maintenance(orders(order, ("A", "2026-01-01", "2026-01-02")))
+    assert len(checked.rows) == 1
+    assert reason in checked.rejects["reason"].iloc[0]

@@ -1,0 +1,29 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pmd.model_bundle import write_bundle
+from pmd.report import number, training_report
+from pmd.training import Trained
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [(1234.5, 1, "1\u202f234,5"), (0.0506, 3, "0,051"), (None, 3, "–"), (7, 0, "7")],
+)
+def test_numbers_are_french(value: float | None, decimals: int, text: str) -> None:
+    assert number(value, decimals) == text
+
+
+def test_both_naive_rules_stand_beside_the_model(trained: Trained, tmp_path: Path) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    manifest = write_bundle(trained, tmp_path / "b", tmp_path / "m", now).manifest
+    lines = training_report(trained, manifest).splitlines()
+    assert [line[:26].strip() for line in lines[1:5]] == [
+        "", "modèle", "ne tombe jamais en panne", "seuil sur un capteur",
+    ]  # fmt: skip
+    assert len({len(line) for line in lines[1:5]}) == 1
+    assert "8 groupes sur 24" in lines[0]
+    assert number(manifest.threshold, 4) in lines[5]
+    assert manifest.features[trained.rule.feature].name in lines[6]

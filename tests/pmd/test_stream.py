@@ -1,0 +1,145 @@
+import errno
+import io
+import itertools
+import json
+import os
+import re
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from pmd.stream import StreamPlan, WallClock, fleet_events, stop_on_signals, write_stream
+
+CONTRACT = Path(__file__).parents[2] / "docs/contracts/telemetry-event.schema.json"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+PLAN = StreamPlan(locos=4, rate=5.0, speed=3600.0, seed=1, count=None)
+
+
+class FakeClock:
+    """Time that passes only while one waits."""
+
+    def __init__(self, stop_after: float = float("inf")) -> None:
+        self.elapsed_s = 0.0
+        self.stop_after = stop_after
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.elapsed_s)
+
+    def monotonic_s(self) -> float:
+        return self.elapsed_s
+
+    def wait(self, seconds: float) -> bool:
+        self.elapsed_s += max(0.0, seconds)
+        return self.elapsed_s > self.stop_after
+
+
+def with_count(count: int, speed: float = 3600.0) -> StreamPlan:
+    return StreamPlan(locos=4, rate=5.0, speed=speed, seed=1, count=count)
+
+
+def lines(plan: StreamPlan, clock: FakeClock) -> list[dict[str, object]]:
+    out = io.StringIO()
+    write_stream(plan, out, clock)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_each_line_is_an_event_of_the_contract() -> None:
+    schema = json.loads(CONTRACT.read_text(encoding="utf-8"))
+    checker = jsonschema.Draft202012Validator(schema)
+    for event in lines(with_count(500), FakeClock()):
+        checker.validate(event)
+
+
+def test_events_come_at_the_rate_of_the_plan() -> None:
+    clock = FakeClock()
+    assert len(lines(with_count(51), clock)) == 51
+    assert clock.elapsed_s == pytest.approx(10.0)
+
+
+def test_timestamps_are_utc_with_microseconds_and_never_repeat() -> None:
+    frozen = [next(events) for events in [fleet_events(PLAN, lambda: NOON)] for _ in range(50)]
+    stamps = [str(event["timestamp"]) for event in frozen]
+    assert all(re.fullmatch(r"2026-01-01T12:00:00\.\d{6}Z", stamp) for stamp in stamps)
+    assert stamps == sorted(set(stamps))
+
+
+def test_values_depend_on_the_seed_alone() -> None:
+    first = list(itertools.islice(fleet_events(PLAN, lambda: NOON), 100))
+    later = list(itertools.islice(fleet_events(PLAN, lambda: NOON + timedelta(days=1)), 100))
+    for event in (*first, *later):
+        del event["timestamp"]
+    assert first == later
+
+
+def test_a_fast_physics_clock_brings_degradations_into_a_short_stream() -> None:
+    def hottest(speed: float) -> float:
+        return max(
+            float(str(e["temperature"])) for e in lines(with_count(2000, speed), FakeClock())
+        )
+
+    assert hottest(7200.0) > hottest(1.0) + 20
+
+
+def test_locomotives_in_repair_send_nothing() -> None:
+    events = lines(with_count(3000, 20_000.0), FakeClock())
+    assert min(float(str(event["flow_rate"])) for event in events) > 0
+
+
+def test_the_stream_ends_when_told() -> None:
+    assert len(lines(PLAN, FakeClock(stop_after=2.05))) == 11
+
+
+def test_a_late_stream_does_not_burst_to_catch_up() -> None:
+    class Stalled(FakeClock):
+        def wait(self, seconds: float) -> bool:
+            if self.elapsed_s == 0:
+                self.elapsed_s = 60.0
+            return super().wait(seconds)
+
+    clock = Stalled()
+    lines(with_count(50), clock)
+    assert clock.elapsed_s > 60 + (50 - 7) / 5
+
+
+class BrokenPipe(io.StringIO):
+    def __init__(self, number: int, file: io.BufferedWriter) -> None:
+        super().__init__()
+        self.number = number
+        self.file = file
+
+    def flush(self) -> None:
+        raise OSError(self.number, os.strerror(self.number))
+
+    def fileno(self) -> int:
+        return self.file.fileno()
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EINVAL])
+def test_the_stream_ends_quietly_when_nobody_reads(number: int, tmp_path: Path) -> None:
+    with (tmp_path / "pipe").open("wb") as file:
+        assert write_stream(PLAN, BrokenPipe(number, file), FakeClock()) == 0
+
+
+def test_another_output_error_rises(tmp_path: Path) -> None:
+    with (tmp_path / "pipe").open("wb") as file, pytest.raises(OSError, match="space"):
+        write_stream(PLAN, BrokenPipe(errno.ENOSPC, file), FakeClock())
+
+
+def test_a_termination_request_sets_the_stop() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_on_signals() as stop:
+        clock = WallClock(stop)
+        assert not clock.wait(0)
+        signal.raise_signal(signal.SIGTERM)
+        assert clock.wait(60)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_wall_clock_is_utc_and_goes_forward() -> None:
+    with stop_on_signals() as stop:
+        clock = WallClock(stop)
+        assert clock.now().tzinfo is UTC
+        assert clock.monotonic_s() <= clock.monotonic_s()

@@ -1,0 +1,106 @@
+from pathlib import Path
+from typing import BinaryIO
+
+import pandas as pd
+import pytest
+
+from pmd.errors import MissingColumns, UnusableFile
+from pmd.telemetry_file import Source, read_table, sha256, write_atomically, write_csv
+
+
+def file(folder: Path, content: bytes) -> Path:
+    path = folder / "t.csv"
+    path.write_bytes(content)
+    return path
+
+
+def test_cells_are_text_beside_their_line(tmp_path: Path) -> None:
+    table = read_table(file(tmp_path, b"a,b\n1,x\n\n2,y\n"))
+    assert table.cells.to_dict("list") == {"a": ["1", "2"], "b": ["x", "y"]}
+    assert table.cells.index.tolist() == [2, 4]
+    assert table.source == Source(tmp_path / "t.csv", 2)
+
+
+def test_bom_crlf_and_quotes_are_read(tmp_path: Path) -> None:
+    table = read_table(file(tmp_path, b'\xef\xbb\xbfa [K],"b,c"\r\n"1,5",2\r\n'))
+    assert list(table.cells.columns) == ["a [K]", "b,c"]
+    assert table.cells["a [K]"].tolist() == ["1,5"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"1", "1 champs au lieu de 2"),
+        (b"1,2,3", "3 champs au lieu de 2"),
+        (b'"1,2', "guillemets mal fermés"),
+    ],
+)
+def test_a_broken_line_is_rejected_alone(tmp_path: Path, line: bytes, reason: str) -> None:
+    table = read_table(file(tmp_path, b"a,b\n" + line + b"\n3,4\n"))
+    assert table.cells["a"].tolist() == ["3"]
+    assert table.rejects.to_dict("records") == [
+        {"file": "t.csv", "line": 2, "reason": reason, "content": line.decode()}
+    ]
+    assert table.source.rows == 2
+
+
+def test_bytes_that_are_not_utf8_spoil_their_row_alone(tmp_path: Path) -> None:
+    table = read_table(file(tmp_path, b"a,b\n1,\xff\n2,y\n"))
+    assert table.cells["b"].tolist() == ["\ufffd", "y"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" , \n1,2\n"])
+def test_a_file_without_header_is_refused(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(UnusableFile, match="vide"):
+        read_table(file(tmp_path, content))
+
+
+def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
+    assert read_table(file(tmp_path, b"a,b\n")).source.rows == 0
+
+
+def test_a_repeated_column_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFile, match="'a'"):
+        read_table(file(tmp_path, b"a,b,a\n1,2,3\n"))
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.csv", tmp_path):
+        with pytest.raises(UnusableFile, match="lecture impossible"):
+            read_table(path)
+
+
+def test_a_missing_column_is_named_beside_those_found(tmp_path: Path) -> None:
+    table = read_table(file(tmp_path, b"a,b\n1,2\n"))
+    with pytest.raises(MissingColumns, match=r"\['c'\].*\['a', 'b'\]"):
+        table.require(["a", "c"])
+
+
+def test_instants_are_written_in_utc_with_lf_ends(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"t": pd.to_datetime(["2026-01-01T00:00:00+01:00"], utc=True), "x": [0.5]})
+    write_csv(frame, tmp_path / "new" / "out.csv")
+    assert (tmp_path / "new/out.csv").read_bytes() == b"t,x\n2025-12-31T23:00:00Z,0.5\n"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path: Path) -> None:
+    path = file(tmp_path, b"old")
+
+    def fail(out: BinaryIO) -> None:
+        out.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UnusableFile, match="écriture impossible"):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    path = file(tmp_path, b"old")
+    with pytest.raises(UnusableFile, match=r"out\.csv"):
+        write_atomically(path / "out.csv", lambda out: out.write(b"x"))
+
+
+def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert sha256(file(tmp_path, b"")) == empty

@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pmd.errors import LeakingColumns, UntrainableData
+from pmd.evaluation import Costs
+from pmd.training import THRESHOLD_CLEARANCE, Trained, train
+from pmd.training_table import Columns, TrainingTable
+
+LOW, HIGH = np.array([200, 1, 0.5, 20]), np.array([800, 10, 15, 120])
+COSTS = Costs(10, 1)
+
+
+def ignore(_: str) -> None:
+    """Progress that nobody watches."""
+
+
+def synthetic(rows: int = 1500, seed: int = 0) -> TrainingTable:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0, 1, (rows, 3)).astype(np.float32)
+    labels = (values[:, 0] + rng.normal(0, 0.5, rows) > 1.2).astype(np.int64)
+    columns = Columns(("a", "b", "c"), "y", None, None, (1, 0, 0))
+    return TrainingTable(columns, values, labels, None, None, None, (), {})
+
+
+def risk(trained: Trained, *rows: tuple[float, ...]) -> np.ndarray:
+    answered = trained.model.predict_proba(np.array(rows, dtype=np.float32))[:, 1]
+    return np.asarray(answered)
+
+
+def test_the_piloting_scenario_follows_from_the_data(trained: Trained) -> None:
+    nominal, *danger = risk(
+        trained, (500, 5, 2, 45), (500, 5, 7, 85), (500, 5, 9, 95), (500, 5, 15, 120)
+    )
+    assert nominal <= trained.threshold
+    assert (np.array(danger) > trained.threshold).all()
+    assert min(danger) > 5 * nominal
+
+
+@pytest.mark.parametrize("reading", [(300, 2.5, 2, 45), (320, 8.5, 2, 45)])
+def test_a_leak_and_a_clogged_filter_are_dangers(
+    trained: Trained, reading: tuple[float, ...]
+) -> None:
+    assert risk(trained, reading)[0] > trained.threshold
+
+
+@pytest.mark.parametrize(("feature", "sign"), [(0, -1), (2, 1), (3, 1)])
+def test_the_risk_never_falls_in_the_forbidden_direction(
+    trained: Trained, feature: int, sign: int
+) -> None:
+    rng = np.random.default_rng(feature)
+    before = rng.uniform(LOW, HIGH, (10_000, 4))
+    after = before.copy()
+    limit = HIGH[feature] if sign > 0 else LOW[feature]
+    after[:, feature] += rng.random(10_000) * (limit - before[:, feature])
+    assert (risk(trained, *after) >= risk(trained, *before)).all()
+
+
+def test_the_model_beats_never_fails_and_a_single_threshold(trained: Trained) -> None:
+    model = trained.metrics["model"]
+    for naive in (trained.metrics["never_fails"], trained.metrics["single_threshold"]):
+        assert float(model["average_precision"] or 0) > float(naive["average_precision"] or 0) + 0.1
+        assert float(model["cost"] or 0) < 0.7 * float(naive["cost"] or 0)
+        assert float(model["brier"] or 0) < float(naive["brier"] or 0)
+
+
+def test_the_threshold_follows_the_costs(trained: Trained) -> None:
+    cautious = train(synthetic(), Costs(20, 1), 1, ignore)
+    relaxed = train(synthetic(), Costs(1, 20), 1, ignore)
+    assert cautious.threshold < relaxed.threshold
+    assert float(cautious.metrics["model"]["recall"] or 0) > float(
+        relaxed.metrics["model"]["recall"] or 0
+    )
+
+
+def test_no_known_row_sits_on_the_threshold(trained: Trained) -> None:
+    known = np.concatenate([trained.table.values, trained.probes])
+    distance = np.abs(trained.model.predict_proba(known)[:, 1] - trained.threshold)
+    assert distance.min() >= THRESHOLD_CLEARANCE
+
+
+def test_judge_and_training_share_neither_locomotive_nor_day(trained: Trained) -> None:
+    table, split = trained.table, trained.split
+    assert table.groups is not None
+    assert table.times is not None
+    assert not set(table.groups[split.train]) & set(table.groups[split.test])
+    gap = table.times.iloc[split.test].min() - table.times.iloc[split.train].max()
+    assert gap.total_seconds() >= 24 * 3600
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another() -> None:
+    probes = np.random.default_rng(0).normal(size=(200, 3))
+    first, again, other = (
+        risk(train(synthetic(), COSTS, seed, ignore), *probes) for seed in (1, 1, 2)
+    )
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_each_step_is_announced() -> None:
+    steps: list[str] = []
+    train(synthetic(), COSTS, 1, steps.append)
+    assert steps == ["étalonnage", "choix du seuil", "évaluation"]
+
+
+def test_a_leaking_column_is_refused_before_training() -> None:
+    table = synthetic()
+    values = table.values.copy()
+    values[:, 2] = table.labels
+    with pytest.raises(LeakingColumns, match="« c »"):
+        train(dataclasses.replace(table, values=values), COSTS, 1, ignore)
+
+
+def test_a_single_class_is_refused() -> None:
+    table = synthetic()
+    with pytest.raises(UntrainableData, match="0 lignes à 1"):
+        train(dataclasses.replace(table, labels=table.labels * 0), COSTS, 1, ignore)
+
+
+def test_a_constant_feature_is_no_obstacle() -> None:
+    table = synthetic()
+    values = table.values.copy()
+    values[:, 1] = 3.0
+    metrics = train(dataclasses.replace(table, values=values), COSTS, 1, ignore).metrics
+    assert float(metrics["model"]["average_precision"] or 0) > 0.7

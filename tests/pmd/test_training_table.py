@@ -1,0 +1,135 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pmd.errors import InvalidOption, MissingColumns, UntrainableData
+from pmd.sensors import SENSOR_NAMES
+from pmd.training_table import Columns, any_table, telemetry_table
+
+READINGS = Columns(SENSOR_NAMES, "failure", None, None, (-1, 0, 1, 1))
+PROCESSED = "timestamp,loco_id,flow_rate,pressure,vibration,temperature,horizon_hours,failure\n"
+
+
+def columns(*features: str, group: str | None = None, time: str | None = None) -> Columns:
+    return Columns(features, "Machine failure", group, time, (0,) * len(features))
+
+
+def table_file(folder: Path, *rows: str, header: str = "x [K],y,who,when,Machine failure") -> Path:
+    path = folder / "table.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_raw_telemetry_is_labelled_from_its_work_orders(history_files: tuple[Path, Path]) -> None:
+    table = telemetry_table(*history_files, 24, READINGS)
+    assert table.values.shape == (len(table.labels), 4)
+    assert table.values.dtype == np.float32
+    assert 0 < table.labels.mean() < 0.2
+    assert table.horizon_hours == 24
+    assert [source.path for source in table.sources] == list(history_files)
+    assert table.left_out["en réparation"] > 0
+    read = table.sources[0].rows
+    assert read == len(table.labels) + sum(table.left_out.values())
+
+
+def test_processed_telemetry_brings_its_labels_and_horizon(tmp_path: Path) -> None:
+    path = table_file(
+        tmp_path,
+        "2026-01-01T00:00:00Z,A,500,5,2,45,12.0,0",
+        "2026-01-01T01:00:00Z,A,300,2,2,45,12.0,1",
+        header=PROCESSED.strip(),
+    )
+    table = telemetry_table(path, None, 24, READINGS)
+    assert table.horizon_hours == 12
+    assert table.labels.tolist() == [0, 1]
+    assert table.groups is not None
+    assert table.groups.tolist() == ["A", "A"]
+
+
+@pytest.mark.parametrize("horizons", [("12", "24"), ("-1", "-1"), ("x", "x")])
+def test_processed_telemetry_has_one_positive_horizon(
+    tmp_path: Path, horizons: tuple[str, str]
+) -> None:
+    rows = [f"2026-01-01T0{i}:00:00Z,A,500,5,2,45,{h},0" for i, h in enumerate(horizons)]
+    path = table_file(tmp_path, *rows, header=PROCESSED.strip())
+    with pytest.raises(UntrainableData, match="horizon_hours"):
+        telemetry_table(path, None, 24, READINGS)
+
+
+def test_column_names_may_have_spaces_and_brackets(tmp_path: Path) -> None:
+    path = table_file(tmp_path, "1.1,2,a,2026-01-01,0", "3,4,b,2026-01-02,1.0")
+    table = any_table(path, columns("x [K]", "y", group="who", time="when"))
+    assert table.values.tolist() == [[np.float32(1.1), 2.0], [3.0, 4.0]]
+    assert table.labels.tolist() == [0, 1]
+    assert table.groups is not None
+    assert table.groups.tolist() == ["a", "b"]
+    assert table.times is not None
+    assert table.horizon_hours is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("abc,2,a,2026-01-01,0", "x [K] : pas un nombre fini"),
+        (",2,a,2026-01-01,0", "x [K] : pas un nombre fini"),
+        ("inf,2,a,2026-01-01,0", "x [K] : pas un nombre fini"),
+        ("1e300,2,a,2026-01-01,0", "x [K] : pas un nombre fini"),
+        ("1,2,,2026-01-01,0", "who : pas une valeur"),
+        ("1,2,a,hier,0", "when : pas un horodatage ISO 8601"),
+        ("1,2,a,2026-01-01,", "Machine failure : pas 0 ou 1"),
+        ("1,2", "nombre de champs"),
+    ],
+)
+def test_an_unusable_row_is_left_out_and_counted(tmp_path: Path, bad: str, reason: str) -> None:
+    path = table_file(
+        tmp_path, "1,2,a,2026-01-01,0", bad, "3,4,b,2026-01-02,1", "3,4,b,2026-01-02,1"
+    )
+    table = any_table(path, columns("x [K]", group="who", time="when"))
+    assert len(table.labels) == 3
+    assert table.left_out == {reason: 1}
+
+
+def test_a_row_with_two_defects_counts_once(tmp_path: Path) -> None:
+    path = table_file(tmp_path, "a,b,c,2026,0", *["1,2,a,2026-01-01,0"] * 3)
+    assert sum(any_table(path, columns("x [K]", "y")).left_out.values()) == 1
+
+
+def test_a_column_of_text_is_refused_by_name(tmp_path: Path) -> None:
+    path = table_file(tmp_path, "1,M,a,2026-01-01,0", "1,L,a,2026-01-01,1")
+    with pytest.raises(UntrainableData, match=r"« y » ne contient pas un nombre fini.*« M »"):
+        any_table(path, columns("y"))
+
+
+def test_a_target_of_other_values_is_refused(tmp_path: Path) -> None:
+    path = table_file(tmp_path, "1,2,a,2026-01-01,1", "1,2,a,2026-01-01,2")
+    with pytest.raises(UntrainableData, match=r"0 ou 1.*\[2.0\]"):
+        any_table(path, columns("y"))
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UntrainableData, match="aucune ligne utilisable"):
+        any_table(table_file(tmp_path), columns("y"))
+
+
+def test_a_missing_feature_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingColumns, match="torque"):
+        any_table(table_file(tmp_path, "1,2,a,2026-01-01,1"), columns("torque"))
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        columns("y", "Machine failure"),
+        columns("y", group="y"),
+        columns("y", group="who", time="who"),
+        columns("y", time="Machine failure"),
+    ],
+)
+def test_a_column_plays_one_part_only(tmp_path: Path, chosen: Columns) -> None:
+    with pytest.raises(InvalidOption, match="deux rôles"):
+        any_table(table_file(tmp_path, "1,2,a,2026-01-01,1"), chosen)
+
+
+def test_units_are_known_for_sensors_only() -> None:
+    assert Columns(("pressure", "x"), "t", None, None, (0, 0)).units() == ["bar", ""]
