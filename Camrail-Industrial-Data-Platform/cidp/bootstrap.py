@@ -10,7 +10,7 @@ from pathlib import Path
 from loguru import logger
 
 from cidp.cli import FrenchParser
-from cidp.errors import BundleRefused, ChildFailed, CidpError, ModelError
+from cidp.errors import BundleRefused, ChildFailed, CidpError
 from cidp.logs import configure_logs
 from cidp.model_bundle import Manifest
 from cidp.orchestration import TrainingSummary, run_for_document
@@ -34,16 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     latest = Registry(settings.model.folder).latest_pickle
     sys.stdout.write(f"Modèle {manifest.version} promu ; copie pour l'analyse : {latest}\n")
     return 0
-
-
-def ensure_model(settings: Settings, on_line: Callable[[str], object]) -> Manifest:
-    """Return the manifest of the model that can serve, training one only if there is none."""
-    registry = Registry(settings.model.folder)
-    try:
-        return registry.load(registry.promoted_version()).manifest
-    except ModelError as error:
-        logger.info("{}", error)
-        return train_and_promote(settings, on_line)
 
 
 def train_and_promote(settings: Settings, on_line: Callable[[str], object]) -> Manifest:

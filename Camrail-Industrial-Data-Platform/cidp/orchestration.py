@@ -71,7 +71,6 @@ def run_for_document(
     document: type[D],
     timeout_s: float,
     on_line: Callable[[str], object],
-    accepted_codes: Collection[int] = (0,),
 ) -> D:
     """Run `script` with this interpreter and return the document that it printed.
 
@@ -98,7 +97,7 @@ def run_for_document(
         for reader in readers:
             reader.join()
         child.wait()
-    return _document(script, document, b"".join(printed), code, tail, accepted_codes)
+    return _document(script, document, b"".join(printed), code, tail)
 
 
 def start_program(script: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -140,7 +139,6 @@ def _document(
     printed: bytes,
     code: int,
     tail: Collection[str],
-    accepted_codes: Collection[int],
 ) -> D:
     try:
         read = document.model_validate_json(printed)
@@ -149,7 +147,7 @@ def _document(
             f"{script.name} (code {code}) n'a pas imprimé le document attendu."
             f" Fin de son journal :\n{_shown(tail)}"
         ) from error
-    if code not in accepted_codes or read.status != "ok":
+    if code != 0 or read.status != "ok":
         reason = read.error or f"fin de son journal :\n{_shown(tail)}"
         raise ChildFailed(f"{script.name} a échoué (code {code}) : {reason}")
     return read

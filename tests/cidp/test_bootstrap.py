@@ -102,18 +102,13 @@ def test_missing_seed_data_is_named(trainer: Trainer) -> None:
         bootstrap.train_and_promote(settings, lambda line: None)
 
 
-def test_a_servable_model_is_not_trained_again(trainer: Trainer, bundles: list[Path]) -> None:
-    settings = trainer("sys.exit(1)")
-    manifest = bootstrap.ensure_model(settings, lambda line: None)
-    assert manifest.version == bundles[0].name
-
-
-def test_a_missing_or_damaged_model_is_trained(trainer: Trainer, bundles: list[Path]) -> None:
+def test_a_model_is_trained_where_there_is_no_registry_yet(
+    trainer: Trainer, bundles: list[Path]
+) -> None:
     settings = trainer("")
-    (settings.model.folder / "instant" / bundles[0].name / "model.onnx").write_bytes(b"damaged")
-    assert bootstrap.ensure_model(settings, lambda line: None).version == bundles[1].name
     shutil.rmtree(settings.model.folder)
-    assert bootstrap.ensure_model(settings, lambda line: None).version == bundles[1].name
+    bootstrap.train_and_promote(settings, lambda line: None)
+    assert promoted(settings) == bundles[1].name
 
 
 def run_main(

@@ -65,11 +65,9 @@ def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
     assert lines == ["['a b', 'é;$(x)']"]
 
 
-def test_an_accepted_code_is_no_failure(tmp_path: Path) -> None:
-    script = printing(tmp_path, DOCUMENT, code=3)
-    assert run(script, accepted_codes=(0, 3)).rejected == 1
+def test_a_failing_code_is_a_failure_even_with_a_good_document(tmp_path: Path) -> None:
     with pytest.raises(ChildFailed, match="code 3"):
-        run(script)
+        run(printing(tmp_path, DOCUMENT, code=3))
 
 
 def test_the_programs_own_error_is_the_reason(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def reading(vibration: float = 2, temperature: float = 45, pressure: float = 5) 
 
 
 def scorer(threshold: float = 0.5) -> Scorer:
-    return Scorer(FakeSession(), "probabilities", RANGES, threshold, "v1")  # type: ignore[arg-type]  # a fake
+    return Scorer(FakeSession(), "probabilities", RANGES, threshold, "v1")
 
 
 def test_a_reading_at_the_threshold_is_not_critical() -> None:

@@ -22,7 +22,7 @@ from cidp.telemetry import (
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ISO_EXPECTED = "date ISO 8601 attendue, par exemple 2026-01-15T08:30:00+01:00"
 WINDOW = TimeWindow.around(NOW, timedelta(days=30), timedelta(minutes=5))
-READING = {
+READING: dict[str, Any] = {
     "loco_id": "LOCO_001",
     "flow_rate": 500,
     "pressure": 5.0,
