@@ -109,7 +109,7 @@ SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY"
     r"|AKIA[0-9A-Z]{16}"
     r"|gh[pousr]_[A-Za-z0-9]{30,}"
-    r"""|(?i:password|passwd|secret|token|api[_-]?key)["']?\s*[:=]\s*["'][A-Za-z0-9+/_-]{20,}["']"""
+    r"""|(?i:password|passwd|secret|token|api[_-]?key)["']?\s*[:=]\s*["'](?=[^"']*\d)[A-Za-z0-9+/_-]{20,}["']"""
 )
 MACHINE_PATH = re.compile(
     r"(?<![\w.])/(?:home|Users|root|work)/\w|[A-Za-z]:\\+Users\\|[A-Za-z]:\\+projets?\\"
