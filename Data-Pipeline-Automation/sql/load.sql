@@ -44,7 +44,7 @@ SET (machine_key, site_location, installation_year) = (
     SELECT m.machine_key, m.site_location, m.installation_year
     FROM dim_machine AS m WHERE m.machine_id = fact_transactions.machine_id
 )
-WHERE machine_key = -1 AND machine_id IN (SELECT machine_id FROM dim_machine WHERE machine_key > 0);
+WHERE machine_key = -1 AND machine_id IN (SELECT machine_id FROM dim_machine WHERE machine_key <> -1);
 
 -- name: drop_identical
 DELETE FROM staging
@@ -84,7 +84,7 @@ SELECT
     s.transaction_id, COALESCE(m.machine_key, -1), s.machine_id, s.site_location,
     s.installation_year, s.date, s.day, s.volume_transferred, s.status_code, s.critical_alert,
     :source_file, :source_sheet, s.source_line, :run_id
-FROM staging AS s LEFT JOIN dim_machine AS m ON m.machine_id = s.machine_id AND m.machine_key > 0
+FROM staging AS s LEFT JOIN dim_machine AS m ON m.machine_id = s.machine_id AND m.machine_key <> -1
 WHERE true
 ORDER BY s.source_line
 ON CONFLICT (transaction_id) DO UPDATE

@@ -12,11 +12,6 @@ def number(value: float, decimals: int = 0) -> str:
     return f"{value:,.{decimals}f}".replace(",", NBSP).replace(".", ",")
 
 
-def percent(share: float) -> str:
-    """Write 0.125 as « 12,5 % »."""
-    return f"{number(share * 100, 1)}{NBSP}%"
-
-
 def douala_time(moment: datetime) -> datetime:
     """Give the naive local time in Douala of an aware instant."""
     return (moment.astimezone(UTC) + timedelta(minutes=DOUALA_OFFSET_MINUTES)).replace(tzinfo=None)

@@ -83,7 +83,10 @@ def check(raw: pd.DataFrame, conventions: Conventions) -> Checked:
     sound = typed.loc[np.flatnonzero(valid & ~conflict)]
     accepted = sound.drop_duplicates("transaction_id")
     return Checked(
-        accepted=accepted.assign(day=douala_day(accepted["date"]), source_line=raw["source_line"]),
+        # Aligned by hand: a frame without rows would take over the index of a longer column.
+        accepted=accepted.assign(
+            day=douala_day(accepted["date"]), source_line=raw["source_line"].loc[accepted.index]
+        ),
         rejects=_rejects(raw, {**faults, "ID_EN_CONFLIT": conflict}),
         duplicates=len(sound) - len(accepted),
     )

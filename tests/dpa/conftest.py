@@ -1,0 +1,94 @@
+"""A small desk: input files, a warehouse and a report in a folder of their own."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dpa.pipeline import Outcome, run
+from dpa.settings import Settings
+
+HEADER = "transaction_id,machine_id,date,volume_transferred,status_code"
+MACHINES: list[dict[str, Any]] = [
+    {"machine_id": "M1", "site_location": "Douala", "installation_year": 2010},
+    {"machine_id": "M2", "site_location": "Yaoundé", "installation_year": None},
+]
+NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
+
+
+class Desk:
+    """Writes inputs, runs the pipeline on them and reads the warehouse."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings(
+            erp=folder / "erp.csv",
+            machines=folder / "machines.json",
+            dwh=folder / "dwh.sqlite",
+            report=folder / "rapport.xlsx",
+            log_dir=folder / "logs",
+            busy_timeout_s=0.01,
+        )
+        self.machines(MACHINES)
+
+    def machines(self, entries: Sequence[dict[str, Any]]) -> None:
+        text = json.dumps(list(entries), ensure_ascii=False)
+        self.settings.machines.write_text(text, encoding="utf-8")
+
+    def erp(self, *lines: str, header: str = HEADER, newline: str = "\n") -> Path:
+        text = newline.join([header, *lines]) + newline
+        self.settings.erp.write_bytes(text.encode())
+        return self.settings.erp
+
+    def run(self, **changes: Any) -> Outcome:
+        return run(replace(self.settings, **changes), now=lambda: NOON)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.settings.dwh)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def execute(self, sql: str) -> None:
+        with closing(sqlite3.connect(self.settings.dwh)) as connection, connection:
+            connection.execute(sql)
+
+    def dump(self) -> list[str]:
+        """Everything in the warehouse but its runs, which every run adds to."""
+        with closing(sqlite3.connect(self.settings.dwh)) as connection:
+            return [line for line in connection.iterdump() if '"dim_lot"' not in line]
+
+    @property
+    def flags(self) -> list[str]:
+        return [
+            f"--{name}={getattr(self.settings, name)}"
+            for name in ("erp", "machines", "dwh", "report")
+        ]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"DPA_LOG_DIR": str(self.settings.log_dir), "DPA_BUSY_TIMEOUT_S": "0.01"}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def make_desk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
+    return lambda: Desk(tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(params=["python", "pyarrow"])
+def string_storage(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both memory layouts of pandas' text: the service alone installs no pyarrow."""
+    if request.param == "pyarrow":
+        pytest.importorskip("pyarrow")
+    with pd.option_context("mode.string_storage", request.param):
+        yield request.param

@@ -1,0 +1,214 @@
+"""The workbook says what the warehouse says, as a finished document."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+
+from dpa.errors import ReportNotWritten
+from dpa.excel_report import write_report
+from dpa.report_data import ReportData, read_report
+
+from .conftest import NOON, Desk
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*(xtension|ormatting).*:UserWarning:openpyxl")
+TOP = 4
+"""Row of the headings in the sheets that hold one table."""
+
+
+@pytest.fixture
+def loaded(desk: Desk) -> Desk:
+    desk.erp(
+        "T1,M1,2026-01-05 00:30,10.25,ERR",
+        "T2,M2,2026-01-05 09:00,30.5,OK",
+        "=1+1,M1,2026-01-06 09:00,7,WARN",
+        "T4,M9,2026-01-06,1,OK",
+        "T5,M1,hier,@SUM(A1),OK",
+        "T6,M1",
+        "T2,M2,2026-01-05 09:00,30.5,OK",
+    )
+    desk.run()
+    return desk
+
+
+@pytest.fixture
+def book(loaded: Desk) -> Iterator[Any]:
+    workbook = load_workbook(loaded.settings.report)
+    yield workbook
+    workbook.close()
+
+
+def rows(sheet: Any) -> list[dict[str, Any]]:
+    values = list(sheet.iter_rows(min_row=TOP, values_only=True))
+    return [dict(zip(map(str, values[0]), row, strict=True)) for row in values[1:]]
+
+
+def data(desk: Desk) -> ReportData:
+    run_id = desk.query("SELECT run_id FROM dim_lot")[0][0]
+    return read_report(desk.settings.dwh, run_id, 1)
+
+
+def test_sheets_stand_in_reading_order(book: Any) -> None:
+    assert book.sheetnames == [
+        "Sommaire", "KPI", "Transactions", "Stats_Sites", "Top machines", "Rejets", "Dictionnaire",
+    ]  # fmt: skip
+
+
+def test_totals_equal_those_of_sql(loaded: Desk, book: Any) -> None:
+    volume, count, alerts = loaded.query(
+        "SELECT SUM(volume_transferred), COUNT(*), SUM(critical_alert) FROM fact_transactions"
+    )[0]
+    transactions, sites = rows(book["Transactions"]), rows(book["Stats_Sites"])
+    machines = rows(book["Top machines"])
+    kpis = dict(book["KPI"].iter_rows(min_row=5, max_row=14, max_col=2, values_only=True))
+    for table in (transactions, sites, machines):
+        assert sum(row["Volume (t)"] for row in table) == pytest.approx(volume)
+    assert kpis["Volume transféré"] == pytest.approx(volume)
+    assert kpis["Transactions"] == len(transactions) == count
+    assert kpis["Alertes critiques"] == sum(row["Alertes critiques"] for row in sites) == alerts
+    assert sum(row["Alerte critique"] == "Oui" for row in transactions) == alerts
+
+
+def test_dates_are_those_of_douala(book: Any) -> None:
+    first = rows(book["Transactions"])[0]
+    assert first["Date (Douala)"] == datetime(2026, 1, 5, 0, 30)
+    assert rows(book["Stats_Sites"])[0]["Jour"] == datetime(2026, 1, 5)
+
+
+def test_the_summary_balances_and_names_its_sources(loaded: Desk, book: Any) -> None:
+    cells = {str(row[0]): row[1:3] for row in book["Sommaire"].iter_rows(values_only=True)}
+    counted = [cells[name][0] for name in ("Lues", "= chargées", "+ rejetées", "+ doublons")]
+    assert counted == [7, 4, 2, 1]
+    lot = loaded.query("SELECT run_id, transactions_sha256, machines_sha256 FROM dim_lot")[0]
+    assert cells["Lot"][0] == lot[0]
+    assert cells["Transactions"] == ("erp.csv", lot[1])
+    assert cells["Machines"] == ("machines.json", lot[2])
+    assert cells["Rapport écrit le"][0] == "01/02/2026 à 13:00 (heure de Douala)"
+    assert book["Sommaire"]["A2"].value == (
+        "Période du 05/01/2026 au 06/01/2026 (jours de Douala, UTC+1)"
+    )
+
+
+def test_the_summary_links_to_every_sheet(book: Any) -> None:
+    links = [cell.hyperlink for row in book["Sommaire"].iter_rows() for cell in row]
+    targets = {link.location for link in links if link}
+    assert targets == {f"'{name}'!A1" for name in book.sheetnames[1:]}
+
+
+def test_rejects_keep_line_rule_value_reason_remedy_and_row(book: Any) -> None:
+    first, second = rows(book["Rejets"])
+    assert (first["Fichier"], first["Ligne"], first["Règle"]) == ("erp.csv", 6, "DATE_INVALIDE")
+    assert (first["Valeur"], first["Autres règles"]) == ("hier", "VOLUME_NON_NUMERIQUE")
+    assert first["Ligne d'origine"] == "T5 | M1 | hier | @SUM(A1) | OK"
+    assert (second["Ligne"], second["Règle"]) == (7, "LIGNE_IRREGULIERE")
+
+
+def test_text_never_becomes_a_formula(book: Any) -> None:
+    kinds = {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row}
+    assert "f" not in kinds
+    assert "=1+1" in [row["Transaction"] for row in rows(book["Transactions"])]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "table"),
+    [
+        ("Transactions", "T_Transactions"),
+        ("Stats_Sites", "T_Stats_Sites"),
+        ("Top machines", "T_Top_machines"),
+        ("Rejets", "T_Rejets"),
+        ("Dictionnaire", "T_Dictionnaire"),
+    ],
+)
+def test_a_table_sheet_is_named_filtered_frozen_and_repeats_its_headings(
+    book: Any, sheet: str, table: str
+) -> None:
+    found = book[sheet]
+    assert found.tables[table].autoFilter is not None
+    assert found.freeze_panes == "B5"
+    assert found.print_title_rows == "$4:$4"
+
+
+def test_every_sheet_prints_on_a4_landscape_with_page_numbers(book: Any) -> None:
+    for sheet in book:
+        assert (sheet.page_setup.orientation, int(sheet.page_setup.paperSize)) == ("landscape", 9)
+        assert sheet.page_setup.fitToHeight == 0
+        assert sheet.oddFooter.right.text == "Page &P / &N"
+
+
+def test_columns_are_wide_enough_for_what_they_show(book: Any) -> None:
+    for name in ("Transactions", "Stats_Sites", "Top machines"):
+        for cells in book[name].iter_cols(min_row=TOP):
+            width = book[name].column_dimensions[cells[0].column_letter].width
+            texts = [str(cell.value) for cell in cells if cell.value and not cell.is_date]
+            assert width > max(map(len, texts))
+
+
+def test_charts_and_conditional_formats_are_native(book: Any) -> None:
+    assert [len(book[name]._charts) for name in ("KPI", "Top machines")] == [2, 1]
+    conditions = book["Transactions"].conditional_formatting
+    marks = [rule.formula for found in conditions for rule in found.rules]
+    assert ['"ERR"'] in marks
+    assert ['"Oui"'] in marks
+
+
+def test_numbers_and_dates_carry_french_formats(book: Any) -> None:
+    row = {cell.column_letter: cell.number_format for cell in book["Transactions"][5]}
+    assert row["E"] == "[$-40C]dd/mm/yyyy hh:mm:ss"
+    assert row["F"] == "[$-40C]#,##0.00"
+
+
+def test_more_rows_than_a_sheet_holds_go_on_numbered_sheets(loaded: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "split.xlsx"
+    write_report(path, data(loaded), NOON, max_rows=3)
+    book: Any = load_workbook(path)
+    ids = [
+        [row["Transaction"] for row in rows(book[name])]
+        for name in ("Transactions", "Transactions 2")
+    ]
+    assert [len(part) for part in ids] == [3, 1]
+    assert sorted(ids[0] + ids[1]) == ["=1+1", "T1", "T2", "T4"]
+    assert book["Transactions 2"]["A1"].value == "Transactions (feuille 2 sur 2)"
+    book.close()
+
+
+def test_a_warehouse_without_transactions_gives_a_report_that_says_so(desk: Desk) -> None:
+    desk.erp("T1,M1,hier,1,OK")
+    desk.run()
+    book: Any = load_workbook(desk.settings.report)
+    assert book["Sommaire"]["A2"].value == "L'entrepôt ne contient aucune transaction."
+    assert len(rows(book["Rejets"])) == 1
+    assert book["KPI"]._charts == []
+    book.close()
+
+
+def test_a_long_cell_is_shortened_visibly_and_wraps(desk: Desk) -> None:
+    desk.erp(f"T1,M1,{'x' * 5000},1,OK")
+    desk.run()
+    book: Any = load_workbook(desk.settings.report)
+    shown = rows(book["Rejets"])[0]["Valeur"]
+    assert shown == "x" * 300 + " […]"
+    assert book["Rejets"].row_dimensions[5].height > 30
+    assert desk.query("SELECT length(value) FROM rejets") == [(5000,)]
+    book.close()
+
+
+def test_a_writer_that_fails_midway_leaves_the_old_one_and_no_draft(loaded: Desk) -> None:
+    content = data(loaded)
+    old = loaded.settings.report.read_bytes()
+    broken = ReportData(**{**vars(content), "machines": [("M1", "trop court")]})
+    with pytest.raises(ValueError, match="zip"):
+        write_report(loaded.settings.report, broken, NOON)
+    assert loaded.settings.report.read_bytes() == old
+    assert list(loaded.folder.glob(".*")) == []
+
+
+def test_a_target_that_refuses_replacement_is_reported(loaded: Desk, tmp_path: Path) -> None:
+    taken = tmp_path / "dossier.xlsx"
+    (taken / "plein").mkdir(parents=True)
+    with pytest.raises(ReportNotWritten, match=r"fermez-le.*Les données sont chargées"):
+        write_report(taken, data(loaded), NOON)
+    assert list(tmp_path.glob(f".*{os.getpid()}*")) == []

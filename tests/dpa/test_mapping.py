@@ -1,0 +1,74 @@
+"""Mapping files and the French description of their faults."""
+
+from pathlib import Path
+
+import pytest
+
+from dpa.errors import InvalidMapping
+from dpa.mapping import MAX_BYTES, Mapping, read_mapping
+from dpa.settings import SERVICE_ROOT
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "m.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_an_empty_mapping_is_our_own_layout(tmp_path: Path) -> None:
+    assert read_mapping(written(tmp_path, "# rien\n")).mapping == Mapping()
+
+
+def test_the_template_is_our_own_layout() -> None:
+    assert read_mapping(SERVICE_ROOT / "mappings" / "modele.yaml").mapping == Mapping()
+
+
+def test_the_shipped_mapping_turns_kilograms_into_tonnes() -> None:
+    mapping = read_mapping(SERVICE_ROOT / "mappings" / "scms.yaml").mapping
+    assert mapping.volume_factor == 0.001
+    assert mapping.conventions().status_codes == {"Direct Drop": "OK", "From RDC": "WARN"}
+
+
+def test_yaml_words_stay_text(tmp_path: Path) -> None:
+    mapping = read_mapping(written(tmp_path, "status_codes:\n  NO: ERR\n  0123: OK\n")).mapping
+    assert mapping.status_codes == {"NO": "ERR", "0123": "OK"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("colonnes: {}", ["« colonnes »", "clé inconnue"]),
+        ("columns: {date: ''}", ["« columns.date »", "non vide"]),
+        ("columns: [a]", ["« columns »", "groupe de clés"]),
+        ("columns: texte", ["« columns »", "groupe de clés"]),
+        ("encoding: ebcdic", ["« encoding »", "'cp1252' ou 'iso-8859-15'", "ebcdic"]),
+        ("decimal: ';'", ["« decimal »"]),
+        ("date_formats: []", ["« date_formats »"]),
+        ("date_formats: '%Y'", ["« date_formats »", "liste"]),
+        ("date_formats: ['%d %B %Y']", ["« date_formats »", "%B"]),
+        ("volume_factor: zéro", ["« volume_factor »", "nombre"]),
+        ("volume_factor: 0", ["« volume_factor »", "supérieur à 0"]),
+        ("volume_factor: inf", ["« volume_factor »", "fini"]),
+        ("status_codes: {a: BON}", ["« status_codes.a »", "'WARN'"]),
+        ("defaults: {transaction_id: x}", ["« defaults.transaction_id »", "inconnue"]),
+        ("- a\n- b", ["« document »", "groupe de clés"]),
+        ("texte seul", ["« document »", "groupe de clés"]),
+        ("columns:\n  date: a\n  date: b", ["ligne 2", "deux fois"]),
+        ("columns: {", ["YAML illisible", "ligne 1"]),
+        (b"columns: \xff\xff", ["YAML illisible"]),
+        (b"a: \x00", ["YAML illisible"]),
+        ("a: 1\n" * MAX_BYTES, ["octets"]),
+    ],
+)
+def test_a_fault_names_the_file_and_the_key(
+    tmp_path: Path, text: str | bytes, words: list[str]
+) -> None:
+    with pytest.raises(InvalidMapping) as raised:
+        read_mapping(written(tmp_path, text))
+    for word in ["m.yaml", *words]:
+        assert word in str(raised.value)
+
+
+def test_a_missing_mapping_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidMapping, match=r"absent\.yaml"):
+        read_mapping(tmp_path / "absent.yaml")

@@ -1,0 +1,196 @@
+"""A whole run: its balance, its warnings, its ends."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from dpa.errors import InvalidMachines, SourceUnreadable, WarehouseLocked
+from dpa.settings import RejectLimit
+
+from .conftest import HEADER, Desk
+
+GOOD = "T1,M1,2026-01-05,10,OK"
+
+
+def test_the_summary_balances_and_counts_rejects_by_rule(desk: Desk) -> None:
+    desk.erp(GOOD, GOOD, "", "T2,M1,hier,1,OK", "T3,M1,2026-01-05,-1,OK", "T4,M1", 'T5,"M1')
+    summary = desk.run(max_rejects=RejectLimit(4, is_percent=False)).summary
+    assert (summary.read, summary.loaded, summary.rejected, summary.duplicates) == (6, 1, 4, 1)
+    assert summary.rejects_by_rule == {
+        "LIGNE_IRREGULIERE": 1,
+        "GUILLEMET_NON_FERME": 1,
+        "DATE_INVALIDE": 1,
+        "VOLUME_NEGATIF": 1,
+    }
+    assert [(source.role, source.rows) for source in summary.sources] == [
+        ("transactions", 6),
+        ("machines", 2),
+    ]
+    assert summary.total_volume == 10
+
+
+def test_a_rejected_row_keeps_every_cell_of_its_line(desk: Desk) -> None:
+    desk.erp("T1,M1,hier,1,OK,x,y", header=HEADER + ",note,note")
+    desk.run()
+    assert desk.query(
+        "SELECT json_extract(raw_row, '$.note', '$.\"note (2)\"', '$.date') FROM rejets"
+    ) == [('["x","y","hier"]',)]
+
+
+def test_a_malformed_line_is_kept_whole(desk: Desk) -> None:
+    desk.erp(GOOD, 'T2,"M1,hier')
+    desk.run()
+    assert desk.query(
+        "SELECT source_line, value, json_extract(raw_row, '$.ligne') FROM rejets"
+    ) == [(3, 'T2,"M1,hier', 'T2,"M1,hier')]
+
+
+def test_a_foreign_export_goes_through_its_mapping(desk: Desk) -> None:
+    """Same layout and same dirt as a public shipment history: kilograms, English months, N/A."""
+    header = "ID,Project Code,Fulfill Via,Mode,Delivered,Item,Weight (Kilograms)"
+    desk.erp(
+        '1,M1,Direct Drop,N/A,02-Jun-06,"HIV, test",13',
+        "2,M2,From RDC,Air,28-Feb-15,Kit,504",
+        "3,M1,From RDC,Air,30-Feb-15,Kit,504",
+        "4,M1,Direct Drop,N/A,07-Dec-06,Kit,See DN-304 (ID#:10589)",
+        "5,M1,N/A,Air,07-Dec-06,Kit,Weight Captured Separately",
+        header="\ufeff" + header,
+        newline="\r\n",
+    )
+    mapping = desk.folder / "m.yaml"
+    mapping.write_text(
+        "columns: {transaction_id: ID, machine_id: Project Code, date: Delivered,\n"
+        "  volume_transferred: Weight (Kilograms), status_code: Fulfill Via}\n"
+        'date_formats: ["%d-%b-%y"]\nvolume_factor: 0.001\n'
+        "status_codes: {Direct Drop: OK, From RDC: WARN}\n",
+        encoding="utf-8",
+    )
+    desk.run(mapping=mapping, max_rejects=RejectLimit(100, is_percent=True))
+    assert desk.query(
+        "SELECT transaction_id, day, volume_transferred, status_code, critical_alert, source_line "
+        "FROM fact_transactions"
+    ) == [("1", "2006-06-02", 0.013, "OK", 0, 2), ("2", "2015-02-28", 0.504, "WARN", 1, 3)]
+    assert desk.query(
+        "SELECT source_line, rule_code, value, json_extract(raw_row, '$.Mode') FROM rejets"
+    ) == [
+        (4, "DATE_INVALIDE", "30-Feb-15", "Air"),
+        (5, "VOLUME_NON_NUMERIQUE", "See DN-304 (ID#:10589)", "N/A"),
+        (6, "VOLUME_NON_NUMERIQUE", "Weight Captured Separately", "Air"),
+    ]
+    assert desk.query("SELECT mapping_path FROM dim_lot") == [(str(mapping),)]
+
+
+def test_defaults_of_a_mapping_are_announced(desk: Desk) -> None:
+    desk.erp("T1,M1,2026-01-05,10,")
+    mapping = desk.folder / "m.yaml"
+    mapping.write_text("defaults: {status_code: OK}", encoding="utf-8")
+    assert "status_code : 1 cellule vide" in desk.run(mapping=mapping).summary.warnings[0]
+
+
+def test_future_dates_and_unknown_machines_are_loaded_with_a_warning(desk: Desk) -> None:
+    desk.erp(*[f"T{n},X{n},2026-02-02,1,OK" for n in range(7)])
+    summary = desk.run().summary
+    assert summary.loaded == 7
+    assert summary.warnings[0].endswith(": X0, X1, X2, X3, X4 et 2 de plus.")
+    assert summary.warnings[1] == "7 transactions datées du futur."
+
+
+def test_too_many_rejects_commit_and_say_so(desk: Desk) -> None:
+    desk.erp(GOOD, "T2,M1,hier,1,OK")
+    outcome = desk.run(max_rejects=RejectLimit(0, is_percent=False))
+    assert outcome.incomplete
+    assert "1 ligne rejetée sur 2" in outcome.summary.warnings[-1]
+    assert desk.query("SELECT COUNT(*) FROM fact_transactions") == [(1,)]
+
+
+def test_a_report_that_cannot_be_written_leaves_the_data_committed(desk: Desk) -> None:
+    desk.erp(GOOD)
+    (desk.settings.report / "plein").mkdir(parents=True)
+    outcome = desk.run()
+    assert outcome.incomplete
+    assert outcome.summary.report is None
+    assert "fermez-le" in outcome.summary.warnings[-1]
+    assert desk.query("SELECT COUNT(*) FROM fact_transactions") == [(1,)]
+
+
+def test_a_warehouse_that_cannot_be_read_back_costs_the_report_only(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object) -> None:
+        raise WarehouseLocked("verrouillé")
+
+    monkeypatch.setattr("dpa.report_data.read_report", locked)
+    desk.erp(GOOD)
+    outcome = desk.run()
+    assert outcome.incomplete
+    assert outcome.summary.warnings == ["Rapport non écrit, données chargées : verrouillé"]
+    assert desk.query("SELECT COUNT(*) FROM fact_transactions") == [(1,)]
+
+
+def test_an_unusable_input_creates_nothing(desk: Desk) -> None:
+    with pytest.raises(SourceUnreadable):
+        desk.run()
+    desk.settings.machines.write_text("[{}]", encoding="utf-8")
+    with pytest.raises(InvalidMachines):
+        desk.run()
+    assert sorted(path.name for path in desk.folder.iterdir()) == ["machines.json"]
+
+
+def test_a_run_leaves_its_inputs_alone(desk: Desk) -> None:
+    path = desk.erp(GOOD)
+    before = path.read_bytes(), desk.settings.machines.read_bytes()
+    desk.run()
+    assert (path.read_bytes(), desk.settings.machines.read_bytes()) == before
+
+
+CELLS = st.one_of(
+    st.sampled_from(["T1", "T2", "M1", "M9", "2026-01-05", "05/01/2026", "OK", "ERR", "12", "1e9"]),
+    st.text(st.characters(codec="utf-8"), max_size=6),
+)
+LINES = st.one_of(
+    st.builds("T{},M1,2026-01-0{},{},ERR".format, *[st.integers(1, 6)] * 3),
+    st.lists(CELLS, max_size=7).map(",".join),
+    st.sampled_from(["", '"', 'T8,"M1', "a\nb", "T9,M1,2026-01-05,1,OK,,"]),
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(lines=st.lists(LINES, min_size=1, max_size=12))
+def test_dirty_files_lose_no_row(make_desk: Callable[[], Desk], lines: list[str]) -> None:
+    assume("".join(lines).strip())
+    desk = make_desk()
+    desk.erp(*lines)
+    summary = desk.run().summary
+    assert summary.read == summary.loaded + summary.rejected + summary.duplicates
+    facts = desk.query("SELECT COUNT(*), TOTAL(volume_transferred) FROM fact_transactions")[0]
+    stats = desk.query(
+        "SELECT TOTAL(transaction_count), TOTAL(total_volume) FROM aggr_daily_site_stats"
+    )[0]
+    assert facts == pytest.approx(stats)
+    assert facts[0] == summary.loaded
+    rejects = desk.query("SELECT source_file, source_line, rule_code, reason FROM rejets")
+    assert len(rejects) == summary.rejected
+    for file, line, rule, reason in rejects:
+        assert (file, line >= 2, bool(rule), bool(reason)) == ("erp.csv", True, True, True)
+    again = desk.run().summary
+    assert (again.loaded, again.rejected) == (0, summary.rejected)
+
+
+def test_the_committed_samples_load(desk: Desk) -> None:
+    samples = Path(__file__).parents[2] / "Data-Pipeline-Automation" / "data_raw"
+    summary = desk.run(
+        erp=samples / "erp_daily_transactions.csv",
+        machines=samples / "api_reference_machines.json",
+    ).summary
+    assert (summary.read, summary.duplicates) == (3019, 15)
+    assert 0 < summary.rejected < 0.05 * summary.read
+    assert len(summary.rejects_by_rule) == 9
+    assert desk.query("SELECT DISTINCT site_location FROM aggr_daily_site_stats ORDER BY 1") == [
+        ("Bélabo",), ("Douala",), ("Edéa",), ("Inconnu",), ("Ngaoundéré",), ("Yaoundé",),
+    ]  # fmt: skip
+    assert desk.query("SELECT COUNT(DISTINCT day) FROM aggr_daily_site_stats") == [(30,)]

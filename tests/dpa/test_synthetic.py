@@ -1,0 +1,68 @@
+"""The samples: the same bytes for a seed, realistic in rhythm and dirt."""
+
+import json
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from dpa.csv_records import split_records
+from dpa.errors import UsageError
+from dpa.settings import SERVICE_ROOT
+from dpa.synthetic import (
+    DEFAULT_SEED,
+    MACHINES_FILE,
+    SITES,
+    TRANSACTIONS_FILE,
+    sample_files,
+    write_samples,
+)
+
+SAMPLES = sample_files(DEFAULT_SEED)
+
+
+def hours_and_days() -> tuple[Counter[int], Counter[int]]:
+    found = split_records(SAMPLES[TRANSACTIONS_FILE].decode())
+    moments = []
+    for fields in found.fields:
+        if fields[2] and "02-30" not in fields[2]:
+            moments.append(datetime.fromisoformat(fields[2]))
+    return Counter(m.hour for m in moments), Counter(m.weekday() for m in moments)
+
+
+@pytest.mark.parametrize("name", [MACHINES_FILE, TRANSACTIONS_FILE])
+def test_the_committed_samples_are_what_the_default_seed_makes(name: str) -> None:
+    assert (SERVICE_ROOT / "data_raw" / name).read_bytes() == SAMPLES[name]
+
+
+def test_another_seed_makes_other_samples() -> None:
+    assert sample_files(1) != SAMPLES
+
+
+def test_twenty_machines_stand_on_the_five_sites() -> None:
+    fleet = json.loads(SAMPLES[MACHINES_FILE])
+    assert len({machine["machine_id"] for machine in fleet}) == 20
+    assert {machine["site_location"] for machine in fleet} == set(SITES)
+
+
+def test_days_are_busier_than_nights_and_weekdays_than_sundays() -> None:
+    hours, weekdays = hours_and_days()
+    assert hours[8] > 5 * hours[2]
+    assert weekdays[1] > 2 * weekdays[6]
+
+
+def test_lines_end_with_lf_alone() -> None:
+    assert all(b"\r" not in data and data.endswith(b"\n") for data in SAMPLES.values())
+
+
+def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
+    kept = tmp_path / TRANSACTIONS_FILE
+    kept.write_text("à garder", encoding="utf-8")
+    with pytest.raises(UsageError, match="--force"):
+        write_samples(tmp_path, 1, force=False)
+    assert kept.read_text(encoding="utf-8") == "à garder"
+    assert not (tmp_path / MACHINES_FILE).exists()
+    paths = write_samples(tmp_path, 1, force=True)
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert kept.read_bytes() == sample_files(1)[TRANSACTIONS_FILE]
