@@ -101,9 +101,12 @@ def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     """Open the file with foreign keys on and transactions begun by us alone."""
     with _translated(path):
         connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        try:
+            for setting in ("foreign_keys = ON", "cache_size = -65536", "temp_store = MEMORY"):
+                connection.execute(f"PRAGMA {setting}")
+        except sqlite3.Error:
+            connection.close()
+            raise
     return connection
 
 
