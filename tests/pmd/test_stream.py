@@ -11,7 +11,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from pmd.stream import StreamPlan, WallClock, fleet_events, stop_on_signals, write_stream
+from pmd.stream import (
+    SIGNAL_CHECK_S,
+    StreamPlan,
+    WallClock,
+    fleet_events,
+    stop_on_signals,
+    write_stream,
+)
 
 CONTRACT = Path(__file__).parents[2] / "docs/contracts/telemetry-event.schema.json"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -133,6 +140,7 @@ def test_a_termination_request_sets_the_stop() -> None:
     with stop_on_signals() as stop:
         clock = WallClock(stop)
         assert not clock.wait(0)
+        assert not clock.wait(SIGNAL_CHECK_S * 1.1)
         signal.raise_signal(signal.SIGTERM)
         assert clock.wait(60)
     assert signal.getsignal(signal.SIGTERM) == before

@@ -19,6 +19,8 @@ from pmd.simulator import Fleet
 
 Event = dict[str, str | float]
 
+SIGNAL_CHECK_S = 0.5  # Windows hears Ctrl-C only between two waits
+
 
 class Clock(Protocol):
     """Time as the stream needs it; `wait` returns True when the stream must stop."""
@@ -43,7 +45,11 @@ class WallClock:
         return time.monotonic()
 
     def wait(self, seconds: float) -> bool:
-        return self.stop.wait(max(0.0, seconds))
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > SIGNAL_CHECK_S:
+            if self.stop.wait(SIGNAL_CHECK_S):
+                return True
+        return self.stop.wait(max(0.0, left_s))
 
 
 @dataclass(frozen=True, slots=True)

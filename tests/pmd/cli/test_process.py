@@ -52,7 +52,7 @@ def test_a_bad_row_is_kept_among_the_rejects_with_its_reason(
     rejects = pd.read_csv(service / "data/rejected_telemetry.csv")
     assert rejects["line"].tolist() == [3002]
     assert "« abc » n'est pas un nombre" in rejects["reason"][0]
-    assert "1 rejets gardés dans" in capsys.readouterr().err
+    assert "rejected_telemetry.csv : 1" in capsys.readouterr().err
 
 
 def test_without_work_orders_the_run_says_what_it_cannot_know(

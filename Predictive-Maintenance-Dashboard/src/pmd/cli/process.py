@@ -66,7 +66,7 @@ def _process(options: argparse.Namespace, settings: Settings) -> None:
     logger.info("{} positives à {:g} h de {} pannes, écrites dans {}", account.positives,
         options.horizon_hours, account.failures, options.output)  # fmt: skip
     if len(labelled.rejects):
-        logger.warning("{} rejets gardés dans {}", len(labelled.rejects), options.rejects)
+        logger.warning("rejets gardés dans {} : {}", options.rejects, len(labelled.rejects))
     if options.json:
         document = {
             "status": "ok",
