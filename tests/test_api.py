@@ -80,14 +80,3 @@ def test_predict_answers_a_risk_or_says_that_no_model_is_there_yet(client: Flask
     else:
         assert response.status_code == 503
         assert "bootstrap_local.py" in response.json["message"]
-
-
-def test_metrics(client: FlaskClient) -> None:
-    client.get("/health")
-    text = client.get("/metrics").text
-    for name in (
-        "api_predictions_total",
-        "api_prediction_latency_seconds",
-        "api_risk_alerts_total",
-    ):
-        assert f"# TYPE {name.removesuffix('_total')}" in text

@@ -31,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CidpError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrompu : le modèle qui sert n'a pas changé.\n")
+        return 1
     latest = Registry(settings.model.folder).latest_pickle
     sys.stdout.write(f"Modèle {manifest.version} promu ; copie pour l'analyse : {latest}\n")
     return 0

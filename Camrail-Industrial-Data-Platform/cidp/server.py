@@ -109,15 +109,17 @@ def serve(settings: Settings) -> int:
     try:
         server.serve(target_loader=partial(worker_app, settings), wrap_loader=False)
     except SystemExit:
-        # A worker that Ctrl-C reaches before its parent does counts as a crash to the server.
-        return 0 if server.interrupt_signal else 1
+        # On Windows Ctrl-C reaches the worker too, and granian counts its end as a crash.
+        if not server.interrupt_signal:
+            sys.stderr.write("Le processus qui répond s'est arrêté : voir logs/api.log.\n")
+            return 1
     return 0
 
 
 def worker_app(settings: Settings) -> "Flask":
     """Build the application inside the process that answers requests."""
     configure_logs(settings.logs.folder, "api")
-    _end_with_parent()
+    _follow_parent()
     if settings.demo_key_only:
         logger.warning("Mode local : la clé de démonstration est acceptée depuis cette machine.")
     parts = assemble(settings)
@@ -126,10 +128,12 @@ def worker_app(settings: Settings) -> "Flask":
     return app_of(parts)
 
 
-def _end_with_parent() -> None:
-    """Stop this process when the one that started it is gone, even killed."""
+def _follow_parent() -> None:
+    """Let only the parent stop this process, and stop when the parent is gone, even killed."""
     parent = multiprocessing.parent_process()
     if parent is not None:
+        if sys.platform != "win32":
+            os.setpgrp()  # a Ctrl-C followed at once by the parent's SIGTERM can hang the server
         threading.Thread(target=_wait_for_end, args=(parent.join,), daemon=True).start()
 
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import queue
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -70,15 +71,24 @@ def run(settings: Settings, rate: float, speed: float, stop: threading.Event) ->
     finally:
         asked = stop.is_set()
         stop.set()
-        child.terminate()
-        code = child.wait(STOP_S)
+        code = _end(child)
         for thread in threads:
             thread.join()
         parts.model.stop()
         parts.store.close()
     if not asked:
-        log = "\n".join(tail) or "(vide)"
-        raise ChildFailed(f"Le simulateur s'est arrêté (code {code}). Fin de son journal :\n{log}")
+        log = " | ".join(tail) or "(vide)"
+        raise ChildFailed(f"Le simulateur s'est arrêté (code {code}). Fin de son journal : {log}")
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    """Stop `child`, by force if it does not listen, and return its exit code."""
+    child.terminate()
+    try:
+        return child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
 
 
 def read_lines(stream: IO[bytes], lines: Lines, stop: threading.Event) -> None:

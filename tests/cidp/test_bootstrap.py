@@ -155,3 +155,20 @@ def test_the_command_fails_with_one_and_a_reason(
     assert said.out == ""
     assert "model_training.py est introuvable" in said.err
     assert "Traceback" not in said.err
+
+
+def test_an_interruption_is_said_without_a_trace(
+    trainer: Trainer,
+    bundles: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    settings = trainer("")
+    monkeypatch.setattr(bootstrap, "run_for_document", interrupted)
+    assert run_main(monkeypatch, tmp_path, settings, []) == 1
+    assert "Interrompu" in capsys.readouterr().err
+    assert promoted(settings) == bundles[0].name

@@ -74,6 +74,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
             text=True,
             encoding="utf-8",
         )
@@ -105,8 +106,8 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert fetch(port, "/predict", {"x": "y" * 5_000_000}, **{"X-API-KEY": KEY})[0] == 413
     assert fetch(port, "/ready")[1]["status"] == "ready"
     assert "api_predictions_total 1.0" in fetch(port, "/metrics")[1]
-    child.send_signal(asked)
-    said, _ = child.communicate(timeout=30)
+    os.killpg(child.pid, asked)  # as a terminal does
+    said, _ = child.communicate(timeout=server.STOP_TIMEOUT_S - 1)
     assert child.returncode == 0, said
     assert f"API sur http://127.0.0.1:{port}" in said
     assert "API sur" in (tmp_path / "logs" / "api.log").read_text(encoding="utf-8")

@@ -154,6 +154,27 @@ def test_a_simulator_that_dies_is_said_with_the_end_of_its_log(
     assert table(settings.store.path, "SELECT count(*) FROM readings") == [(1,)]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows programs cannot ignore an end")
+def test_a_simulator_that_does_not_listen_is_ended_by_force(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulator_feed, "STOP_S", 0.2)
+    body = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print('prêt', flush=True); time.sleep(600)"
+    )
+    stop = threading.Event()
+    deaf = with_generator(tmp_path, settings, body)
+    really = simulator_feed.Feed.run
+
+    def stop_at_first_batch(feed: Feed) -> None:
+        monkeypatch.setattr(feed, "_store", lambda batch: stop.set())
+        really(feed)
+
+    monkeypatch.setattr(simulator_feed.Feed, "run", stop_at_first_batch)
+    run(deaf, 5, 1, stop)
+
+
 def test_a_missing_simulator_is_named(tmp_path: Path, settings: Settings) -> None:
     lost = settings.model_copy(update={"pmd": PmdSettings(folder=tmp_path / "nowhere")})
     with pytest.raises(ChildFailed, match=r"data_generator\.py est introuvable"):
