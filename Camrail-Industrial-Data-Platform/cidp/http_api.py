@@ -212,6 +212,7 @@ def _refused(error: TelemetryRefused) -> Response:
 
 
 def _unavailable(error: NoModel | StoreError) -> Response:
+    logger.warning("{} refusé : {}", request.path, error)
     answer = _error(503, str(error))
     answer.headers["Retry-After"] = RETRY_AFTER_S
     return answer

@@ -18,7 +18,7 @@ MIN_KEY_LENGTH = 16
 """Shortest API_KEY that may guard an address other machines can reach."""
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Folder = Annotated[Path, Field(strict=False)]
+AnyPath = Annotated[Path, Field(strict=False)]
 BodyBytes = Annotated[int, Field(ge=1_024, le=64 * 1_048_576)]
 
 
@@ -39,7 +39,7 @@ class ApiSettings(_Section):
 class ModelSettings(_Section):
     """Where the registry is and how often it is looked at."""
 
-    folder: Folder = Path("models")
+    folder: AnyPath = Path("models")
     poll_s: Seconds = 1.0
     first_load_wait_s: Seconds = 5.0
 
@@ -47,7 +47,7 @@ class ModelSettings(_Section):
 class StoreSettings(_Section):
     """Where the event store is and how long a writer waits for another."""
 
-    path: Folder = Path("database/events.sqlite")
+    path: AnyPath = Path("database/events.sqlite")
     timeout_s: Seconds = 5.0
 
 
@@ -72,16 +72,16 @@ class TelemetrySettings(_Section):
 class PmdSettings(_Section):
     """Where PM-D is, which trains and simulates, and the seed data that its trainer is given."""
 
-    folder: Folder = Path("../Predictive-Maintenance-Dashboard")
-    sensors: Folder = Path("data/sensors.csv")
-    maintenance: Folder = Path("data/maintenance.csv")
+    folder: AnyPath = Path("../Predictive-Maintenance-Dashboard")
+    sensors: AnyPath = Path("data/sensors.csv")
+    maintenance: AnyPath = Path("data/maintenance.csv")
     training_timeout_s: Seconds = 600
 
 
 class LogSettings(_Section):
     """Where log files go."""
 
-    folder: Folder = Path("logs")
+    folder: AnyPath = Path("logs")
 
 
 class Settings(_Section):
