@@ -1,6 +1,7 @@
 """The workbook says what the warehouse says, as a finished document."""
 
 import os
+import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -212,3 +213,19 @@ def test_a_target_that_refuses_replacement_is_reported(loaded: Desk, tmp_path: P
     with pytest.raises(ReportNotWritten, match=r"fermez-le.*Les données sont chargées"):
         write_report(taken, data(loaded), NOON)
     assert list(tmp_path.glob(f".*{os.getpid()}*")) == []
+
+
+def test_a_chart_of_many_sites_says_that_it_shows_the_first_ones(desk: Desk) -> None:
+    fleet = [(f"M{n}", f"Site {n:02d}") for n in range(25)]
+    desk.machines(
+        [{"machine_id": m, "site_location": s, "installation_year": None} for m, s in fleet]
+    )
+    desk.erp(*[f"T{m},{m},2026-01-05,1,OK" for m, _ in fleet])
+    desk.run()
+    with zipfile.ZipFile(desk.settings.report) as package:
+        charts = [
+            package.read(name).decode()
+            for name in package.namelist()
+            if name.startswith("xl/charts/chart")
+        ]
+    assert sum("(20 premiers rangs)" in chart for chart in charts) == 2

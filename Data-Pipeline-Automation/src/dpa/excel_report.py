@@ -16,7 +16,9 @@ from dpa.report_data import ReportData
 
 RED: Final = "#9C0006"
 ORANGE: Final = "#C55A11"
-CHARTED_MACHINES: Final = 20
+CHARTED_BARS: Final = 20
+FEW_BARS: Final = 10
+ROW_HEIGHT_PX: Final = 20
 
 TRANSACTIONS: Final = (
     Column("Transaction"),
@@ -159,7 +161,7 @@ def _run_facts(data: ReportData, now: datetime) -> list[tuple[str, str]]:
 
 def _source_lines(book: Book, sheet: Worksheet, data: ReportData, row: int) -> int:
     """Write the run's input files with their digests; give the next free row."""
-    header = book.format("header")
+    header = book.header_format()
     for column, text in enumerate(("Source", "Fichier", "Empreinte SHA-256")):
         sheet.write_string(row, column, text, header)
     for role in ("transactions", "machines", "mapping"):
@@ -175,7 +177,7 @@ def _source_lines(book: Book, sheet: Worksheet, data: ReportData, row: int) -> i
 def _balance(book: Book, sheet: Worksheet, data: ReportData, row: int) -> int:
     """Write read = loaded + rejected + duplicates; give the next free row."""
     lot = data.lot
-    header = book.format("header")
+    header = book.header_format()
     sheet.write_string(row, 0, "Contrôle du lot", header)
     sheet.write_string(row, 1, "Lignes", header)
     lines = (
@@ -205,8 +207,10 @@ def _kpi_sheet(book: Book, data: ReportData) -> None:
     _bars(sheet, sites, 1)
     sheet.freeze_panes(3, 0)
     if data.sites:
-        sheet.insert_chart(3, 5, _site_chart(book, sites), {"object_position": 3})
-        sheet.insert_chart(22, 5, _day_chart(book, days), {"object_position": 3})
+        chart = _site_chart(book, sites)
+        sheet.insert_chart(3, 5, chart, {"object_position": 3})
+        below = 4 + -(-chart.height // ROW_HEIGHT_PX)
+        sheet.insert_chart(below, 5, _day_chart(book, days), {"object_position": 3})
 
 
 def _transactions_sheets(book: Book, data: ReportData, max_rows: int) -> list[Placed]:
@@ -311,6 +315,12 @@ def _cells(placed: Placed, column: int, limit: int | None = None) -> list[Any]:
     return [placed.sheet.get_name(), placed.first_row, column, last, column]
 
 
+def _first_ones(placed: Placed) -> str:
+    """Say in a chart's title that it shows only the first rows of its table."""
+    rows = placed.last_row - placed.first_row + 1
+    return f" ({CHARTED_BARS} premiers rangs)" if rows > CHARTED_BARS else ""
+
+
 def _chart(
     book: Book,
     kind: str,
@@ -331,7 +341,7 @@ def _chart(
     if kind == "bar":
         # Reversing the categories moves the values to the top; "high" brings them back down.
         chart.set_x_axis({**values, "label_position": "high"})
-        chart.set_y_axis({"reverse": True})
+        chart.set_y_axis({"reverse": True, "interval_unit": 1, "num_font": {"size": 8}})
     else:
         chart.set_y_axis(values)
     chart.set_size({"width": 720, "height": 360})
@@ -339,9 +349,15 @@ def _chart(
 
 
 def _site_chart(book: Book, sites: Placed) -> Any:
-    series = {"name": "Volume (t)", "categories": _cells(sites, 0), "values": _cells(sites, 1)}
-    chart = _chart(book, "bar", "Volume par site", series, "Tonnes")
+    series = {
+        "name": "Volume (t)",
+        "categories": _cells(sites, 0, CHARTED_BARS),
+        "values": _cells(sites, 1, CHARTED_BARS),
+    }
+    chart = _chart(book, "bar", f"Volume par site{_first_ones(sites)}", series, "Tonnes")
     chart.set_legend({"none": True})
+    if sites.last_row - sites.first_row > FEW_BARS:
+        chart.set_size({"width": 720, "height": 500})
     return chart
 
 
@@ -362,7 +378,7 @@ def _day_chart(book: Book, days: Placed) -> Any:
     )
     alerts.set_y2_axis({"name": "Alertes", "min": 0, "num_format": "0"})
     chart.combine(alerts)
-    chart.set_x_axis({"date_axis": True, "num_format": "dd/mm", "num_font": {"rotation": -45}})
+    chart.set_x_axis({"date_axis": True, "num_format": "dd/mm/yy", "num_font": {"rotation": -45}})
     chart.set_legend({"position": "bottom"})
     return chart
 
@@ -370,11 +386,18 @@ def _day_chart(book: Book, days: Placed) -> Any:
 def _machine_chart(book: Book, machines: Placed) -> Any:
     series = {
         "name": "Taux d'erreur",
-        "categories": _cells(machines, 0, CHARTED_MACHINES),
-        "values": _cells(machines, 7, CHARTED_MACHINES),
+        "categories": _cells(machines, 0, CHARTED_BARS),
+        "values": _cells(machines, 7, CHARTED_BARS),
         "fill": {"color": ORANGE},
     }
-    chart = _chart(book, "bar", "Taux d'erreur par machine", series, "Part du statut ERR", "0 %")
+    chart = _chart(
+        book,
+        "bar",
+        f"Taux d'erreur par machine{_first_ones(machines)}",
+        series,
+        "Part du statut ERR",
+        "0 %",
+    )
     chart.set_legend({"none": True})
     chart.set_size({"width": 620, "height": 480})
     return chart

@@ -76,6 +76,12 @@ class Book:
             return self.format("text", **_CELL, align="left", text_wrap=True)
         return self.format(kind, **_CELL, num_format=NUMBER_FORMATS[kind], align="right")
 
+    def header_format(self) -> Format:
+        """Give the format of headings."""
+        return self.format(
+            "header", bold=True, color="white", bg_color=NAVY, border=1, align="left", indent=1
+        )
+
     def sheet(self, name: str, title: str, subtitle: str) -> Worksheet:
         """Add a sheet with its title in rows 1 and 2, ready to print on A4 landscape."""
         sheet = self.workbook.add_worksheet(name)
@@ -112,9 +118,7 @@ class Book:
     ) -> Placed:
         """Write a named table whose headings stand in row `top`; without rows it has one blank."""
         last = top + max(len(rows), 1)
-        header = self.format(
-            "header", bold=True, color="white", bg_color=NAVY, border=1, indent=1, valign="top"
-        )
+        header = self.header_format()
         sheet.add_table(
             top,
             0,
