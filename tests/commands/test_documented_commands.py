@@ -1,4 +1,7 @@
-"""Every command of the documentation runs, in the order in which a reader meets it."""
+"""Every command of the users' documentation runs, in the order in which a reader meets it.
+
+`.ci/run` runs what takes a fresh environment (the README's two commands) and CONTRIBUTING's checks.
+"""
 
 import os
 import re
@@ -21,12 +24,10 @@ PLATFORM = "Camrail-Industrial-Data-Platform"
 DOCUMENTS = [
     "README.md",
     "DEMARRAGE_RAPIDE.md",
-    "CONTRIBUTING.md",
     "Data-Pipeline-Automation/README.md",
     "Predictive-Maintenance-Dashboard/README.md",
     f"{PLATFORM}/README.md",
 ]
-BILINGUAL = [name for name in DOCUMENTS if name != "CONTRIBUTING.md"]
 SERVERS = {"api/api.py": "API_PORT", "streamlit run": "STREAMLIT_SERVER_PORT"}
 START_S, STOP_S, COMMAND_S = 60, 20, 240
 
@@ -165,7 +166,7 @@ def invocations(blocks: list[str]) -> set[str]:
     return {word.replace("\\", "/").removeprefix("./") for word in found}
 
 
-@pytest.mark.parametrize("name", BILINGUAL)
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_each_bash_command_has_its_powershell_twin(name: str) -> None:
     bash = invocations(fenced_blocks(ROOT / name, "bash"))
     assert bash - invocations(fenced_blocks(ROOT / name, "powershell")) == set()
