@@ -31,7 +31,7 @@ def history_files(history: History, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def trained(history_files: tuple[Path, Path]) -> Trained:
-    table = telemetry_table(*history_files, 24, READINGS)
+    table = telemetry_table(*history_files, 24, READINGS, datetime.now(UTC))
     return train(table, Costs(10, 1), 42, lambda _: None)
 
 

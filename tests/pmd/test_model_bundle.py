@@ -191,6 +191,15 @@ def _less_sure(model: CalibratedClassifierCV) -> CalibratedClassifierCV:
     return shifted
 
 
+def test_a_model_file_that_cannot_be_written_leaves_no_bundle_either(
+    trained: Trained, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(UnusableFile, match=r"rf\.joblib"):
+        write_bundle(trained, tmp_path / "b", tmp_path / "file" / "rf.joblib", NOON)
+    assert list((tmp_path / "b").iterdir()) == []
+
+
 def test_a_place_that_cannot_be_written_is_named(trained: Trained, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way", encoding="utf-8")

@@ -1,7 +1,9 @@
+from datetime import UTC, datetime
+
 import pandas as pd
 import pytest
 
-from pmd.quality import check_maintenance, check_telemetry
+from pmd.quality import Checked, check_maintenance, check_telemetry
 
 GOOD = {
     "timestamp": "2026-01-01T00:00:00Z",
@@ -11,6 +13,10 @@ GOOD = {
     "vibration": "2",
     "temperature": "45",
 }
+
+
+def telemetry(cells: pd.DataFrame) -> Checked:
+    return check_telemetry(cells, datetime(2026, 2, 1, tzinfo=UTC))
 
 
 def cells(*rows: dict[str, str]) -> pd.DataFrame:
@@ -24,7 +30,7 @@ def orders(*rows: tuple[str, str, str]) -> pd.DataFrame:
 
 
 def test_a_good_row_becomes_typed() -> None:
-    checked = check_telemetry(cells({"failure": "1"}))
+    checked = telemetry(cells({"failure": "1"}))
     row = checked.rows.iloc[0]
     assert row["timestamp"] == pd.Timestamp("2026-01-01", tz="UTC")
     assert (row["flow_rate"], row["failure"]) == (500.0, 1)
@@ -36,6 +42,8 @@ def test_a_good_row_becomes_typed() -> None:
     [
         ({"timestamp": "hier"}, "timestamp : « hier » n'est pas un horodatage ISO 8601"),
         ({"timestamp": ""}, "timestamp : «  » n'est pas un horodatage ISO 8601"),
+        ({"timestamp": "1970-01-01T00:00:07Z"}, "est avant 2000 ou dans le futur"),
+        ({"timestamp": "2026-02-02T00:00:00Z"}, "est avant 2000 ou dans le futur"),
         ({"loco_id": "-x"}, "loco_id : « -x » n'est pas un identifiant de locomotive"),
         ({"loco_id": "L\x07"}, "n'est pas un identifiant de locomotive"),
         ({"loco_id": "L" * 65}, "n'est pas un identifiant de locomotive"),
@@ -49,7 +57,7 @@ def test_a_good_row_becomes_typed() -> None:
     ],
 )
 def test_a_bad_row_is_rejected_with_its_line_and_reason(bad: dict[str, str], reason: str) -> None:
-    checked = check_telemetry(cells({"failure": "0", **bad}, {"failure": "0"}))
+    checked = telemetry(cells({"failure": "0", **bad}, {"failure": "0"}))
     assert len(checked.rows) == 1
     assert checked.rejects["line"].tolist() == [2]
     assert reason in checked.rejects["reason"].iloc[0]
@@ -57,37 +65,35 @@ def test_a_bad_row_is_rejected_with_its_line_and_reason(bad: dict[str, str], rea
 
 
 def test_only_the_first_reason_is_told() -> None:
-    checked = check_telemetry(cells({"timestamp": "hier", "pressure": "abc"}))
+    checked = telemetry(cells({"timestamp": "hier", "pressure": "abc"}))
     assert "pressure" not in checked.rejects["reason"].iloc[0]
 
 
 def test_a_duplicate_names_the_line_that_is_kept() -> None:
-    checked = check_telemetry(cells({}, {"flow_rate": "400"}, {"loco_id": "LOCO_002"}))
+    checked = telemetry(cells({}, {"flow_rate": "400"}, {"loco_id": "LOCO_002"}))
     assert checked.duplicates == 1
     assert checked.rows["flow_rate"].tolist() == [500.0, 500.0]
     assert checked.rejects["reason"].tolist() == ["doublon (loco_id, timestamp) de la ligne 2"]
 
 
 def test_a_rejected_row_does_not_make_the_good_one_a_duplicate() -> None:
-    checked = check_telemetry(cells({"pressure": "abc"}, {}))
+    checked = telemetry(cells({"pressure": "abc"}, {}))
     assert (len(checked.rows), checked.duplicates) == (1, 0)
 
 
 def test_the_same_instant_written_with_another_offset_is_a_duplicate() -> None:
     other = {"timestamp": "2026-01-01T01:00:00+01:00"}
-    assert check_telemetry(cells({}, other)).duplicates == 1
+    assert telemetry(cells({}, other)).duplicates == 1
 
 
 def test_rows_come_by_locomotive_and_time() -> None:
     later = {"timestamp": "2026-01-02"}
-    checked = check_telemetry(
-        cells(later | {"loco_id": "B"}, later | {"loco_id": "A"}, {"loco_id": "A"})
-    )
+    checked = telemetry(cells(later | {"loco_id": "B"}, later | {"loco_id": "A"}, {"loco_id": "A"}))
     assert checked.rows["line"].tolist() == [4, 3, 2]
 
 
 def test_no_row_at_all_is_no_row() -> None:
-    checked = check_telemetry(cells({}).iloc[:0])
+    checked = telemetry(cells({}).iloc[:0])
     assert (len(checked.rows), len(checked.rejects)) == (0, 0)
 
 

@@ -1,5 +1,6 @@
 """The telemetry that the platform bootstraps from: made here, and enough for a good model."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ COMMAND = "--seed 2026 --locos 36 --days 50 --step-minutes 120 --sensors-only"
 @pytest.fixture(scope="module")
 def model() -> Trained:
     columns = Columns(SENSOR_NAMES, "failure", None, None, (-1, 0, 1, 1))
-    table = telemetry_table(DATA / "sensors.csv", DATA / "maintenance.csv", 24, columns)
+    table = telemetry_table(
+        DATA / "sensors.csv", DATA / "maintenance.csv", 24, columns, datetime.now(UTC)
+    )
     return train(table, Costs(10, 1), 42, lambda _: None)
 
 

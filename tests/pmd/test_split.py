@@ -89,6 +89,11 @@ def test_folds_without_group_or_time_are_stratified() -> None:
         assert LABELS[test].mean() == pytest.approx(LABELS.mean(), abs=0.02)
 
 
+def test_one_locomotive_alone_cannot_calibrate() -> None:
+    with pytest.raises(UntrainableData, match="trop peu de groupes"):
+        folds(LABELS[:60], LOCOS[:60], HOURS[:60], 3, seed=1)
+
+
 def test_failures_of_one_locomotive_cannot_calibrate() -> None:
     with pytest.raises(UntrainableData, match="trop peu de groupes"):
         folds((LOCOS == "L3").astype(np.int64), LOCOS, HOURS, 3, seed=1)

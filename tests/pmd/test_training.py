@@ -65,13 +65,19 @@ def test_the_model_beats_never_fails_and_a_single_threshold(trained: Trained) ->
         assert float(model["brier"] or 0) < float(naive["brier"] or 0)
 
 
-def test_the_threshold_follows_the_costs(trained: Trained) -> None:
+def test_the_threshold_follows_the_costs() -> None:
     cautious = train(synthetic(), Costs(20, 1), 1, ignore)
     relaxed = train(synthetic(), Costs(1, 20), 1, ignore)
     assert cautious.threshold < relaxed.threshold
     assert float(cautious.metrics["model"]["recall"] or 0) > float(
         relaxed.metrics["model"]["recall"] or 0
     )
+
+
+def test_when_a_miss_costs_everything_all_is_alarm() -> None:
+    afraid = train(synthetic(), Costs(1e9, 1), 1, ignore)
+    assert 0 <= afraid.threshold < 0.05
+    assert afraid.metrics["model"]["recall"] == 1
 
 
 def test_no_known_row_sits_on_the_threshold(trained: Trained) -> None:

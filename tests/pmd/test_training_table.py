@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from pmd.sensors import SENSOR_NAMES
 from pmd.training_table import Columns, any_table, telemetry_table
 
 READINGS = Columns(SENSOR_NAMES, "failure", None, None, (-1, 0, 1, 1))
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
 PROCESSED = "timestamp,loco_id,flow_rate,pressure,vibration,temperature,horizon_hours,failure\n"
 
 
@@ -22,7 +24,7 @@ def table_file(folder: Path, *rows: str, header: str = "x [K],y,who,when,Machine
 
 
 def test_raw_telemetry_is_labelled_from_its_work_orders(history_files: tuple[Path, Path]) -> None:
-    table = telemetry_table(*history_files, 24, READINGS)
+    table = telemetry_table(*history_files, 24, READINGS, NOW)
     assert table.values.shape == (len(table.labels), 4)
     assert table.values.dtype == np.float32
     assert 0 < table.labels.mean() < 0.2
@@ -40,7 +42,7 @@ def test_processed_telemetry_brings_its_labels_and_horizon(tmp_path: Path) -> No
         "2026-01-01T01:00:00Z,A,300,2,2,45,12.0,1",
         header=PROCESSED.strip(),
     )
-    table = telemetry_table(path, None, 24, READINGS)
+    table = telemetry_table(path, None, 24, READINGS, NOW)
     assert table.horizon_hours == 12
     assert table.labels.tolist() == [0, 1]
     assert table.groups is not None
@@ -54,7 +56,7 @@ def test_processed_telemetry_has_one_positive_horizon(
     rows = [f"2026-01-01T0{i}:00:00Z,A,500,5,2,45,{h},0" for i, h in enumerate(horizons)]
     path = table_file(tmp_path, *rows, header=PROCESSED.strip())
     with pytest.raises(UntrainableData, match="horizon_hours"):
-        telemetry_table(path, None, 24, READINGS)
+        telemetry_table(path, None, 24, READINGS, NOW)
 
 
 def test_column_names_may_have_spaces_and_brackets(tmp_path: Path) -> None:

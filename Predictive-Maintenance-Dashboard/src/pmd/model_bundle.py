@@ -106,7 +106,7 @@ def check_export(trained: Trained, served: OnnxModel) -> None:
 
 
 def write_bundle(trained: Trained, bundles: Path, model_file: Path, now: datetime) -> Bundle:
-    """Write the bundle folder under `bundles`, whole or not at all, and the pickle to `model_file`.
+    """Write the bundle folder under `bundles` and the pickle to `model_file`: both, or neither.
 
     Raises `InexactExport`, or `UnusableFile` when a place cannot be written.
     """
@@ -121,7 +121,11 @@ def write_bundle(trained: Trained, bundles: Path, model_file: Path, now: datetim
     files["manifest.json"] = (manifest.model_dump_json(indent=2) + "\n").encode()
     folder = bundles / manifest.version
     _write_folder(folder, files)
-    write_atomically(model_file, lambda file: file.write(files["model.pkl"]))
+    try:
+        write_atomically(model_file, lambda file: file.write(files["model.pkl"]))
+    except UnusableFile:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return Bundle(folder, manifest)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -47,7 +48,9 @@ class Labelled:
     sources: tuple[Source, ...]
 
 
-def label_telemetry(raw: Path, maintenance: Path | None, horizon_hours: float) -> Labelled:
+def label_telemetry(
+    raw: Path, maintenance: Path | None, horizon_hours: float, now: datetime
+) -> Labelled:
     """Read, check and label raw telemetry: `failure` says whether one comes within the horizon.
 
     Failures are those of `maintenance` and, where the raw file has the column, of its `failure`.
@@ -56,7 +59,7 @@ def label_telemetry(raw: Path, maintenance: Path | None, horizon_hours: float) -
     telemetry = read_table(raw)
     telemetry.require(TELEMETRY_COLUMNS if maintenance else (*TELEMETRY_COLUMNS, "failure"))
     tables = [telemetry]
-    checks = [check_telemetry(telemetry.cells)]
+    checks = [check_telemetry(telemetry.cells, now)]
     if maintenance:
         work_orders = read_table(maintenance)
         work_orders.require(MAINTENANCE_COLUMNS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ import pandas as pd
 from pmd.sensors import LOCO_ID_PATTERN, SENSORS
 
 LINE = "line"
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 class Checked(NamedTuple):
@@ -50,15 +53,18 @@ class _Reasons:
         )
 
 
-def check_telemetry(cells: pd.DataFrame) -> Checked:
+def check_telemetry(cells: pd.DataFrame, now: datetime) -> Checked:
     """Check text cells `timestamp, loco_id`, the four sensors and, if present, `failure` (0/1).
 
-    An instant without offset is UTC. Of rows with the same locomotive and instant the first in the
-    file is kept. The result is ordered by locomotive, then time.
+    An instant without offset is UTC; one before `EARLIEST` or after `now` comes from a clock that
+    was not set, and would displace the whole period. Of rows with the same locomotive and instant
+    the first in the file is kept. The result is ordered by locomotive, then time.
     """
     reasons = _Reasons(cells)
     rows = pd.DataFrame({LINE: cells.index, "timestamp": _instants(cells["timestamp"])})
     reasons.add_quoted(rows["timestamp"].isna(), "timestamp", "n'est pas un horodatage ISO 8601")
+    possible = rows["timestamp"].between(EARLIEST, now + CLOCK_SKEW)
+    reasons.add_quoted(~possible, "timestamp", "est avant 2000 ou dans le futur")
     rows["loco_id"] = cells["loco_id"].astype(str).str.strip()
     bad_loco = ~rows["loco_id"].str.fullmatch(LOCO_ID_PATTERN)
     reasons.add_quoted(bad_loco, "loco_id", "n'est pas un identifiant de locomotive")

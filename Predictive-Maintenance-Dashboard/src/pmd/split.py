@@ -136,12 +136,16 @@ def folds(
     Contiguous periods when only the time is known; stratified otherwise.
     """
     parts = list(_partition(labels, groups, hours, count, seed))
-    if any(labels[train].min() == labels[train].max() for train, _ in parts):
+    if len(parts) < 2 or not all(_teaches(labels, *part) for part in parts):
         raise UntrainableData(
             "les pannes tiennent dans trop peu de groupes ou de jours pour étalonner le modèle. "
             "Ajoutez des pannes, des locomotives ou des jours."
         )
     return parts
+
+
+def _teaches(labels: Labels, train: Rows, test: Rows) -> bool:
+    return len(test) > 0 and 0 < int(labels[train].sum()) < len(train)
 
 
 def _partition(
@@ -154,6 +158,8 @@ def _partition(
     if groups is not None:
         names = groups.astype(str)
         parts = min(count, len(np.unique(names)))
+        if parts < 2:
+            return
         grouped = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
         yield from grouped.split(labels, labels, names)
     elif hours is not None:

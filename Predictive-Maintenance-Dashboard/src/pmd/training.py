@@ -113,7 +113,7 @@ def _threshold(
     raw = cross_val_predict(forest, values, labels, cv=parts, method="predict_proba", n_jobs=1)
     calibrator = model.calibrated_classifiers_[0].calibrators[0]
     threshold, _ = cheapest_threshold(calibrator.predict(raw[:, 1]), labels, costs)
-    return threshold
+    return max(0.0, threshold)  # below 0: everything alarms, as it does at 0
 
 
 def _probes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class TrainingTable:
 
 
 def telemetry_table(
-    path: Path, maintenance: Path | None, horizon_hours: float, columns: Columns
+    path: Path, maintenance: Path | None, horizon_hours: float, columns: Columns, now: datetime
 ) -> TrainingTable:
     """Table of the instant model: the four readings of processed, or else of raw, telemetry.
 
@@ -64,7 +65,7 @@ def telemetry_table(
         table = read_table(path)
         if HORIZON in table.cells.columns:
             return _assemble(table, columns, _horizon(table))
-    labelled = label_telemetry(path, maintenance, horizon_hours)
+    labelled = label_telemetry(path, maintenance, horizon_hours, now)
     rows, account = labelled.rows, labelled.account
     return TrainingTable(
         columns=columns,

@@ -66,6 +66,9 @@ def test_the_stream_prints_one_event_per_line(
         (["--end", "demain"], "horodatage ISO 8601 attendu"),
         (["--end", (datetime.now(UTC) + timedelta(days=1)).isoformat()], "dans le futur"),
         (["--locos", "0"], "entier de 1 à 999"),
+        (["--days", "1e9"], "nombre de 0.001 à 3660"),
+        (["--locos", "999", "--days", "3660", "--step-minutes", "1"], "réduisez l'un d'eux"),
+        (["--days", "nan"], "nombre de 0.001 à 3660"),
         (["--seed", "-1"], "entier de 0"),
     ],
 )

@@ -68,6 +68,20 @@ def positive(text: str) -> float:
     return value
 
 
+def between(minimum: float, maximum: float) -> Callable[[str], float]:
+    """Type of an option: a number within bounds."""
+
+    def parse(text: str) -> float:
+        value = _number(text)
+        if not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(
+                f"« {text} » : nombre de {minimum:g} à {maximum:g} attendu"
+            )
+        return value
+
+    return parse
+
+
 def whole(minimum: int, maximum: int = 2**32 - 1) -> Callable[[str], int]:
     """Type of an option: an integer within bounds."""
 

@@ -17,6 +17,7 @@ from pmd.stream import StreamPlan, WallClock, stop_on_signals, write_stream
 
 DEFAULT_END = "2026-01-01T00:00:00Z"
 DEFAULT_RATE, DEFAULT_SPEED = 5.0, 1.0
+MAXIMUM_READINGS = 10_000_000  # a history is made in memory
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +41,12 @@ def _parser(settings: Settings) -> console.Parser:
     add("--output", type=Path, default=settings.raw_telemetry, help="télémétrie CSV à écrire")
     add("--maintenance", type=Path, default=settings.maintenance, help="ordres de travail à écrire")
     add("--locos", type=console.whole(1, 999), default=20, help="locomotives (défaut : 20)")
-    add("--days", type=console.positive, default=60.0, help="jours d'historique (défaut : 60)")
+    add(
+        "--days",
+        type=console.between(0.001, 3660),
+        default=60.0,
+        help="jours d'historique (défaut : 60)",
+    )
     add("--step-minutes", type=console.whole(1, 1440), default=30,
         help="minutes entre deux mesures (défaut : 30)")  # fmt: skip
     add("--end", type=_past_instant, default=DEFAULT_END,
@@ -49,8 +55,12 @@ def _parser(settings: Settings) -> console.Parser:
     add("--sensors-only", action="store_true", help="sans la colonne failure")
     add("--json", action="store_true", help="imprime un seul document JSON")
     add("--stream", action="store_true", help="imprime des mesures en NDJSON, sans fin")
-    add("--rate", type=console.positive, help="avec --stream, mesures par seconde (défaut : 5)")
-    add("--speed", type=console.positive,
+    add(
+        "--rate",
+        type=console.between(0.01, 100_000),
+        help="avec --stream, mesures par seconde (défaut : 5)",
+    )
+    add("--speed", type=console.between(0.01, 100_000),
         help="avec --stream, vitesse de l'horloge simulée (défaut : 1)")  # fmt: skip
     add(
         "--count",
@@ -67,9 +77,14 @@ def _generate(options: argparse.Namespace, parser: console.Parser) -> None:
     if options.stream and (options.json or options.sensors_only):
         parser.error("--stream imprime déjà des mesures en JSON : sans --json ni --sensors-only")
     if options.stream:
-        _stream(options)
-    else:
-        _history(options)
+        return _stream(options)
+    readings = options.locos * options.days * 24 * 60 / options.step_minutes
+    if readings > MAXIMUM_READINGS:
+        parser.error(
+            f"--locos, --days et --step-minutes font {readings:.0f} mesures, au-delà de "
+            f"{MAXIMUM_READINGS} : réduisez l'un d'eux"
+        )
+    _history(options)
 
 
 def _past_instant(text: str) -> datetime:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from loguru import logger
@@ -39,7 +40,7 @@ def _parser(settings: Settings) -> console.Parser:
         help="ordres de travail CSV (défaut : data/maintenance.csv s'il existe)")  # fmt: skip
     add("--output", type=Path, default=settings.processed_telemetry, help="table à écrire")
     add("--rejects", type=Path, default=settings.rejects, help="lignes rejetées, à écrire")
-    add("--horizon-hours", type=console.positive, default=24.0,
+    add("--horizon-hours", type=console.between(0.01, 8760), default=24.0,
         help="étiquette 1 si une panne survient dans ce délai (défaut : 24)")  # fmt: skip
     add("--json", action="store_true", help="imprime un seul document JSON")
     return parser
@@ -51,7 +52,10 @@ def _process(options: argparse.Namespace, settings: Settings) -> None:
     from pmd.telemetry_file import write_csv
 
     labelled = label_telemetry(
-        options.input, _maintenance(options, settings), options.horizon_hours
+        options.input,
+        _maintenance(options, settings),
+        options.horizon_hours,
+        datetime.now(UTC),
     )
     rows = add_features(labelled.rows)
     rows["horizon_hours"] = options.horizon_hours

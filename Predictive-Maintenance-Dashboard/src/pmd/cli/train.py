@@ -56,7 +56,7 @@ def _parser(settings: Settings) -> console.Parser:
     add("--group", help="colonne des groupes à ne pas partager (locomotive)")
     add("--time", help="colonne des horodatages")
     add("--monotone", help="sens du risque, par exemple vibration=+,flow_rate=-")
-    add("--horizon-hours", type=console.positive, default=DEFAULT_HORIZON_HOURS,
+    add("--horizon-hours", type=console.between(0.01, 8760), default=DEFAULT_HORIZON_HOURS,
         help="délai de panne de l'étiquette, pour une télémétrie brute (défaut : 24)")  # fmt: skip
     add("--cost-miss", type=console.positive, default=DEFAULT_COST_MISS,
         help="coût d'une lecture de panne manquée (défaut : 10)")  # fmt: skip
@@ -111,7 +111,8 @@ def _table(options: argparse.Namespace, settings: Settings) -> TrainingTable:
     path = options.input or settings.processed_telemetry
     columns = _columns(options)
     if (options.features, options.target, options.group, options.time) == (None,) * 4:
-        return telemetry_table(path, options.maintenance, options.horizon_hours, columns)
+        now = datetime.now(UTC)
+        return telemetry_table(path, options.maintenance, options.horizon_hours, columns, now)
     if options.maintenance:
         raise InvalidOption(
             "--maintenance ne va pas avec --features, --target, --group ni --time : "
