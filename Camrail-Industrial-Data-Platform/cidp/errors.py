@@ -12,7 +12,8 @@ CidpError
 ├── ChildError
 │   ├── ChildFailed          a child program ended badly or did not say what it should
 │   └── ChildTimedOut        a child program did not end in time
-└── ServerError              the server cannot start
+├── ServerError              the server cannot start
+└── ApiError                 what the dashboard gets from the API; its tree is in api_client.py
 """
 
 from typing import TypedDict

@@ -72,7 +72,9 @@ def open_page(browser: Browser, url: str) -> Page:
 def save(page: Page, name: str) -> None:
     """Write one picture beside this script, once the page has come to rest."""
     page.mouse.move(0, 0)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=10_000)
+    expect(page.get_by_role("slider")).to_have_count(4, timeout=10_000)
+    expect(page.get_by_text("500 L/min")).to_be_visible(timeout=10_000)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=10_000)
     page.screenshot(path=PICTURES / name, animations="disabled")
     sys.stdout.write(f"{name}\n")
 
@@ -130,12 +132,12 @@ def child(command: list[str], environ: dict[str, str]) -> Iterator["subprocess.P
             yield process
         finally:
             process.terminate()
+            process.communicate(timeout=30)
 
 
 def wait_for_line(process: "subprocess.Popen[str]", part: str) -> None:
     """Read what a child prints until a line holds `part`."""
-    lines = process.stdout or []
-    if not any(part in line for line in lines):
+    if not process.stdout or not any(part in line for line in process.stdout):
         raise SystemExit(f"« {part} » attendu : le programme s'est arrêté avant.")
 
 

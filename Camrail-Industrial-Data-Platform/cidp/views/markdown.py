@@ -2,8 +2,8 @@
 
 import re
 
-# An underscore inside a word, and a colon before a space, mean nothing to Markdown.
-_MARKS = re.compile(r"[\\`*\[\]<>$|~]|(?<!\w)_|_(?!\w)|:(?=\w)|^[#+-]")
+# An underscore inside a word, and a colon before a space or a port, mean nothing to Markdown.
+_MARKS = re.compile(r"[\\`*\[\]<>$|~]|(?<!\w)_|_(?!\w)|:(?=[A-Za-z_])|^[#+-]")
 
 
 def plain(text: str) -> str:

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,19 @@ def test_a_slow_api_is_said_within_three_seconds(
     screen.run()
     assert time.monotonic() - started_s < 3
     assert "API trop lente" in screen.warning[0].value
+    assert not screen.success
+
+
+def test_the_page_follows_an_api_that_changed_since_the_last_look(
+    screen: AppTest, fake_api: FakeApi
+) -> None:
+    screen.run()
+    assert "OPÉRATION NOMINALE" in screen.success[0].value
+    missing = {"status": "missing", "version": None, "error": None}
+    fake_api.ready = (503, readiness(status="not_ready", model=missing))
+    screen.session_state["api_state"] = replace(screen.session_state["api_state"], seen_at_s=0.0)
+    screen.run()
+    assert "Aucun modèle en service" in screen.warning[0].value
     assert not screen.success
 
 
