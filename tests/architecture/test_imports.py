@@ -15,7 +15,18 @@ SERVICES = {
 }
 PURE = {
     "dpa": {"cells", "columns", "csv_records", "quality", "rules", "transform"},
-    "pmd": {"sensors", "features", "labels", "split"},
+    "pmd": {
+        "degradation",
+        "evaluation",
+        "features",
+        "labels",
+        "leaks",
+        "quality",
+        "sensor_faults",
+        "sensors",
+        "simulator",
+        "split",
+    },
     "cidp": {"telemetry", "scoring"},
 }
 COMPUTING = {"numpy", "pandas", "scipy", "sklearn", "onnxruntime", "pydantic", "pydantic_core"}
