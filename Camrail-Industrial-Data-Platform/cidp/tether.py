@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
 def _end_with(parent_pid: int) -> None:
     """Wait for the end of the parent; then ask this process to stop, and insist after `GRACE_S`."""
     _wait_for_end(parent_pid)
-    signal.raise_signal(_STOP)
+    _ask_to_stop()
     time.sleep(GRACE_S)
     os._exit(1)
 
@@ -43,7 +43,6 @@ def _end_with(parent_pid: int) -> None:
 if sys.platform == "win32":
     import ctypes
 
-    _STOP = signal.SIGBREAK
     _SYNCHRONIZE = 0x0010_0000
     _INFINITE = 0xFFFF_FFFF
 
@@ -56,13 +55,19 @@ if sys.platform == "win32":
         if handle:
             kernel.WaitForSingleObject(handle, _INFINITE)
 
+    def _ask_to_stop() -> None:
+        signal.raise_signal(signal.SIGBREAK)
+
 else:
-    _STOP = signal.SIGTERM
 
     def _wait_for_end(parent_pid: int) -> None:
         """Wait until the parent has another id: an orphan is adopted at once."""
         while os.getppid() == parent_pid:
             time.sleep(LOOK_S)
+
+    def _ask_to_stop() -> None:
+        """Signal the process, not this thread: that wakes a main thread which waits."""
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
