@@ -24,8 +24,8 @@ def history() -> History:
 def history_files(history: History, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("history")
     telemetry, maintenance = folder / "sensors.csv", folder / "maintenance.csv"
-    write_csv(history.telemetry.drop(columns="failure"), telemetry)
-    write_csv(history.maintenance, maintenance)
+    sensors = history.telemetry.drop(columns="failure")
+    write_csv({telemetry: sensors, maintenance: history.maintenance})
     return telemetry, maintenance
 
 

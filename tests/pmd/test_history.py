@@ -54,7 +54,7 @@ def test_the_same_seed_gives_the_same_bytes(
     again = simulate_history(24, 40, 120, 5, END)
     for name, frames in (("t", (history[0], again[0])), ("m", (history[1], again[1]))):
         for index, frame in enumerate(frames):
-            write_csv(frame, folder / f"{name}{index}.csv")
+            write_csv({folder / f"{name}{index}.csv": frame})
         assert (folder / f"{name}0.csv").read_bytes() == (folder / f"{name}1.csv").read_bytes()
 
 

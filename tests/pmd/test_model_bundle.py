@@ -13,7 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from pmd.errors import InexactExport, UnusableFile
 from pmd.model_bundle import (
-    DANGER_POINTS,
+    OPERATING_POINTS,
     TOLERANCE,
     Bundle,
     OnnxModel,
@@ -103,7 +103,7 @@ def test_the_pickle_is_the_source_of_the_onnx(bundle: Bundle, served: OnnxModel)
     assert model_file.read_bytes() == (bundle.folder / "model.pkl").read_bytes()
     model = joblib.load(model_file)
     assert isinstance(model, CalibratedClassifierCV)
-    rows = np.array(DANGER_POINTS, dtype=np.float32)
+    rows = np.array(OPERATING_POINTS, dtype=np.float32)
     assert model.predict_proba(rows)[:, 1] == pytest.approx(served.probabilities(rows), abs=1e-6)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pmd.errors import MissingColumns, UnusableFile
+from pmd.errors import InvalidOption, MissingColumns, UnusableFile
 from pmd.processing import label_telemetry
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -115,6 +115,15 @@ def test_the_refusal_tells_the_first_reject(raw: Path) -> None:
 def test_work_orders_without_their_columns_are_refused(raw: Path, maintenance: Path) -> None:
     maintenance.write_text("loco_id,opened_at\nA,2026-01-01\n", encoding="utf-8")
     with pytest.raises(MissingColumns, match="closed_at"):
+        label_telemetry(raw, maintenance, 24, NOW)
+
+
+def test_telemetry_that_is_already_labelled_is_refused(raw: Path, maintenance: Path) -> None:
+    lines = raw.read_text(encoding="utf-8").splitlines()
+    processed = [f"{line},24" if line.count(",") > 1 else line for line in lines]
+    processed[0] = f"{lines[0]},horizon_hours"
+    raw.write_text("\n".join(processed) + "\n", encoding="utf-8")
+    with pytest.raises(InvalidOption, match="déjà préparée"):
         label_telemetry(raw, maintenance, 24, NOW)
 
 

@@ -41,6 +41,7 @@ def test_a_good_row_becomes_typed() -> None:
     ("bad", "reason"),
     [
         ({"timestamp": "hier"}, "timestamp : « hier » n'est pas un horodatage ISO 8601"),
+        ({"timestamp": "now"}, "timestamp : « now » n'est pas un horodatage ISO 8601"),
         ({"timestamp": ""}, "timestamp : «  » n'est pas un horodatage ISO 8601"),
         ({"timestamp": "1970-01-01T00:00:07Z"}, "est avant 2000 ou dans le futur"),
         ({"timestamp": "2026-02-02T00:00:00Z"}, "est avant 2000 ou dans le futur"),

@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -5,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pmd.errors import MissingColumns, UnusableFile
-from pmd.telemetry_file import Source, read_table, sha256, write_atomically, write_csv
+from pmd.telemetry_file import Source, read_table, write_atomically, write_csv
 
 
 def file(folder: Path, content: bytes) -> Path:
@@ -18,7 +19,8 @@ def test_cells_are_text_beside_their_line(tmp_path: Path) -> None:
     table = read_table(file(tmp_path, b"a,b\n1,x\n\n2,y\n"))
     assert table.cells.to_dict("list") == {"a": ["1", "2"], "b": ["x", "y"]}
     assert table.cells.index.tolist() == [2, 4]
-    assert table.source == Source(tmp_path / "t.csv", 2)
+    digest = hashlib.sha256(b"a,b\n1,x\n\n2,y\n").hexdigest()
+    assert table.source == Source(tmp_path / "t.csv", 2, digest)
 
 
 def test_bom_crlf_and_quotes_are_read(tmp_path: Path) -> None:
@@ -59,6 +61,11 @@ def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
     assert read_table(file(tmp_path, b"a,b\n")).source.rows == 0
 
 
+def test_an_open_quote_in_the_header_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFile, match="guillemets mal fermés dans l'en-tête"):
+        read_table(file(tmp_path, b'"a,b\n1,2\n'))
+
+
 def test_a_repeated_column_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UnusableFile, match="'a'"):
         read_table(file(tmp_path, b"a,b,a\n1,2,3\n"))
@@ -78,29 +85,44 @@ def test_a_missing_column_is_named_beside_those_found(tmp_path: Path) -> None:
 
 def test_instants_are_written_in_utc_with_lf_ends(tmp_path: Path) -> None:
     frame = pd.DataFrame({"t": pd.to_datetime(["2026-01-01T00:00:00+01:00"], utc=True), "x": [0.5]})
-    write_csv(frame, tmp_path / "new" / "out.csv")
+    write_csv({tmp_path / "new" / "out.csv": frame})
     assert (tmp_path / "new/out.csv").read_bytes() == b"t,x\n2025-12-31T23:00:00Z,0.5\n"
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside(tmp_path: Path) -> None:
-    path = file(tmp_path, b"old")
+def test_instants_between_two_seconds_keep_their_microseconds(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"t": pd.to_datetime(["2026-01-01T00:00:00.25Z", "2026-01-02T00:00:00.00Z"])}
+    )
+    write_csv({tmp_path / "t.csv": frame})
+    assert read_table(tmp_path / "t.csv").cells["t"].tolist() == [
+        "2026-01-01T00:00:00.250000Z", "2026-01-02T00:00:00.000000Z",
+    ]  # fmt: skip
+
+
+def test_a_write_that_fails_leaves_every_old_file_and_nothing_beside(tmp_path: Path) -> None:
+    path, other = file(tmp_path, b"old"), tmp_path / "other.csv"
 
     def fail(out: BinaryIO) -> None:
         out.write(b"half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(UnusableFile, match="écriture impossible"):
-        write_atomically(path, fail)
+    with pytest.raises(UnusableFile, match=r"other\.csv : écriture impossible"):
+        write_atomically({path: lambda out: out.write(b"new"), other: fail})
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_the_place_of_a_file_changes_no_other_file(tmp_path: Path) -> None:
+    path = file(tmp_path, b"old")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UnusableFile, match="folder : écriture impossible"):
+        write_atomically(
+            {path: lambda out: out.write(b"new"), tmp_path / "folder": lambda out: out.write(b"x")}
+        )
+    assert path.read_bytes() == b"old"
 
 
 def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     path = file(tmp_path, b"old")
     with pytest.raises(UnusableFile, match=r"out\.csv"):
-        write_atomically(path / "out.csv", lambda out: out.write(b"x"))
-
-
-def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
-    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert sha256(file(tmp_path, b"")) == empty
+        write_atomically({path / "out.csv": lambda out: out.write(b"x")})

@@ -49,6 +49,18 @@ def test_processed_telemetry_brings_its_labels_and_horizon(tmp_path: Path) -> No
     assert table.groups.tolist() == ["A", "A"]
 
 
+def test_chosen_features_of_processed_telemetry_keep_its_locomotives_time_and_horizon(
+    tmp_path: Path,
+) -> None:
+    rows = [f"2026-01-01T0{i}:00:00Z,A,500,5,2,45,12.0,{i % 2}" for i in range(4)]
+    path = table_file(tmp_path, *rows, header=PROCESSED.strip())
+    table = any_table(path, Columns(("pressure",), "failure", None, None, (0,)))
+    assert table.horizon_hours == 12
+    assert (table.columns.group, table.columns.time) == ("loco_id", "timestamp")
+    assert table.groups is not None
+    assert table.times is not None
+
+
 @pytest.mark.parametrize("horizons", [("12", "24"), ("-1", "-1"), ("x", "x")])
 def test_processed_telemetry_has_one_positive_horizon(
     tmp_path: Path, horizons: tuple[str, str]

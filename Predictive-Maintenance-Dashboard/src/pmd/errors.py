@@ -28,7 +28,7 @@ class MissingColumns(UnusableFile):
     def __init__(self, name: str, missing: Iterable[str], found: Iterable[str]) -> None:
         super().__init__(
             f"{name} : colonnes absentes {list(missing)} ; colonnes trouvées {list(found)}. "
-            "Corrigez l'en-tête du fichier ou les noms donnés en option."
+            "Corrigez l'en-tête (virgules, UTF-8) ou les noms donnés en option."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -30,7 +31,7 @@ from pmd.manifest import (
     TrainingWindow,
 )
 from pmd.sensors import SENSOR_NAMES
-from pmd.telemetry_file import sha256, write_atomically
+from pmd.telemetry_file import write_atomically
 from pmd.training import Trained
 
 INPUT_NAME = "readings"
@@ -38,7 +39,7 @@ OPSET = {"": 18, "ai.onnx.ml": 3}
 TOLERANCE = 1e-6
 BACKGROUND_ROWS = 50
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx")
-DANGER_POINTS = (
+OPERATING_POINTS = (
     (500.0, 5.0, 2.0, 45.0),
     (500.0, 5.0, 7.0, 85.0),
     (500.0, 5.0, 9.0, 95.0),
@@ -122,7 +123,7 @@ def write_bundle(trained: Trained, bundles: Path, model_file: Path, now: datetim
     folder = bundles / manifest.version
     _write_folder(folder, files)
     try:
-        write_atomically(model_file, lambda file: file.write(files["model.pkl"]))
+        write_atomically({model_file: lambda file: file.write(files["model.pkl"])})
     except UnusableFile:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -147,14 +148,22 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         try:
             beside.chmod(0o755)
             for name, content in files.items():
-                (beside / name).write_bytes(content)
+                _write_flushed(beside / name, content)
             beside.replace(folder)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise UnusableFile(
-            f"{folder} : écriture impossible ({error}). Choisissez un autre dossier avec --bundles."
+            f"{folder} : écriture impossible ({error.strerror}). Choisissez un autre dossier avec "
+            "--bundles."
         ) from error
+
+
+def _write_flushed(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _manifest(
@@ -182,7 +191,7 @@ def _manifest(
         ),
         training_window=_window(trained),
         data=[
-            TrainingData(name=source.path.name, sha256=sha256(source.path), rows=source.rows)
+            TrainingData(name=source.path.name, sha256=source.sha256, rows=source.rows)
             for source in table.sources
         ],
         files={
@@ -234,12 +243,12 @@ def _background(trained: Trained) -> Rows:
 
 
 def _canaries(trained: Trained, served: OnnxModel) -> list[Canary]:
-    """Rows whose answers prove a loaded model: danger points, then training rows of all risks."""
+    """Rows whose answers prove a loaded model: operating points, then training rows by risk."""
     values = trained.table.values[trained.split.train]
     ranked = values[np.argsort(served.probabilities(values), kind="stable")]
     rows = ranked[np.linspace(0, len(ranked) - 1, 10).astype(int)]
     if trained.table.columns.features == SENSOR_NAMES:
-        rows = np.concatenate([np.array(DANGER_POINTS, dtype=np.float32), rows])
+        rows = np.concatenate([np.array(OPERATING_POINTS, dtype=np.float32), rows])
     answers = served.probabilities(rows)
     return [
         Canary(values=row.tolist(), probability=float(answer))

@@ -9,10 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from pmd import labels
-from pmd.errors import UnusableFile
+from pmd.errors import InvalidOption, UnusableFile
 from pmd.quality import LINE, Checked, check_maintenance, check_telemetry
 from pmd.sensors import SENSOR_NAMES
 from pmd.telemetry_file import Source, Table, read_table
+
+HORIZON = "horizon_hours"
+"""The column that tells processed telemetry, whose labels are ready, from raw telemetry."""
 
 TELEMETRY_COLUMNS = ("timestamp", "loco_id", *SENSOR_NAMES)
 MAINTENANCE_COLUMNS = ("loco_id", "opened_at", "closed_at", "failure_type", "status")
@@ -54,9 +57,15 @@ def label_telemetry(
     """Read, check and label raw telemetry: `failure` says whether one comes within the horizon.
 
     Failures are those of `maintenance` and, where the raw file has the column, of its `failure`.
-    Raises `UnusableFile` when a file cannot be read or no usable row is left.
+    Raises `UnusableFile` when a file cannot be read or no usable row is left, and `InvalidOption`
+    when `raw` is already labelled: its flags announce failures, they do not date them.
     """
     telemetry = read_table(raw)
+    if HORIZON in telemetry.cells.columns:
+        raise InvalidOption(
+            f"{telemetry.name} : télémétrie déjà préparée (colonne {HORIZON}) ; donnez la "
+            "télémétrie brute, ou entraînez sans --maintenance."
+        )
     telemetry.require(TELEMETRY_COLUMNS if maintenance else (*TELEMETRY_COLUMNS, "failure"))
     tables = [telemetry]
     checks = [check_telemetry(telemetry.cells, now)]

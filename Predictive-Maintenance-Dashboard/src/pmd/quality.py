@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -34,16 +33,12 @@ class _Reasons:
         self._cells = cells
         self.reason = pd.Series("", index=cells.index, dtype=object)
 
-    def add(self, bad: pd.Series, reasons: Iterable[str] | str) -> None:
+    def add(self, bad: pd.Series, column: str, after: str) -> None:
+        """Give the rows that are `bad` this reason, with what they hold in `column`."""
         new = bad & (self.reason == "")
-        text = reasons if isinstance(reasons, str) else pd.Series(list(reasons), self.reason.index)
-        self.reason = self.reason.mask(new, text)
-
-    def quote(self, column: str) -> pd.Series:
-        return "« " + self._cells[column].astype(str).str.slice(0, 40) + " »"
-
-    def add_quoted(self, bad: pd.Series, column: str, after: str) -> None:
-        self.add(bad, (f"{column} : " + self.quote(column) + f" {after}").tolist())
+        if new.any():
+            quoted = "« " + self._cells.loc[new, column].str.slice(0, 40) + " »"
+            self.reason = self.reason.mask(new, f"{column} : " + quoted + f" {after}")
 
     def rejects(self) -> pd.DataFrame:
         bad = self.reason != ""
@@ -61,24 +56,24 @@ def check_telemetry(cells: pd.DataFrame, now: datetime) -> Checked:
     the first in the file is kept. The result is ordered by locomotive, then time.
     """
     reasons = _Reasons(cells)
-    rows = pd.DataFrame({LINE: cells.index, "timestamp": _instants(cells["timestamp"])})
-    reasons.add_quoted(rows["timestamp"].isna(), "timestamp", "n'est pas un horodatage ISO 8601")
+    rows = pd.DataFrame({LINE: cells.index, "timestamp": instants(cells["timestamp"])})
+    reasons.add(rows["timestamp"].isna(), "timestamp", "n'est pas un horodatage ISO 8601")
     possible = rows["timestamp"].between(EARLIEST, now + CLOCK_SKEW)
-    reasons.add_quoted(~possible, "timestamp", "est avant 2000 ou dans le futur")
+    reasons.add(~possible, "timestamp", "est avant 2000 ou dans le futur")
     rows["loco_id"] = cells["loco_id"].astype(str).str.strip()
     bad_loco = ~rows["loco_id"].str.fullmatch(LOCO_ID_PATTERN)
-    reasons.add_quoted(bad_loco, "loco_id", "n'est pas un identifiant de locomotive")
+    reasons.add(bad_loco, "loco_id", "n'est pas un identifiant de locomotive")
     for sensor in SENSORS:
         rows[sensor.name] = _numbers(cells[sensor.name])
-        reasons.add_quoted(~np.isfinite(rows[sensor.name]), sensor.name, "n'est pas un nombre")
-        reasons.add_quoted(
+        reasons.add(~np.isfinite(rows[sensor.name]), sensor.name, "n'est pas un nombre")
+        reasons.add(
             ~rows[sensor.name].between(sensor.minimum, sensor.maximum),
             sensor.name,
             f"hors du possible [{sensor.minimum:g} ; {sensor.maximum:g}] {sensor.unit}",
         )
     if "failure" in cells:
         rows["failure"] = _numbers(cells["failure"])
-        reasons.add_quoted(~rows["failure"].isin([0, 1]), "failure", "n'est ni 0 ni 1")
+        reasons.add(~rows["failure"].isin([0, 1]), "failure", "n'est ni 0 ni 1")
     return _without_duplicates(rows, reasons)
 
 
@@ -89,17 +84,17 @@ def check_maintenance(cells: pd.DataFrame) -> Checked:
         {
             LINE: cells.index,
             "loco_id": cells["loco_id"].astype(str).str.strip(),
-            "opened_at": _instants(cells["opened_at"]),
-            "closed_at": _instants(cells["closed_at"]),
+            "opened_at": instants(cells["opened_at"]),
+            "closed_at": instants(cells["closed_at"]),
         }
     )
     bad_loco = ~rows["loco_id"].str.fullmatch(LOCO_ID_PATTERN)
-    reasons.add_quoted(bad_loco, "loco_id", "n'est pas un identifiant de locomotive")
-    reasons.add_quoted(rows["opened_at"].isna(), "opened_at", "n'est pas un horodatage ISO 8601")
+    reasons.add(bad_loco, "loco_id", "n'est pas un identifiant de locomotive")
+    reasons.add(rows["opened_at"].isna(), "opened_at", "n'est pas un horodatage ISO 8601")
     bad_close = rows["closed_at"].isna() & (cells["closed_at"].astype(str).str.strip() != "")
-    reasons.add_quoted(bad_close, "closed_at", "n'est pas un horodatage ISO 8601")
+    reasons.add(bad_close, "closed_at", "n'est pas un horodatage ISO 8601")
     backwards = rows["closed_at"] < rows["opened_at"]
-    reasons.add_quoted(backwards, "closed_at", "précède l'ouverture")
+    reasons.add(backwards, "closed_at", "précède l'ouverture")
     good = rows[reasons.reason == ""].sort_values(["loco_id", "opened_at"], ignore_index=True)
     return Checked(good, reasons.rejects(), 0)
 
@@ -108,19 +103,18 @@ def _without_duplicates(rows: pd.DataFrame, reasons: _Reasons) -> Checked:
     key = ["loco_id", "timestamp"]
     valid = rows[reasons.reason == ""]
     repeated = valid.duplicated(key)
-    first = valid.groupby(key, sort=False)[LINE].transform("first")
-    duplicate = repeated.reindex(rows.index, fill_value=False)
-    kept_line = first.reindex(rows.index).fillna(0).astype("int64").astype(str)
-    text = "doublon (loco_id, timestamp) de la ligne " + kept_line
-    reasons.add(duplicate, text.tolist())
-    good = rows[reasons.reason == ""].sort_values(key, ignore_index=True)
+    first_line = valid.groupby(key, sort=False)[LINE].transform("first")[repeated].astype(str)
+    reasons.reason[first_line.index] = "doublon (loco_id, timestamp) de la ligne " + first_line
+    good = valid[~repeated].sort_values(key, ignore_index=True)
     if "failure" in good:
         good = good.astype({"failure": "int64"})
     return Checked(good, reasons.rejects(), int(repeated.sum()))
 
 
-def _instants(texts: pd.Series) -> pd.Series:
-    parsed = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
+def instants(texts: pd.Series) -> pd.Series:
+    """UTC instants of ISO 8601 texts, without offset: UTC; NaT for any other text."""
+    dated = texts.where(texts.str.match(r"\s*\d{4}-?\d\d"))  # pandas would read "now" and "today"
+    parsed = pd.to_datetime(dated, format="ISO8601", utc=True, errors="coerce")
     return parsed.astype("datetime64[us, UTC]")
 
 

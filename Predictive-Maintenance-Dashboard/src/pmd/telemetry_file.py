@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
+import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -16,14 +19,18 @@ import pandas as pd
 from pmd.errors import MissingColumns, UnusableFile
 from pmd.quality import LINE
 
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+TO_THE_SECOND = "%Y-%m-%dT%H:%M:%SZ"
+TO_THE_MICROSECOND = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+Write = Callable[[BinaryIO], object]
 
 
 class Source(NamedTuple):
-    """A file that was read, and how many data lines it has."""
+    """A file that was read, how many data lines it has, and the digest of what was read."""
 
     path: Path
     rows: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class Table:
     path: Path
     cells: pd.DataFrame
     rejects: pd.DataFrame
+    sha256: str
 
     @property
     def name(self) -> str:
@@ -40,7 +48,7 @@ class Table:
 
     @property
     def source(self) -> Source:
-        return Source(self.path, len(self.cells) + len(self.rejects))
+        return Source(self.path, len(self.cells) + len(self.rejects), self.sha256)
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise `MissingColumns` unless all of `columns` are there."""
@@ -58,17 +66,21 @@ def read_table(path: Path) -> Table:
     or names a column twice.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return _parse(path, file)
+        content = path.read_bytes()
     except OSError as error:
         raise UnusableFile(
             f"{path} : lecture impossible ({error.strerror}). Vérifiez le chemin et les droits."
         ) from error
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace")
+    return _parse(path, text, hashlib.sha256(content).hexdigest())
 
 
-def _parse(path: Path, file: Iterable[str]) -> Table:
-    lines = iter(enumerate(file, start=1))
-    header = [cell.strip() for cell in _fields(next(lines, (1, ""))[1]) or []]
+def _parse(path: Path, text: Iterable[str], digest: str) -> Table:
+    lines = iter(enumerate(text, start=1))
+    first = _fields(next(lines, (1, ""))[1])
+    if first is None:
+        raise UnusableFile(f"{path.name} : guillemets mal fermés dans l'en-tête.")
+    header = [cell.strip() for cell in first]
     if not any(header):
         raise UnusableFile(f"{path.name} : fichier vide, en-tête attendu sur la première ligne.")
     repeated = sorted({cell for cell in header if header.count(cell) > 1})
@@ -77,17 +89,17 @@ def _parse(path: Path, file: Iterable[str]) -> Table:
     good: list[list[str]] = []
     numbers: list[int] = []
     bad: list[tuple[str, int, str, str]] = []
-    for number, text in lines:
-        fields = _fields(text)
+    for number, line in lines:
+        fields = _fields(line)
         if fields is not None and len(fields) == len(header):
             good.append(fields)
             numbers.append(number)
         elif fields is None or fields != [""]:
-            bad.append((path.name, number, _reason(fields, header), text.rstrip("\n")))
+            bad.append((path.name, number, _reason(fields, header), line.rstrip("\n")))
     index = pd.Index(numbers, dtype="int64", name=LINE)
     cells = pd.DataFrame(good, columns=header, index=index, dtype=object)
     rejects = pd.DataFrame(bad, columns=["file", LINE, "reason", "content"])
-    return Table(path, cells, rejects.astype({LINE: "int64"}))
+    return Table(path, cells, rejects.astype({LINE: "int64"}), digest)
 
 
 def _fields(text: str) -> list[str] | None:
@@ -107,42 +119,60 @@ def _reason(fields: list[str] | None, header: list[str]) -> str:
     return f"{len(fields)} champs au lieu de {len(header)}"
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write `frame` with LF line ends and UTC instants to the second, atomically."""
+def write_csv(frames: Mapping[Path, pd.DataFrame]) -> None:
+    """Write each frame to its path, with LF line ends and UTC instants: all of them, or none.
 
-    def write(file: BinaryIO) -> None:
-        frame.to_csv(
-            file, index=False, lineterminator="\n", date_format=TIME_FORMAT, encoding="utf-8"
-        )
-
-    write_atomically(path, write)
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Call `write` on a file beside `path`, flush it to disk, then put it in the place of `path`.
-
-    Raises `UnusableFile` when the folder or the file cannot be written; `path` is then unchanged.
+    Instants are written to the second, or to the microsecond where a frame has such ones.
     """
-    try:
+    write_atomically({path: _csv_writer(frame) for path, frame in frames.items()})
+
+
+def _csv_writer(frame: pd.DataFrame) -> Write:
+    instants = frame.select_dtypes("datetimetz")
+    whole = all((instants[name].dropna().dt.microsecond == 0).all() for name in instants)
+    form = TO_THE_SECOND if whole else TO_THE_MICROSECOND
+    return lambda file: frame.to_csv(
+        file, index=False, lineterminator="\n", date_format=form, encoding="utf-8"
+    )
+
+
+def write_atomically(writes: Mapping[Path, Write]) -> None:
+    """Write each file beside its path and flush it to disk, then put all of them in place.
+
+    Raises `UnusableFile` when one cannot be written; every path is then unchanged, unless the
+    system refuses the last step itself for a second file (Windows, when a program holds it open).
+    """
+    with ExitStack() as stack:
+        beside = {path: _written_beside(path, write, stack) for path, write in writes.items()}
+        for path, name in beside.items():
+            with _naming(path):
+                name.replace(path)
+
+
+def _written_beside(path: Path, write: Write, stack: ExitStack) -> Path:
+    """A flushed temporary file in the folder of `path`, removed with `stack` if still there."""
+    with _naming(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        beside = Path(name)
+        stack.callback(beside.unlink, missing_ok=True)
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(0o644)
+    return beside
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn a system error into one that names the file of the user, not the temporary one."""
+    try:
+        yield
     except OSError as error:
         raise UnusableFile(
             f"{path} : écriture impossible ({error.strerror}). Fermez le fichier s'il est ouvert, "
             "ou choisissez un autre chemin."
         ) from error
-
-
-def sha256(path: Path) -> str:
-    """Digest of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pmd.errors import InvalidOption, UntrainableData
-from pmd.processing import label_telemetry
+from pmd.processing import HORIZON, label_telemetry
+from pmd.quality import instants
 from pmd.sensors import BY_NAME
 from pmd.telemetry_file import Source, Table, read_table
 
-HORIZON = "horizon_hours"
+TARGET, GROUP, TIME = "failure", "loco_id", "timestamp"
 UNREADABLE_SHARE = 0.5  # beyond it the column is wrong, not the rows
 
 
@@ -60,19 +61,18 @@ def telemetry_table(
     A file with a column `horizon_hours` is a processed one, whose labels are ready; any other is
     raw and gets its labels here, from `maintenance` and its own `failure` column.
     """
-    columns = replace(columns, group="loco_id", time="timestamp")
     if maintenance is None:
         table = read_table(path)
         if HORIZON in table.cells.columns:
-            return _assemble(table, columns, _horizon(table))
+            return _labelled_table(table, columns)
     labelled = label_telemetry(path, maintenance, horizon_hours, now)
     rows, account = labelled.rows, labelled.account
     return TrainingTable(
-        columns=columns,
+        columns=replace(columns, group=GROUP, time=TIME),
         values=rows[list(columns.features)].to_numpy(dtype=np.float32),
-        labels=rows[columns.target].to_numpy(dtype=np.int64),
-        groups=rows["loco_id"].to_numpy(dtype=object),
-        times=rows["timestamp"],
+        labels=rows[TARGET].to_numpy(dtype=np.int64),
+        groups=rows[GROUP].to_numpy(dtype=object),
+        times=rows[TIME],
         horizon_hours=horizon_hours,
         sources=labelled.sources,
         left_out={
@@ -82,6 +82,13 @@ def telemetry_table(
             "sans horizon observé": account.unobserved,
         },
     )
+
+
+def _labelled_table(table: Table, columns: Columns) -> TrainingTable:
+    """Processed telemetry: rows of one locomotive resemble each other and labels look ahead, so
+    that the split must know locomotive, time and horizon even when nobody names them."""
+    columns = replace(columns, group=columns.group or GROUP, time=columns.time or TIME)
+    return _assemble(table, columns, _horizon(table))
 
 
 def _horizon(table: Table) -> float:
@@ -95,12 +102,15 @@ def _horizon(table: Table) -> float:
 
 
 def any_table(path: Path, columns: Columns) -> TrainingTable:
-    """Table of any CSV whose target column holds 0 and 1.
+    """Table of any CSV whose target column holds 0 and 1; processed telemetry is known as such.
 
     A row with a value that cannot be used is left out and counted; a column that holds mostly such
     values is refused. Raises `UntrainableData`, `MissingColumns`, `UnusableFile`, `InvalidOption`.
     """
-    return _assemble(read_table(path), columns, None)
+    table = read_table(path)
+    if HORIZON in table.cells.columns and columns.target == TARGET:
+        return _labelled_table(table, columns)
+    return _assemble(table, columns, None)
 
 
 def _assemble(table: Table, columns: Columns, horizon_hours: float | None) -> TrainingTable:
@@ -180,7 +190,6 @@ class _Keep:
         return values.to_numpy(dtype=object)
 
     def instants(self, name: str) -> pd.Series:
-        texts = self._table.cells[name]
-        values = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
+        values = instants(self._table.cells[name])
         self._drop(name, values.isna(), "un horodatage ISO 8601")
-        return values.astype("datetime64[us, UTC]")
+        return values

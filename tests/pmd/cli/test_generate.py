@@ -64,6 +64,7 @@ def test_the_stream_prints_one_event_per_line(
         (["--stream", "--json"], "sans --json"),
         (["--stream", "--sensors-only"], "sans --json ni --sensors-only"),
         (["--end", "demain"], "horodatage ISO 8601 attendu"),
+        (["--end", "0001-01-01T00:00:00+23:00"], "est avant 2001"),
         (["--end", (datetime.now(UTC) + timedelta(days=1)).isoformat()], "dans le futur"),
         (["--locos", "0"], "entier de 1 à 999"),
         (["--days", "1e9"], "nombre de 0.001 à 3660"),
@@ -80,6 +81,15 @@ def test_misuse_is_refused_and_nothing_is_written(
     assert exit_info.value.code == 2
     assert message in capsys.readouterr().err
     assert not (service / "data").exists()
+
+
+def test_both_outputs_in_one_file_are_refused(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ["--output", str(service / "t.csv"), "--maintenance", str(service / "t.csv")]
+    assert main([*SMALL, *chosen, "--json"]) == 2
+    assert "deux rôles" in json.loads(capsys.readouterr().out)["error"]
+    assert not (service / "t.csv").exists()
 
 
 def test_an_output_in_a_place_that_cannot_be_is_code_1(

@@ -14,14 +14,14 @@ from pmd.telemetry_file import write_csv
 @pytest.fixture
 def raw(service: Path, history: History) -> Path:
     path = service / "data/raw_telemetry.csv"
-    write_csv(history.telemetry.head(3000), path)
+    write_csv({path: history.telemetry.head(3000)})
     return path
 
 
 @pytest.fixture
 def maintenance(service: Path, history: History) -> Path:
     path = service / "data/maintenance.csv"
-    write_csv(history.maintenance, path)
+    write_csv({path: history.maintenance})
     return path
 
 
@@ -60,6 +60,36 @@ def test_without_work_orders_the_run_says_what_it_cannot_know(
 ) -> None:
     assert main([]) == 0
     assert "lignes en réparation non écartées" in capsys.readouterr().err
+
+
+def test_the_default_work_orders_do_not_go_with_another_telemetry(
+    service: Path, raw: Path, maintenance: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = raw.rename(service / "other.csv")
+    assert main(["--input", str(other), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["in_repair"] == 0
+    assert "lignes en réparation non écartées" in captured.err
+
+
+@pytest.mark.parametrize("flag", ["--output", "--rejects"])
+def test_an_input_is_never_overwritten(
+    service: Path, raw: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    before = raw.read_bytes()
+    assert main([flag, str(raw), "--json"]) == 2
+    assert "deux rôles pour un seul fichier" in json.loads(capsys.readouterr().out)["error"]
+    assert raw.read_bytes() == before
+
+
+def test_rejects_that_cannot_be_written_leave_the_table_alone(
+    service: Path, raw: Path, maintenance: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = service / "data/processed_telemetry.csv"
+    output.write_text("avant", encoding="utf-8")
+    assert main(["--rejects", str(service)]) == 1
+    assert "écriture impossible" in capsys.readouterr().err
+    assert output.read_text(encoding="utf-8") == "avant"
 
 
 @pytest.mark.parametrize("content", ["", "timestamp,loco_id\n", "timestamp;loco_id\nx;y\n"])

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -6,6 +7,8 @@ import numpy as np
 import pytest
 
 from pmd.cli.train import main
+from pmd.history import simulate_history
+from pmd.telemetry_file import write_csv
 
 CONTRACT = Path(__file__).parents[3] / "docs/contracts/training-summary.schema.json"
 
@@ -31,10 +34,14 @@ def arguments(machines: Path, *more: str) -> list[str]:
 
 
 def test_raw_telemetry_becomes_a_model_file_and_a_bundle(
-    service: Path, history_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+    service: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw, maintenance = map(str, history_files)
-    assert main(["--input", raw, "--maintenance", maintenance, "--seed", "3", "--json"]) == 0
+    raw, maintenance = str(service / "sensors.csv"), str(service / "orders.csv")
+    history = simulate_history(12, 40, 240, 5, datetime(2026, 1, 1, tzinfo=UTC))
+    sensors = history.telemetry.drop(columns="failure")
+    write_csv({Path(raw): sensors, Path(maintenance): history.maintenance})
+    signs = ["--monotone", "vibration=+", "--seed", "3", "--json"]
+    assert main(["--input", raw, "--maintenance", maintenance, *signs]) == 0
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     jsonschema.Draft202012Validator(json.loads(CONTRACT.read_text(encoding="utf-8"))).validate(
@@ -45,6 +52,8 @@ def test_raw_telemetry_becomes_a_model_file_and_a_bundle(
     assert Path(document["bundle"]).parent == service / "models/bundles"
     assert Path(document["bundle"], "model.onnx").is_file()
     assert document["manifest"]["seed"] == 3
+    assert [feature["monotone"] for feature in document["manifest"]["features"]] == [0, 0, 1, 0]
+    assert document["manifest"]["held_out"]["groups"] == 4
     assert "ne tombe jamais en panne" in captured.err
     assert "lignes laissées de côté : en réparation" in captured.err
 
@@ -83,13 +92,7 @@ def test_without_json_the_report_is_printed(
         (["--features", "Torque [Nm],TWF"], "Fuite de l'étiquette : « TWF »"),
         (["--features", "Torque [Nm],kind"], "« kind » ne contient pas un nombre"),
         (["--features", "absente"], "colonnes absentes ['absente']"),
-        (["--features", "a,,b"], "noms distincts et non vides"),
-        (["--features", "a,a"], "noms distincts"),
         (["--target", "line"], "« line » ne contient pas 0 ou 1"),
-        (["--monotone", "Torque [Nm]"], "attendu nom=+"),
-        (["--monotone", "Torque [Nm]=2"], "attendu nom=+"),
-        (["--monotone", "vibration=+"], "--monotone nomme ['vibration']"),
-        (["--maintenance", "m.csv"], "--maintenance ne va pas avec"),
         (["--input", "absent.csv"], "lecture impossible"),
     ],
 )
@@ -101,6 +104,43 @@ def test_what_cannot_train_is_code_1_with_one_document(
     message: str,
 ) -> None:
     assert main(arguments(machines, *more, "--json")) == 1
+    check_refusal(service, capsys, message)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--features", "a,,b"], "noms distincts et non vides"),
+        (["--features", "a,a"], "noms distincts"),
+        (["--features", "Machine failure"], "colonnes à deux rôles : ['Machine failure']"),
+        (["--monotone", "Torque [Nm]"], "attendu nom=+"),
+        (["--monotone", "Torque [Nm]=2"], "attendu nom=+"),
+        (["--monotone", "vibration=+"], "--monotone nomme ['vibration']"),
+        (["--maintenance", "m.csv"], "--maintenance ne va pas avec"),
+        (["--horizon-hours", "24"], "--horizon-hours 24 : la table est déjà étiquetée"),
+    ],
+)
+def test_options_that_do_not_go_together_are_code_2_with_one_document(
+    machines: Path,
+    service: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    message: str,
+) -> None:
+    assert main(arguments(machines, *more, "--json")) == 2
+    check_refusal(service, capsys, message)
+
+
+def test_the_input_is_never_overwritten(
+    machines: Path, service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = machines.read_bytes()
+    assert main(arguments(machines, "--model-file", str(machines), "--json")) == 2
+    assert machines.read_bytes() == before
+    check_refusal(service, capsys, "deux rôles pour un seul fichier")
+
+
+def check_refusal(service: Path, capsys: pytest.CaptureFixture[str], message: str) -> None:
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     assert document["status"] == "error"
@@ -108,17 +148,6 @@ def test_what_cannot_train_is_code_1_with_one_document(
     assert message in captured.err
     assert "Traceback" not in captured.err
     assert not (service / "models").exists()
-
-
-def test_monotone_alone_changes_the_signs_of_the_readings(
-    service: Path, history_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    raw, maintenance = map(str, history_files)
-    chosen = ["--input", raw, "--maintenance", maintenance, "--monotone", "vibration=+"]
-    assert main([*chosen, "--json"]) == 0
-    manifest = json.loads(capsys.readouterr().out)["manifest"]
-    assert [feature["monotone"] for feature in manifest["features"]] == [0, 0, 1, 0]
-    assert manifest["held_out"]["groups"] == 8
 
 
 def test_misuse_is_code_2_with_the_document_of_the_contract(

@@ -6,19 +6,19 @@ import argparse
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from loguru import logger
 
-from pmd.errors import PmdError
+from pmd.errors import InvalidOption, PmdError
 
 if TYPE_CHECKING:
     from loguru import Record
 
-DONE, FAILED = 0, 1
+DONE, FAILED, MISUSE = 0, 1, 2
 
 _FRENCH = (
     (r"^argument (\S+): ", r"option \1 : "),
@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
         if "--json" in self._arguments:
             write_product(self.failure_document(message))
         sys.stderr.write(f"Erreur : {message}\nVoir {self.prog} --help.\n")
-        sys.exit(2)
+        sys.exit(MISUSE)
 
 
 def positive(text: str) -> float:
@@ -115,9 +115,9 @@ def run(
     logs_dir: Path,
     work: Callable[[argparse.Namespace], None],
 ) -> int:
-    """Parse, then `work`; a known error becomes one line on stderr and exit code 1.
+    """Parse, then `work`; a known error becomes one line on stderr and exit code 1, misuse 2.
 
-    `arguments` None is the command line. Misuse leaves through `SystemExit(2)`.
+    `arguments` None is the command line. What the parser refuses leaves through `SystemExit(2)`.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -126,18 +126,31 @@ def run(
     with logging_to(logs_dir):
         try:
             work(options)
+        except InvalidOption as error:
+            _say_failure(parser, options, str(error))
+            return MISUSE
         except PmdError as error:
-            return _failed(parser, options, str(error))
+            _say_failure(parser, options, str(error))
+            return FAILED
         except KeyboardInterrupt:
-            return _failed(parser, options, "interrompu, rien n'a été écrit")
+            _say_failure(parser, options, "interrompu avant la fin ; relancez la commande")
+            return FAILED
     return DONE
 
 
-def _failed(parser: Parser, options: argparse.Namespace, message: str) -> int:
+def refuse_shared_paths(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Raise `InvalidOption` when an output would overwrite an input or another output."""
+    taken = [path.resolve() for path in inputs]
+    for path in outputs:
+        if path.resolve() in taken:
+            raise InvalidOption(f"{path} : deux rôles pour un seul fichier ; changez-en un.")
+        taken.append(path.resolve())
+
+
+def _say_failure(parser: Parser, options: argparse.Namespace, message: str) -> None:
     logger.error("{}", message)
     if options.json:
         write_product(parser.failure_document(message))
-    return FAILED
 
 
 @contextmanager

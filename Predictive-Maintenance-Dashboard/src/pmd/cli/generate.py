@@ -16,6 +16,7 @@ from pmd.settings import Settings
 from pmd.stream import StreamPlan, WallClock, stop_on_signals, write_stream
 
 DEFAULT_END = "2026-01-01T00:00:00Z"
+EARLIEST_END = datetime(2001, 1, 1, tzinfo=UTC)
 DEFAULT_RATE, DEFAULT_SPEED = 5.0, 1.0
 MAXIMUM_READINGS = 10_000_000  # a history is made in memory
 
@@ -93,8 +94,8 @@ def _past_instant(text: str) -> datetime:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"« {text} » : horodatage ISO 8601 attendu") from error
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    if aware > datetime.now(UTC):
-        raise argparse.ArgumentTypeError(f"« {text} » est dans le futur")
+    if not EARLIEST_END <= aware <= datetime.now(UTC):
+        raise argparse.ArgumentTypeError(f"« {text} » est avant 2001 ou dans le futur")
     return aware.astimezone(UTC).replace(microsecond=0)
 
 
@@ -115,13 +116,14 @@ def _history(options: argparse.Namespace) -> None:
     from pmd.history import simulate_history  # pandas: not needed, and slow to load, for a stream
     from pmd.telemetry_file import write_csv
 
+    console.refuse_shared_paths([], [options.output, options.maintenance])
     history = simulate_history(
         options.locos, options.days, options.step_minutes, options.seed, options.end
     )
     failures = int(history.telemetry["failure"].sum())
     dropped = ["failure"] if options.sensors_only else []
-    write_csv(history.telemetry.drop(columns=dropped), options.output)
-    write_csv(history.maintenance, options.maintenance)
+    telemetry = history.telemetry.drop(columns=dropped)
+    write_csv({options.output: telemetry, options.maintenance: history.maintenance})
     logger.info("{} mesures de {} locomotives écrites dans {}, dont {} pannes",
         len(history.telemetry), options.locos, options.output, failures)  # fmt: skip
     logger.info(

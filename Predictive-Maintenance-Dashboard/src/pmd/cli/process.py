@@ -37,7 +37,7 @@ def _parser(settings: Settings) -> console.Parser:
     add = parser.add_argument
     add("--input", type=Path, default=settings.raw_telemetry, help="télémétrie brute CSV")
     add("--maintenance", type=Path,
-        help="ordres de travail CSV (défaut : data/maintenance.csv s'il existe)")  # fmt: skip
+        help="ordres de travail CSV (défaut : data/maintenance.csv, sans --input)")  # fmt: skip
     add("--output", type=Path, default=settings.processed_telemetry, help="table à écrire")
     add("--rejects", type=Path, default=settings.rejects, help="lignes rejetées, à écrire")
     add("--horizon-hours", type=console.between(0.01, 8760), default=24.0,
@@ -48,20 +48,24 @@ def _parser(settings: Settings) -> console.Parser:
 
 def _process(options: argparse.Namespace, settings: Settings) -> None:
     from pmd.features import add_features
-    from pmd.processing import label_telemetry
+    from pmd.processing import HORIZON, label_telemetry
     from pmd.telemetry_file import write_csv
 
+    maintenance = _maintenance(options, settings)
+    console.refuse_shared_paths(
+        [options.input, maintenance] if maintenance else [options.input],
+        [options.output, options.rejects],
+    )
     labelled = label_telemetry(
         options.input,
-        _maintenance(options, settings),
+        maintenance,
         options.horizon_hours,
         datetime.now(UTC),
     )
     rows = add_features(labelled.rows)
-    rows["horizon_hours"] = options.horizon_hours
+    rows[HORIZON] = options.horizon_hours
     rows["failure"] = rows.pop("failure")
-    write_csv(rows, options.output)
-    write_csv(labelled.rejects, options.rejects)
+    write_csv({options.output: rows, options.rejects: labelled.rejects})
     account = labelled.account
     logger.info(
         "{} lignes lues = {} gardées + {} rejetées + {} doublons + {} en réparation + {} sans "
@@ -83,10 +87,13 @@ def _process(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _maintenance(options: argparse.Namespace, settings: Settings) -> Path | None:
-    """The work orders to use; without any, rows in repair cannot be told, which is said."""
+    """The work orders to use: those of the default folder go with its telemetry alone.
+
+    Without any, rows in repair cannot be told, which is said.
+    """
     if options.maintenance:
         return Path(options.maintenance)
-    if settings.maintenance.is_file():
+    if options.input == settings.raw_telemetry and settings.maintenance.is_file():
         return settings.maintenance
-    logger.warning("{} absent : lignes en réparation non écartées", settings.maintenance)
+    logger.warning("sans ordres de travail (--maintenance), lignes en réparation non écartées")
     return None

@@ -56,7 +56,7 @@ def _parser(settings: Settings) -> console.Parser:
     add("--group", help="colonne des groupes à ne pas partager (locomotive)")
     add("--time", help="colonne des horodatages")
     add("--monotone", help="sens du risque, par exemple vibration=+,flow_rate=-")
-    add("--horizon-hours", type=console.between(0.01, 8760), default=DEFAULT_HORIZON_HOURS,
+    add("--horizon-hours", type=console.between(0.01, 8760),
         help="délai de panne de l'étiquette, pour une télémétrie brute (défaut : 24)")  # fmt: skip
     add("--cost-miss", type=console.positive, default=DEFAULT_COST_MISS,
         help="coût d'une lecture de panne manquée (défaut : 10)")  # fmt: skip
@@ -83,6 +83,7 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         from pmd.training import train
 
         table = _table(options, settings)
+        _refuse_other_horizon(options.horizon_hours, table.horizon_hours)
         for reason, rows in table.left_out.items():
             if rows:
                 logger.warning("{} lignes laissées de côté : {}", rows, reason)
@@ -110,15 +111,26 @@ def _table(options: argparse.Namespace, settings: Settings) -> TrainingTable:
 
     path = options.input or settings.processed_telemetry
     columns = _columns(options)
+    inputs = [path, options.maintenance] if options.maintenance else [path]
+    console.refuse_shared_paths(inputs, [options.model_file])
     if (options.features, options.target, options.group, options.time) == (None,) * 4:
-        now = datetime.now(UTC)
-        return telemetry_table(path, options.maintenance, options.horizon_hours, columns, now)
+        horizon = options.horizon_hours or DEFAULT_HORIZON_HOURS
+        return telemetry_table(path, options.maintenance, horizon, columns, datetime.now(UTC))
     if options.maintenance:
         raise InvalidOption(
             "--maintenance ne va pas avec --features, --target, --group ni --time : "
             "ces options décrivent une table déjà étiquetée."
         )
     return any_table(path, columns)
+
+
+def _refuse_other_horizon(asked: float | None, found: float | None) -> None:
+    if asked is not None and asked != found:
+        raise InvalidOption(
+            f"--horizon-hours {asked:g} : la table est déjà étiquetée"
+            + (f" à {found:g} h" if found else "")
+            + ". Retirez l'option, ou relancez data_processing.py avec ce délai."
+        )
 
 
 def _columns(options: argparse.Namespace) -> Columns:
