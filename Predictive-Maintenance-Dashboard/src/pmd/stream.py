@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TextIO
 
+from pmd.errors import UnusableFile
 from pmd.sensors import SENSORS, loco_name
 from pmd.simulator import Fleet
 
@@ -54,8 +55,8 @@ class WallClock:
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """`rate` events per second over the whole fleet; physics `speed` times faster than the clock;
-    `count` events, or no end when None."""
+    """`rate` turns of a locomotive per second over the whole fleet; physics `speed` times faster
+    than the clock; `count` events, or no end when None."""
 
     locos: int
     rate: float
@@ -64,8 +65,8 @@ class StreamPlan:
     count: int | None
 
 
-def fleet_events(plan: StreamPlan, now: Callable[[], datetime]) -> Iterator[Event]:
-    """Events of the locomotives in turn; one in repair, or whose reading is lost, is passed over.
+def fleet_events(plan: StreamPlan, now: Callable[[], datetime]) -> Iterator[Event | None]:
+    """Events of the locomotives in turn; None from one in repair, or whose reading is lost.
 
     The values depend on `plan` alone; the instants come from `now` and increase strictly.
     """
@@ -74,11 +75,14 @@ def fleet_events(plan: StreamPlan, now: Callable[[], datetime]) -> Iterator[Even
     while True:
         readings = fleet.advance(1)
         sent = readings.in_service[0] & readings.present[0]
-        for loco in sent.nonzero()[0]:
+        for loco in range(plan.locos):
+            if not sent[loco]:
+                yield None
+                continue
             last = max(now(), last + timedelta(microseconds=1))
             values = readings.values[0, loco].tolist()
             yield {
-                "loco_id": loco_name(int(loco)),
+                "loco_id": loco_name(loco),
                 "timestamp": last.isoformat(timespec="microseconds").replace("+00:00", "Z"),
                 **{
                     sensor.name: round(value, sensor.decimals)
@@ -90,23 +94,36 @@ def fleet_events(plan: StreamPlan, now: Callable[[], datetime]) -> Iterator[Even
 def write_stream(plan: StreamPlan, out: TextIO, clock: Clock) -> int:
     """Write events to `out`, one per line and flushed, at the pace of `plan`; return how many.
 
-    Ends at `plan.count`, when `clock` says to stop, or when nobody reads `out` any more.
+    A silent locomotive takes its time too. Ends at `plan.count`, when `clock` says to stop, or when
+    nobody reads `out` any more. Raises `UnusableFile` when `out` cannot be written.
     """
     written = 0
     due_s = clock.monotonic_s()
     events = fleet_events(plan, clock.now)
     while written != plan.count and not clock.wait(due_s - clock.monotonic_s()):
-        try:
-            out.write(json.dumps(next(events)) + "\n")
-            out.flush()
-        except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: closed pipe on Windows
-                raise
-            _forget(out)
-            break
-        written += 1
+        event = next(events)
+        if event:
+            if not _sent(event, out):
+                break
+            written += 1
         due_s = max(due_s, clock.monotonic_s() - 1) + 1 / plan.rate
     return written
+
+
+def _sent(event: Event, out: TextIO) -> bool:
+    """Write one line; False when nobody reads any more."""
+    try:
+        out.write(json.dumps(event) + "\n")
+        out.flush()
+    except OSError as error:
+        _forget(out)
+        if error.errno in (errno.EPIPE, errno.EINVAL):  # EINVAL: closed pipe on Windows
+            return False
+        raise UnusableFile(
+            f"flux : écriture impossible ({error.strerror}). Libérez de la place ou changez de "
+            "sortie."
+        ) from error
+    return True
 
 
 def _forget(out: TextIO) -> None:
