@@ -12,6 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_predict
 
+from pmd.errors import UntrainableData
 from pmd.evaluation import (
     Costs,
     Figures,
@@ -66,6 +67,7 @@ def train(table: TrainingTable, costs: Costs, seed: int, progress: Progress) -> 
     model = CalibratedClassifierCV(
         _forest(table, len(labels), seed), method="sigmoid", ensemble=False, cv=parts, n_jobs=1
     ).fit(values, labels)
+    _refuse_backwards(model)
     progress("choix du seuil")
     threshold = _threshold(model, _forest(table, len(labels), seed), values, labels, parts, costs)
     rule = best_sensor_rule(values, labels, costs)
@@ -99,6 +101,19 @@ def _forest(table: TrainingTable, rows: int, seed: int) -> RandomForestClassifie
         random_state=seed,
         n_jobs=1,
     )
+
+
+def _refuse_backwards(model: CalibratedClassifierCV) -> None:
+    """Raise `UntrainableData` where unseen rows fail less the more the forest fears for them.
+
+    The calibration would then turn the forest, and the signs of its features, upside down.
+    """
+    slope = -model.calibrated_classifiers_[0].calibrators[0].a_
+    if slope <= 0:
+        raise UntrainableData(
+            "hors échantillon, le risque appris ne croît pas avec les pannes : les variables "
+            "n'annoncent pas la cible. Choisissez d'autres variables ou vérifiez --monotone."
+        )
 
 
 def _threshold(
