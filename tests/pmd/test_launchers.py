@@ -24,13 +24,14 @@ def launch(service: Path, script: str, *arguments: str) -> subprocess.CompletedP
 
 
 def test_the_three_steps_make_a_model_from_nothing(service: Path) -> None:
-    small = ["--locos", "12", "--days", "40", "--step-minutes", "120"]
+    small = ["--locos", "12", "--days", "40", "--step-minutes", "240"]
     assert launch(service, "data_generator.py", *small).returncode == 0
     assert launch(service, "data_processing.py").returncode == 0
     trained = launch(service, "model_training.py", "--json")
     assert trained.returncode == 0, trained.stderr
     document = json.loads(trained.stdout)
     assert document["manifest"]["data"][0]["name"] == "processed_telemetry.csv"
+    assert [feature["monotone"] for feature in document["manifest"]["features"]] == [-1, 0, 1, 1]
     assert (service / "models/rf_failure_predict.joblib").is_file()
 
 
