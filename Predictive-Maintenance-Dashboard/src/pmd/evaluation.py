@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -61,9 +62,8 @@ def best_sensor_rule(values: NDArray[np.float32], labels: Labels, costs: Costs) 
         for sign in (1, -1):
             scores = sign * values[:, feature].astype(np.float64)
             threshold, cost = cheapest_threshold(scores, labels, costs)
-            tried.append((cost, feature, -sign, sign * threshold))
-    _, feature, minus_sign, threshold = min(tried)
-    return SensorRule(feature, -minus_sign, threshold)
+            tried.append((cost, SensorRule(feature, sign, sign * threshold)))
+    return min(tried, key=itemgetter(0))[1]
 
 
 def figures(

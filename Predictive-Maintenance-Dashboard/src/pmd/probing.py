@@ -10,6 +10,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 Rows = NDArray[np.float32]
 
+_INFINITY = np.float32(np.inf)
+
 
 def probing_rows(
     forest: RandomForestClassifier, values: Rows, count: int, rng: np.random.Generator
@@ -28,9 +30,6 @@ def probing_rows(
             chosen = around[rng.integers(3, size=count), np.arange(count)]
             rows[:, feature] = np.where(rng.random(count) < 0.5, chosen, rows[:, feature])
     return rows
-
-
-_INFINITY = np.float32(np.inf)
 
 
 def _split_thresholds(trees: Sequence[object], features: int) -> list[NDArray[np.float64]]:
