@@ -28,7 +28,7 @@ def test_a_run_tells_its_balance_on_stdout_and_its_progress_on_stderr(
     out, err = capsys.readouterr()
     assert out.splitlines()[:3] == [
         "Lignes lues 3 = chargées 1 + rejetées 1 + doublons 1",
-        "Chargées : 1 nouvelles, 0 corrigées, 1\u00a0234,50\u00a0t",
+        "Chargées 1 = nouvelles 1 + corrigées 0 (1\u00a0234,50\u00a0t)",
         "  DATE_INVALIDE : 1",
     ]
     assert "INFO    | Rapport écrit : " in err
@@ -104,7 +104,8 @@ def test_a_missing_report_ends_with_code_3(desk: Desk, capsys: Capture) -> None:
         (["--m", "x"], "option ambiguë"),
         (["autre"], "commande inconnue : 'autre'"),
         (["synth"], "arguments obligatoires : --out"),
-        (["synth", "--out", "x", "--seed", "un"], "nombre entier"),
+        (["synth", "--out", "x", "--seed", "un"], "--seed attend un nombre entier positif"),
+        (["synth", "--out", "x", "--seed", "-1"], "--seed attend"),
         (["--max-rejects", "beaucoup"], "--max-rejects 'beaucoup'"),
         (["--dwh", "postgresql://u:secret@h/d"], "« postgresql » n'est pas pris en charge"),
         (["--report", "rapport.csv"], ".xlsx"),
@@ -145,6 +146,27 @@ def test_synth_writes_samples_and_never_overwrites_without_force(
     assert main(command, {}) == 2
     assert "--force" in capsys.readouterr().err
     assert main([*command, "--force"], {}) == 0
+
+
+def test_samples_that_cannot_be_written_end_with_code_1(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "pris").write_text("", encoding="utf-8")
+    assert main(["synth", "--out", str(tmp_path / "pris")], {}) == 1
+    assert "écriture impossible" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--erp", "--machines", "--mapping", "--dwh"])
+def test_a_name_too_long_for_the_system_ends_with_code_1(
+    flag: str, desk: Desk, capsys: Capture
+) -> None:
+    desk.erp(GOOD)
+    assert main([*desk.flags, flag, str(desk.folder / ("a" * 300))], desk.environ) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_report_name_too_long_for_the_system_ends_with_code_3(desk: Desk) -> None:
+    desk.erp(GOOD)
+    report = desk.folder / ("a" * 300 + ".xlsx")
+    assert main([*desk.flags, "--report", str(report)], desk.environ) == 3
 
 
 def test_an_interruption_ends_with_code_130(

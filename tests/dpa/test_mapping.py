@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dpa.errors import InvalidMapping
+from dpa.errors import InvalidMapping, SourceUnreadable
 from dpa.mapping import MAX_BYTES, Mapping, read_mapping
 from dpa.settings import SERVICE_ROOT
 
@@ -55,6 +55,8 @@ def test_yaml_words_stay_text(tmp_path: Path) -> None:
         ("texte seul", ["« document »", "groupe de clés"]),
         ("columns:\n  date: a\n  date: b", ["ligne 2", "deux fois"]),
         ("columns: {", ["YAML illisible", "ligne 1"]),
+        ("a:\n\t- b", ["ligne 2, colonne 1", "tabulation"]),
+        ("[" * 5000, ["trop imbriqué"]),
         (b"columns: \xff\xff", ["YAML illisible"]),
         (b"a: \x00", ["YAML illisible"]),
         ("a: 1\n" * MAX_BYTES, ["octets"]),
@@ -70,5 +72,5 @@ def test_a_fault_names_the_file_and_the_key(
 
 
 def test_a_missing_mapping_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidMapping, match=r"absent\.yaml"):
+    with pytest.raises(SourceUnreadable, match=r"absent\.yaml : fichier introuvable"):
         read_mapping(tmp_path / "absent.yaml")

@@ -47,11 +47,16 @@ def test_a_warehouse_is_a_url_or_a_path(url: str, path: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["postgresql://h/d", "postgres+x://h", "sqlite://b.db", "sqlite:///", "sqlite:///:memory:", "",
-     ":memory:", "."],
+     ":memory:"],
 )  # fmt: skip
 def test_another_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="--dwh"):
         warehouse_path(url)
+
+
+def test_a_name_that_no_database_can_hold_is_refused() -> None:
+    with pytest.raises(UsageError, match="renommez-le"):
+        Settings(erp=Path("\udce9t\udce9.csv")).refuse_unusable_paths()
 
 
 def test_outputs_never_overwrite_inputs(tmp_path: Path) -> None:
@@ -63,7 +68,7 @@ def test_outputs_never_overwrite_inputs(tmp_path: Path) -> None:
         Settings(dwh=source, report=source),
     ):
         with pytest.raises(UsageError, match="écraserait"):
-            settings.refuse_overwritten_inputs()
+            settings.refuse_unusable_paths()
 
 
 @pytest.mark.parametrize(

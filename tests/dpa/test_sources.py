@@ -105,17 +105,10 @@ def test_an_unusable_file_is_refused_with_its_cause(
         assert word in str(raised.value)
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceUnreadable, match="introuvable"):
-        read_transactions(tmp_path / "absent.csv", Mapping())
-    with pytest.raises(SourceUnreadable, match="dossier"):
-        read_transactions(tmp_path, Mapping())
-
-
-def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:
-    inner = written(tmp_path, HEADER + ROW) / "erp.csv"
-    with pytest.raises(SourceUnreadable, match=r"f\.csv"):
-        read_transactions(inner, Mapping())
+def test_a_machine_list_in_another_encoding_is_to_be_saved_again(tmp_path: Path) -> None:
+    path = written(tmp_path, f"[{MACHINE}]".encode("latin-1"), "m.json")
+    with pytest.raises(SourceUnreadable, match=r"octet 0xe9 .* enregistrez .* UTF-8\.$"):
+        read_machines(path)
 
 
 MACHINE = '{"machine_id": "M1", "site_location": "Edéa", "installation_year": 2001}'
@@ -139,6 +132,9 @@ def test_machines_are_read_with_unknown_years_and_further_keys(tmp_path: Path) -
         ('{"machines": []}', ["une liste"]),
         ("[" * 100_000, ["JSON"]),
         ("[NaN]", ["JSON illisible", "NaN"]),
+        ('[\n{"machine_id":', ["ligne 2, colonne 15"]),
+        ("[" + "9" * 5000 + "]", ["trop de chiffres"]),
+        ('[{"machine_id": "M1", "machine_id": "M2"}]', ["écrite deux fois"]),
         ("[1]", ["n° 1", "groupe de clés"]),
         ('[{"machine_id": "M1", "site_location": "Edéa"}]', ["« installation_year »", "absente"]),
         (MACHINE.join("[]").replace("2001", '"2001"'), ["n° 1", "entier"]),

@@ -14,6 +14,7 @@ from typing import IO, Any, NoReturn
 from loguru import logger
 
 from dpa.errors import DpaError, UsageError
+from dpa.files import cause
 from dpa.french import NBSP, number
 from dpa.logs import configured, escaped
 from dpa.settings import RejectLimit, Settings, warehouse_path
@@ -24,7 +25,7 @@ DONE, FAILED, MISUSE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 _ARGPARSE_FRENCH = (
     (r"unrecognized arguments: (.*)", r"arguments inconnus : \1"),
     (r"argument (.*?): expected one argument", r"\1 attend une valeur"),
-    (r"argument (.*?): invalid int value: (.*)", r"\1 attend un nombre entier, reçu \2"),
+    (r"argument (.*?): (attend .*)", r"\1 \2"),
     (r"argument (.*?): ignored explicit argument (.*)", r"\1 n'attend pas de valeur, reçu \2"),
     (r"argument .*?: invalid choice: (.*?) \(choose.*", r"commande inconnue : \1"),
     (r"the following arguments are required: (.*)", r"arguments obligatoires : \1"),
@@ -54,6 +55,12 @@ class _FrenchParser(argparse.ArgumentParser):
         raise UsageError(f"{message} (aide : --help)")
 
 
+def _seed(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"attend un nombre entier positif, reçu {text!r}")
+    return int(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line; a flag left out is None, so that the settings decide."""
     parser = _FrenchParser(
@@ -78,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     synth = commands.add_parser("synth", help="fabriquer les fichiers d'exemple")
     synth.options.add_argument("--out", metavar="DOSSIER", type=Path, required=True, help="où")
     synth.options.add_argument(
-        "--seed", metavar="N", type=int, help="graine ; la même donne les mêmes octets"
+        "--seed", metavar="N", type=_seed, help="graine ; la même donne les mêmes octets"
     )
     synth.options.add_argument(
         "--force", action="store_true", help="remplacer les fichiers existants"
@@ -98,7 +105,7 @@ def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Se
     if arguments.max_rejects is not None:
         flags["max_rejects"] = RejectLimit.parse(arguments.max_rejects)
     settings = replace(Settings.from_environ(environ), **flags)
-    settings.refuse_overwritten_inputs()
+    settings.refuse_unusable_paths()
     return settings
 
 
@@ -107,8 +114,8 @@ def balance_sheet(summary: EtlSummary) -> str:
     lines = [
         f"Lignes lues {number(summary.read)} = chargées {number(summary.loaded)}"
         f" + rejetées {number(summary.rejected)} + doublons {number(summary.duplicates)}",
-        f"Chargées : {number(summary.inserted)} nouvelles, {number(summary.corrected)} corrigées,"
-        f" {number(summary.total_volume, 2)}{NBSP}t",
+        f"Chargées {number(summary.loaded)} = nouvelles {number(summary.inserted)}"
+        f" + corrigées {number(summary.corrected)} ({number(summary.total_volume, 2)}{NBSP}t)",
     ]
     lines += [f"  {code} : {number(count)}" for code, count in summary.rejects_by_rule.items()]
     lines += [f"Entrepôt : {summary.dwh}", f"Rapport : {summary.report or 'non écrit'}"]
@@ -171,6 +178,12 @@ def _synth(arguments: argparse.Namespace) -> int:
     from dpa.synthetic import DEFAULT_SEED, write_samples
 
     seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
-    for path in write_samples(arguments.out, seed, arguments.force):
+    try:
+        paths = write_samples(arguments.out, seed, arguments.force)
+    except OSError as error:
+        reason = f"{arguments.out} : écriture impossible ({cause(error)})"
+        sys.stderr.write(f"Erreur : {escaped(reason)}\n")
+        return FAILED
+    for path in paths:
         sys.stdout.write(f"{path}\n")
     return DONE

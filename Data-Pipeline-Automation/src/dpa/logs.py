@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from dpa.files import cause
+
 if TYPE_CHECKING:
     from loguru import Record
 
@@ -43,7 +45,7 @@ def configured(folder: Path) -> Iterator[None]:
             encoding="utf-8",
         )
     except OSError as error:
-        logger.warning("Journal {} inaccessible ({})", folder / "dpa.log", error.strerror)
+        logger.warning("Journal {} inaccessible ({})", folder / "dpa.log", cause(error))
     try:
         yield
     finally:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dpa.cells import Conventions, date_regex
 from dpa.errors import InvalidMapping
+from dpa.files import read_bytes
 from dpa.validation import french_errors
 
 MAX_BYTES: Final = 1_000_000
@@ -74,6 +75,10 @@ class MappingFile:
     sha256: str
 
 
+class _RepeatedKey(Exception):
+    """A key stands twice in one group; its text is the French sentence."""
+
+
 class _TextLoader(yaml.BaseLoader):
     """Reads every scalar as text (a status NO stays "NO") and refuses a key written twice."""
 
@@ -81,28 +86,28 @@ class _TextLoader(yaml.BaseLoader):
         keys = [self.construct_object(key) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"clé « {key} » écrite deux fois", node.start_mark
-                )
+                line = node.start_mark.line + 1
+                raise _RepeatedKey(f"clé « {key} » écrite deux fois (groupe de la ligne {line}).")
         return super().construct_mapping(node, deep)
 
 
 def read_mapping(path: Path) -> MappingFile:
     """Read and check a mapping file.
 
-    Raises InvalidMapping, naming the file and the key, when it cannot be read or breaks a rule.
+    Raises SourceUnreadable, or InvalidMapping, naming the key, when it breaks a rule.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InvalidMapping(f"{path} : lecture impossible ({error.strerror}).") from error
+    data = read_bytes(path)
     if len(data) > MAX_BYTES:
         raise InvalidMapping(f"{path} : plus de {MAX_BYTES} octets, ce n'est pas un mapping.")
     try:
         # BaseLoader builds nothing but text, lists and dictionaries, like SafeLoader.
         document = yaml.load(data, Loader=_TextLoader)  # noqa: S506
+    except _RepeatedKey as error:
+        raise InvalidMapping(f"{path} : {error}") from error
     except yaml.YAMLError as error:
-        raise InvalidMapping(f"{path} : YAML illisible : {_where(error)}") from error
+        raise InvalidMapping(f"{path} : YAML illisible{_where(error)}") from error
+    except RecursionError as error:
+        raise InvalidMapping(f"{path} : YAML trop imbriqué.") from error
     try:
         mapping = Mapping.model_validate(document or {})
     except ValidationError as error:
@@ -111,7 +116,11 @@ def read_mapping(path: Path) -> MappingFile:
 
 
 def _where(error: yaml.YAMLError) -> str:
-    """Say the line at fault, which PyYAML knows for all but undecodable bytes."""
+    """Say the place at fault, which PyYAML knows for all but undecodable bytes."""
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "octets ou caractères non admis"
-    return f"ligne {mark.line + 1} : {problem}" if mark else str(problem)
+    if mark is None:
+        return " : octets ou caractères non admis."
+    return (
+        f" à la ligne {mark.line + 1}, colonne {mark.column + 1} ; vérifiez le retrait (espaces, "
+        "pas de tabulation), les deux-points, les guillemets et les crochets."
+    )

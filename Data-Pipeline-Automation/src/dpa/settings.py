@@ -1,5 +1,6 @@
 """Where the ETL reads, writes and stops, decided by defaults < environment < flags."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,14 +60,16 @@ class Settings:
             busy_timeout_s=_seconds(environ.get("DPA_BUSY_TIMEOUT_S", str(cls.busy_timeout_s))),
         )
 
-    def refuse_overwritten_inputs(self) -> None:
-        """Raise UsageError when an output is also an input, or when both outputs are one file."""
+    def refuse_unusable_paths(self) -> None:
+        """Raise UsageError when an output is also another file of the run, or a name is unfit."""
         inputs = [path for path in (self.erp, self.machines, self.mapping) if path is not None]
-        taken = {path.resolve() for path in inputs}
+        for path in (*inputs, self.dwh, self.report):
+            _refuse_undecodable(path)
+        taken = {os.path.realpath(path) for path in inputs}
         for flag, path in (("--dwh", self.dwh), ("--report", self.report)):
-            if path.resolve() in taken:
+            if os.path.realpath(path) in taken:
                 raise UsageError(f"{flag} {path} écraserait un autre fichier de cette commande.")
-            taken.add(path.resolve())
+            taken.add(os.path.realpath(path))
         if self.report.suffix.lower() != ".xlsx":
             raise UsageError(f"--report {self.report} : le nom du rapport doit finir par .xlsx.")
 
@@ -88,9 +91,15 @@ def warehouse_path(url: str) -> Path:
     path = url[len("sqlite:///") :] if scheme else url
     if path.strip() in ("", ":memory:"):
         raise UsageError(f"--dwh {url!r} : indiquez le chemin d'un fichier.")
-    if Path(path).is_dir():
-        raise UsageError(f"--dwh {url} est un dossier ; indiquez un fichier.")
     return Path(path)
+
+
+def _refuse_undecodable(path: Path) -> None:
+    """Refuse a name in another encoding, possible on Linux: no database could hold it as text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{str(path)!a} : nom de fichier illisible ; renommez-le.") from error
 
 
 def _seconds(text: str) -> float:

@@ -13,10 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dpa.columns import MACHINE_COLUMNS, TRANSACTION_COLUMNS, UNKNOWN
 from dpa.csv_records import Malformed, split_records
 from dpa.errors import InvalidMachines, MissingColumns, SourceEmpty, SourceUnreadable
+from dpa.files import read_bytes
 from dpa.mapping import Mapping
 from dpa.validation import french_errors
 
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+_DECLARE_ENCODING: Final = (
+    " ou indiquez son « encoding » dans un fichier de correspondance (--mapping)"
+)
 
 
 @dataclass(frozen=True)
@@ -67,32 +71,22 @@ class Machine(BaseModel):
     installation_year: Annotated[int, Field(ge=1900, le=2100)] | None
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file whole; raise SourceUnreadable or SourceEmpty, naming it and the remedy."""
-    if path.is_dir():
-        raise SourceUnreadable(f"{path} est un dossier ; indiquez un fichier.")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise SourceUnreadable(
-            f"{path} : fichier introuvable ; vérifiez le chemin (dossier courant : {Path.cwd()})."
-        ) from error
-    except OSError as error:
-        raise SourceUnreadable(
-            f"{path} : lecture impossible ({error.strerror}) ; fermez le fichier s'il est ouvert "
-            "ailleurs et vérifiez vos droits."
-        ) from error
+def _content(path: Path) -> bytes:
+    """Read a file that must not be empty; raise SourceUnreadable or SourceEmpty."""
+    data = read_bytes(path)
     if not data.strip():
         raise SourceEmpty(f"{path} : le fichier est vide.")
     return data
 
 
-def decode(data: bytes, encoding: str, path: Path) -> str:
-    """Decode a whole file; raise SourceUnreadable with the line of the first wrong byte."""
+def _decode(data: bytes, encoding: str, path: Path, otherwise: str) -> str:
+    """Decode a whole file; raise SourceUnreadable with the line of the first wrong byte.
+
+    `otherwise` is the remedy beside saving the file as UTF-8.
+    """
     if encoding == "utf-8" and data.startswith(_UTF16_MARKS):
         raise SourceUnreadable(
-            f"{path} : le fichier est en UTF-16 ; indiquez « encoding: utf-16 » dans un fichier "
-            "de correspondance (--mapping)."
+            f"{path} : le fichier est en UTF-16 ; enregistrez le fichier en UTF-8{otherwise}."
         )
     try:
         return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
@@ -100,8 +94,7 @@ def decode(data: bytes, encoding: str, path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise SourceUnreadable(
             f"{path} : ligne {line}, octet {data[error.start]:#04x} illisible en {encoding} ; "
-            "enregistrez le fichier en UTF-8 ou indiquez son « encoding » dans un fichier de "
-            "correspondance (--mapping)."
+            f"enregistrez le fichier en UTF-8{otherwise}."
         ) from error
 
 
@@ -110,9 +103,10 @@ def read_transactions(path: Path, mapping: Mapping) -> TransactionTable:
 
     Raises SourceUnreadable, SourceEmpty or MissingColumns; a bad row never raises.
     """
-    data = read_bytes(path)
+    data = _content(path)
     delimiter = None if mapping.delimiter == "auto" else mapping.delimiter
-    found = split_records(decode(data, mapping.encoding, path), delimiter)
+    text = _decode(data, mapping.encoding, path, _DECLARE_ENCODING)
+    found = split_records(text, delimiter)
     header = [name.strip() for name in found.header]
     columns = _columns_of(path, header, mapping)
     rows = len(found.fields) + len(found.malformed)
@@ -181,13 +175,8 @@ def read_machines(path: Path) -> MachineTable:
 
     Raises SourceUnreadable, SourceEmpty or InvalidMachines, naming the file and the entry.
     """
-    data = read_bytes(path)
-    try:
-        document = json.loads(decode(data, "utf-8", path), parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise InvalidMachines(f"{path} : JSON illisible ({error}).") from error
-    except RecursionError as error:
-        raise InvalidMachines(f"{path} : JSON trop imbriqué.") from error
+    data = _content(path)
+    document = _json_document(_decode(data, "utf-8", path, ""), path)
     if not isinstance(document, list):
         raise InvalidMachines(f"{path} : une liste de machines est attendue : [{{…}}, {{…}}].")
     if not document:
@@ -201,8 +190,31 @@ def read_machines(path: Path) -> MachineTable:
     return MachineTable(SourceFile(path, hashlib.sha256(data).hexdigest(), len(table)), table)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} n'est pas du JSON")
+def _json_document(text: str, path: Path) -> object:
+    """Read JSON strictly: no NaN, no key twice in an object; raise InvalidMachines."""
+
+    def refused(reason: str) -> NoReturn:
+        raise InvalidMachines(f"{path} : JSON illisible ({reason}).")
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            refused(f"une clé est écrite deux fois dans {dict(pairs)}")
+        return found
+
+    try:
+        return json.loads(
+            text,
+            parse_constant=lambda name: refused(f"{name} n'est pas un nombre"),
+            object_pairs_hook=unique,
+        )
+    except json.JSONDecodeError as error:
+        refused(f"ligne {error.lineno}, colonne {error.colno}")
+    except ValueError:
+        # Python converts no integer of more than 4,300 digits.
+        refused("un nombre a trop de chiffres")
+    except RecursionError:
+        refused("trop imbriqué")
 
 
 def _machine(path: Path, number: int, entry: object) -> Machine:

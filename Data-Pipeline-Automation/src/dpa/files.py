@@ -1,0 +1,43 @@
+"""Reads files whole, and says in French why a file cannot be used."""
+
+import errno
+from pathlib import Path
+from typing import Final
+
+from dpa.errors import SourceUnreadable
+
+_CAUSES: Final = {
+    errno.EACCES: "accès refusé",
+    errno.EPERM: "accès refusé",
+    errno.ENOENT: "dossier introuvable",
+    errno.EEXIST: "un fichier porte le nom d'un dossier du chemin",
+    errno.ENOTDIR: "un fichier porte le nom d'un dossier du chemin",
+    errno.EISDIR: "c'est un dossier",
+    errno.ENAMETOOLONG: "nom trop long",
+    errno.ELOOP: "liens en boucle",
+    errno.ENOSPC: "disque plein",
+    errno.EROFS: "disque en lecture seule",
+    errno.EBUSY: "fichier occupé par un autre programme",
+}
+
+
+def cause(error: OSError) -> str:
+    """Name the cause of a system error in French; in the system's words when it is a rare one."""
+    return _CAUSES.get(error.errno or 0, str(error.strerror or error))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole; raise SourceUnreadable, naming it and the remedy."""
+    try:
+        if path.is_dir():
+            raise SourceUnreadable(f"{path} est un dossier ; indiquez un fichier.")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise SourceUnreadable(
+            f"{path} : fichier introuvable ; vérifiez le chemin (dossier courant : {Path.cwd()})."
+        ) from error
+    except OSError as error:
+        raise SourceUnreadable(
+            f"{path} : lecture impossible ({cause(error)}) ; fermez le fichier s'il est ouvert "
+            "ailleurs et vérifiez vos droits."
+        ) from error
