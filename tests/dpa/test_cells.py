@@ -68,7 +68,8 @@ def test_slashes_are_day_first_never_month_first() -> None:
 @pytest.mark.parametrize(
     "cell",
     ["", "hier", "2026-02-30", "2026-13-01", "2026-01-05 24:00", "2026-01-05 08:61", "20260105",
-     "2026-1", "05-01-2026", "2026-01-05 08", "2026-01-05Z"],
+     "2026-1", "05-01-2026", "2026-01-05 08", "2026-01-05Z", "2026-01-05 08:00+15:00",
+     "2026-01-05 08:00+01:60"],
 )  # fmt: skip
 def test_what_is_not_a_date_is_missing(cell: str) -> None:
     assert moments(cell) == [None]
@@ -98,6 +99,10 @@ def test_a_date_format_must_give_one_day(pattern: str) -> None:
 
 def test_a_format_without_separators_is_admitted() -> None:
     assert moments("20260105 08:00", formats=("%Y%m%d",)) == ["2026-01-05T07:00:00+00:00"]
+
+
+def test_a_format_without_separators_admits_no_ambiguous_date() -> None:
+    assert moments("2026111", "202611", formats=("%Y%m%d",)) == [None, None]
 
 
 def test_the_day_is_that_of_douala() -> None:

@@ -22,6 +22,17 @@ def test_crlf_and_a_missing_last_newline_change_nothing() -> None:
     assert split_records("a,b\r\n1,2\r\n3,4").fields == [["1", "2"], ["3", "4"]]
 
 
+def test_cr_alone_ends_lines_where_nothing_else_does() -> None:
+    found = split_records("a,b\r1,2\r\r3,4\r")
+    assert (found.fields, found.lines) == ([["1", "2"], ["3", "4"]], [2, 4])
+    assert split_records("a,b\n1,x\ry\n").fields == [["1", "x\ry"]]
+
+
+def test_a_quoted_cell_may_be_longer_than_the_csv_module_likes() -> None:
+    note = "x" * 200_000
+    assert split_records(f'a,b\n1,"{note}"\n').fields == [["1", note]]
+
+
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 def test_the_header_tells_the_delimiter(mark: str) -> None:
     assert detect_delimiter(mark.join(["a", "b", '"c,d;e"'])) == mark

@@ -33,6 +33,11 @@ def test_the_bounds_of_the_volume_are_admitted(volume: str) -> None:
     assert broken(volume_transferred=volume) == []
 
 
+@pytest.mark.parametrize("date", ["1950-01-01", "2100-12-31 23:59"])
+def test_the_bounds_of_the_year_are_those_of_douala(date: str) -> None:
+    assert broken(date=date) == []
+
+
 @pytest.mark.parametrize(
     ("column", "cell", "code"),
     [

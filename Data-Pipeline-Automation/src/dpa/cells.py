@@ -32,7 +32,7 @@ DIRECTIVES: Final = {
 }
 _TIME: Final = (
     r"(?:[T ](?P<H>[0-9]{1,2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:[.,][0-9]{1,9})?)?"
-    r" ?(?P<z>Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+    r" ?(?P<z>Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?)?"
 )
 _NUMBER: Final = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 
@@ -43,7 +43,7 @@ class Conventions:
 
     `date_formats` are tried in order and know the directives %Y %y %m %d %b (English month, three
     letters). `volume_factor` turns the file's unit into tonnes. `status_codes` translates the
-    file's statuses; OK, WARN and ERR always stand for themselves.
+    file's statuses; OK, WARN and ERR stand for themselves unless it says otherwise.
     """
 
     date_formats: tuple[str, ...] = ("%Y-%m-%d", "%d/%m/%Y")
@@ -64,8 +64,11 @@ def date_regex(pattern: str) -> str:
         raise ValueError(f"directive {unknown[0]!r} inconnue ; admises : {' '.join(DIRECTIVES)}")
     if sorted(token.lower().replace("b", "m") for token in directives) != ["%d", "%m", "%y"]:
         raise ValueError("il faut exactement une année, un mois et un jour")
-    parts = [DIRECTIVES.get(token, re.escape(token)) for token in tokens]
-    return f"^{''.join(parts)}{_TIME}$"
+    day = "".join(DIRECTIVES.get(token, re.escape(token)) for token in tokens)
+    if "" in tokens[2:-1:2]:
+        # Without a separator, 2026111 would be two days at once.
+        day = day.replace("{1,2}", "{2}")
+    return f"^{day}{_TIME}$"
 
 
 def _once_per_value(

@@ -9,6 +9,10 @@ MAX_RECORD_LINES: Final = 200
 """Longest record, in physical lines: a quote still open after that was never closed."""
 
 
+MAX_CELL_CHARS: Final = 2**31 - 1
+"""As large as the csv module admits on every system."""
+
+
 @dataclass(frozen=True)
 class Malformed:
     """A physical line that is not a record; `rule_code` says why."""
@@ -75,6 +79,12 @@ def _quoted_record(
     return None, start + 1
 
 
+def _unix_newlines(text: str) -> str:
+    """Write CRLF as LF; and CR too, in a text that has no other line ends."""
+    unix = text.replace("\r\n", "\n")
+    return unix if "\n" in unix else unix.replace("\r", "\n")
+
+
 def split_records(text: str, delimiter: str | None = None) -> Records:
     """Cut `text` into records; the first line that is not blank is the header.
 
@@ -82,7 +92,9 @@ def split_records(text: str, delimiter: str | None = None) -> Records:
     next line starts afresh. Blank lines are counted and are not rows. Without `delimiter`, the
     header tells it. A text without any line gives an empty header.
     """
-    lines = text.replace("\r\n", "\n").split("\n")
+    # The csv module refuses cells over 128 kB unless told otherwise; a note may be longer.
+    csv.field_size_limit(MAX_CELL_CHARS)
+    lines = _unix_newlines(text).split("\n")
     if lines[-1] == "":
         lines.pop()
     top = next((number for number, line in enumerate(lines) if line.strip()), None)

@@ -6,6 +6,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from dpa.cells import DOUALA_OFFSET_MINUTES
+
 MAX_ID_LENGTH: Final = 64
 MAX_VOLUME_TONNES: Final = 100_000.0
 """Our assumption: thirty times the heaviest freight trains; above it the unit is wrong."""
@@ -119,7 +121,7 @@ def _identifier_faults(name: str, texts: "pd.Series[str]", gender: str) -> dict[
 
 
 def _date_faults(texts: "pd.Series[str]", moments: pd.Series) -> dict[str, pd.Series]:
-    year = moments.dt.year
+    year = (moments + pd.Timedelta(minutes=DOUALA_OFFSET_MINUTES)).dt.year
     return {
         "DATE_MANQUANTE": texts.eq(""),
         "DATE_INVALIDE": texts.ne("") & moments.isna(),
