@@ -32,11 +32,11 @@ SET site_location = excluded.site_location, installation_year = excluded.install
 -- name: touch_newly_known
 INSERT OR IGNORE INTO touched (day, site_location)
 SELECT day, site_location FROM fact_transactions
-WHERE machine_key = -1 AND machine_id IN (SELECT machine_id FROM dim_machine)
+WHERE machine_key = -1 AND machine_id IN (SELECT machine_id FROM dim_machine WHERE machine_key <> -1)
 UNION
 SELECT f.day, m.site_location
 FROM fact_transactions AS f JOIN dim_machine AS m USING (machine_id)
-WHERE f.machine_key = -1;
+WHERE f.machine_key = -1 AND m.machine_key <> -1;
 
 -- name: attach_newly_known
 UPDATE fact_transactions
@@ -45,6 +45,19 @@ SET (machine_key, site_location, installation_year) = (
     FROM dim_machine AS m WHERE m.machine_id = fact_transactions.machine_id
 )
 WHERE machine_key = -1 AND machine_id IN (SELECT machine_id FROM dim_machine WHERE machine_key <> -1);
+
+-- name: locate_known
+-- A machine that this run's list lacks keeps the site that an earlier list gave it.
+UPDATE staging
+SET (site_location, installation_year) = (
+    SELECT m.site_location, m.installation_year
+    FROM dim_machine AS m WHERE m.machine_id = staging.machine_id
+)
+WHERE site_location = 'Inconnu'
+  AND machine_id IN (SELECT machine_id FROM dim_machine WHERE machine_key <> -1);
+
+-- name: unknown_machines
+SELECT DISTINCT machine_id FROM staging WHERE site_location = 'Inconnu' ORDER BY machine_id;
 
 -- name: drop_identical
 DELETE FROM staging

@@ -132,6 +132,17 @@ def test_a_machine_known_later_takes_its_rows_to_its_site(desk: Desk) -> None:
     ]
 
 
+def test_a_machine_that_the_list_forgets_keeps_its_site(desk: Desk) -> None:
+    desk.erp(C)
+    desk.run()
+    desk.machines(MACHINES[:1])
+    desk.erp(C, "T4,M2,2026-01-06,3,OK")
+    assert desk.run().summary.warnings == [
+        "Machines absentes de la liste, laissées au site que donnait une liste antérieure : M2."
+    ]
+    assert [row[1:4] for row in desk.query(STATS)] == [("Yaoundé", 8.0, 1)]
+
+
 def test_a_machine_that_moves_is_told_and_keeps_its_history(desk: Desk) -> None:
     desk.erp(A)
     desk.run()
@@ -218,9 +229,11 @@ def test_a_newer_warehouse_is_refused(desk: Desk) -> None:
         desk.run()
 
 
-def test_a_foreign_database_is_refused_and_unchanged(desk: Desk) -> None:
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_foreign_database_is_refused_and_unchanged(desk: Desk, version: int) -> None:
     desk.erp(A)
     desk.execute("CREATE TABLE clients (nom TEXT)")
+    desk.execute(f"PRAGMA user_version = {version}")
     with pytest.raises(WarehouseForeign, match="d'autres tables"):
         desk.run()
     assert desk.query("SELECT name FROM sqlite_master") == [("clients",)]
@@ -234,11 +247,45 @@ def test_a_file_that_is_no_database_is_refused_and_unchanged(desk: Desk) -> None
     assert desk.settings.dwh.read_bytes().startswith(b"ceci")
 
 
+def test_a_damaged_warehouse_is_named(desk: Desk) -> None:
+    desk.erp(A)
+    desk.run()
+    content = desk.settings.dwh.read_bytes()
+    desk.settings.dwh.write_bytes(content[:200] + b"\xff" * (len(content) - 200))
+    with pytest.raises(WarehouseError, match=r"abîmé.*dernière copie.*Rien n'a été modifié"):
+        desk.run()
+
+
+def test_a_folder_is_no_warehouse(desk: Desk) -> None:
+    desk.erp(A)
+    with pytest.raises(WarehouseError, match="dossier"):
+        desk.run(dwh=desk.folder)
+
+
+def test_a_first_load_that_waits_in_vain_leaves_the_file_of_the_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other program made the file after this load looked, and has not committed yet."""
+    opened = []
+
+    def late(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+        opened.append(sqlite3.connect(path, isolation_level=None))
+        opened[0].execute("BEGIN IMMEDIATE")
+        return connect(path, busy_timeout_s)
+
+    monkeypatch.setattr("dpa.warehouse.connect", late)
+    desk.erp(A)
+    with pytest.raises(WarehouseLocked):
+        desk.run()
+    opened[0].close()
+    assert desk.settings.dwh.exists()
+
+
 def test_a_failed_first_run_leaves_no_empty_database(desk: Desk, tmp_path: Path) -> None:
     desk.erp(A)
     folder = tmp_path / "plein"
     folder.write_bytes(b"")
-    with pytest.raises(WarehouseError, match="dossier inaccessible"):
+    with pytest.raises(WarehouseError, match="chemin inutilisable"):
         desk.run(dwh=folder / "dwh.sqlite")
     desk.settings.dwh.write_bytes(b"")
     assert desk.run().summary.loaded == 1

@@ -20,7 +20,6 @@ from dpa.rules import RULES
 from dpa.settings import Settings
 from dpa.sources import (
     MachineTable,
-    SourceFile,
     TransactionTable,
     read_machines,
     read_transactions,
@@ -107,18 +106,21 @@ def extract(settings: Settings) -> Extracted:
     """Read the mapping, the machine list and the transactions."""
     mapping = read_mapping(settings.mapping) if settings.mapping else None
     machines = read_machines(settings.machines)
-    logger.info("{} lues dans {}", _count(machines.source, "machine"), machines.source.path)
+    logger.info(
+        "{} dans {}",
+        french.plural(machines.source.rows, "machine lue", "machines lues"),
+        machines.source.path,
+    )
     table = read_transactions(settings.erp, mapping.mapping if mapping else Mapping())
-    logger.info("{} lues dans {}", _count(table.source, "ligne"), table.source.path)
+    logger.info(
+        "{} dans {}",
+        french.plural(table.source.rows, "ligne lue", "lignes lues"),
+        table.source.path,
+    )
     if table.blank_lines:
-        logger.info(
-            "{} sans contenu, non comptées", french.plural(table.blank_lines, "ligne", "lignes")
-        )
+        blank = french.plural(table.blank_lines, "ligne vide ignorée", "lignes vides ignorées")
+        logger.info("{}", blank)
     return Extracted(table, machines, mapping)
-
-
-def _count(source: SourceFile, noun: str) -> str:
-    return french.plural(source.rows, noun, f"{noun}s")
 
 
 def _kept(loaded: Loaded) -> int:
@@ -222,10 +224,16 @@ def _warnings(
 ) -> list[str]:
     """Say aloud what was loaded although it is doubtful, or changed beside the rows."""
     found = []
-    strangers = unknown_machines(rows)
-    if strangers:
+    if loaded.unknown_machines:
         found.append(
-            f"Machines absentes de la liste, rattachées au site « Inconnu » : {_names(strangers)}."
+            "Machines absentes de la liste, rattachées au site « Inconnu » : "
+            f"{_names(loaded.unknown_machines)}."
+        )
+    remembered = sorted(set(unknown_machines(rows)) - set(loaded.unknown_machines))
+    if remembered:
+        found.append(
+            "Machines absentes de la liste, laissées au site que donnait une liste antérieure : "
+            f"{_names(remembered)}."
         )
     if loaded.newly_attached:
         found.append(

@@ -3,13 +3,12 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from dpa.warehouse import connect, reading
+from dpa.warehouse import reading
 
 Row = Sequence[Any]
 
@@ -42,7 +41,7 @@ class ReportData:
 
 def read_report(path: Path, run_id: str, busy_timeout_s: float) -> ReportData:
     """Read one consistent state of the warehouse, and the rejects of run `run_id`."""
-    with closing(connect(path, busy_timeout_s)) as connection, reading(connection, path):
+    with reading(path, busy_timeout_s) as connection:
         lot = _row(connection, "SELECT * FROM dim_lot WHERE run_id = ?", run_id)
         first, last = connection.execute(
             "SELECT MIN(day), MAX(day) FROM fact_transactions"

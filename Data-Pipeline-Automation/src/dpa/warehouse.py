@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from dpa import files
 from dpa.errors import WarehouseError, WarehouseForeign, WarehouseLocked
 from dpa.settings import SQL_ROOT
 from dpa.sql_files import named_statements, statements
@@ -28,6 +29,36 @@ _STAGED: Final = (
     "critical_alert",
     "source_line",
 )
+
+
+_LOCKED: Final = (
+    WarehouseLocked,
+    "l'entrepôt est verrouillé par un autre programme ; fermez-le (ou attendez la fin de l'autre "
+    "chargement) et relancez.",
+)
+_DENIED: Final = (
+    WarehouseError,
+    "ce fichier ne peut pas être ouvert et écrit ; vérifiez qu'il n'est pas un dossier, et vos "
+    "droits sur lui et sur son dossier.",
+)
+_REFUSALS: Final[dict[int, tuple[type[WarehouseError], str]]] = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_CANTOPEN: _DENIED,
+    sqlite3.SQLITE_READONLY: _DENIED,
+    sqlite3.SQLITE_PERM: _DENIED,
+    sqlite3.SQLITE_NOTADB: (
+        WarehouseForeign,
+        "ce fichier n'est pas une base SQLite ; choisissez un autre chemin (--dwh).",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        WarehouseError,
+        "l'entrepôt est abîmé ; remettez sa dernière copie, puis rechargez les exports suivants.",
+    ),
+    sqlite3.SQLITE_FULL: (WarehouseError, "disque plein."),
+    sqlite3.SQLITE_IOERR: (WarehouseError, "erreur de lecture ou d'écriture du disque."),
+}
+"""What SQLite's primary result codes mean for the user."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +87,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the load changed: counts of transactions and machines, tonnes."""
+    """What the load changed: counts of transactions and machines, tonnes.
+
+    `unknown_machines` are those of the rows that neither this machine list nor an earlier one
+    knows; `moved_machines` those whose site this list changes.
+    """
 
     inserted: int
     corrected: int
@@ -64,6 +99,7 @@ class Loaded:
     total_volume: float
     newly_attached: int
     moved_machines: list[str]
+    unknown_machines: list[str]
 
 
 def utc_texts(moments: pd.Series) -> list[str]:
@@ -73,52 +109,37 @@ def utc_texts(moments: pd.Series) -> list[str]:
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with the remedy."""
+def _translated(path: Path, consequence: str = "") -> Iterator[None]:
+    """Turn SQLite's errors into ours, with the remedy and what became of the data."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _french(error, path) from error
-
-
-def _french(error: sqlite3.Error, path: Path) -> WarehouseError:
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return WarehouseLocked(
-            f"{path} : l'entrepôt est verrouillé par un autre programme ; fermez-le (ou attendez "
-            "la fin de l'autre chargement) et relancez. Rien n'a été modifié."
-        )
-    if code == sqlite3.SQLITE_NOTADB:
-        return WarehouseForeign(
-            f"{path} : ce fichier n'est pas une base SQLite ; choisissez un autre chemin (--dwh)."
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return WarehouseError(f"{path} : disque plein. Rien n'a été modifié.")
-    return WarehouseError(f"{path} : l'entrepôt a refusé ({error}). Rien n'a été modifié.")
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        kind, cause = _REFUSALS.get(code, (WarehouseError, f"l'entrepôt a refusé ({error})."))
+        raise kind(f"{path} : {cause}{consequence}") from error
 
 
 def connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     """Open the file with foreign keys on and transactions begun by us alone."""
-    with _translated(path):
-        connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
-        try:
-            for setting in ("foreign_keys = ON", "cache_size = -65536", "temp_store = MEMORY"):
-                connection.execute(f"PRAGMA {setting}")
-        except sqlite3.Error:
-            connection.close()
-            raise
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
+    try:
+        for setting in ("foreign_keys = ON", "cache_size = -65536", "temp_store = MEMORY"):
+            connection.execute(f"PRAGMA {setting}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
 @contextmanager
-def reading(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """Show the same state to every query inside, whatever other programs write meanwhile."""
-    with _translated(path):
+def reading(path: Path, busy_timeout_s: float) -> Iterator[sqlite3.Connection]:
+    """Show the same state to every query inside, whatever other programs write meanwhile.
+
+    Raises WarehouseError, also for what a query inside meets.
+    """
+    with _translated(path), closing(connect(path, busy_timeout_s)) as connection:
         connection.execute("BEGIN")
-        try:
-            yield
-        finally:
-            connection.execute("ROLLBACK")
+        yield connection
 
 
 def load(path: Path, batch: Batch, busy_timeout_s: float) -> Loaded:
@@ -126,13 +147,28 @@ def load(path: Path, batch: Batch, busy_timeout_s: float) -> Loaded:
 
     Raises WarehouseLocked, WarehouseForeign or WarehouseError; nothing has changed then.
     """
-    is_new = not path.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(connect(path, busy_timeout_s)) as connection, _translated(path):
+        with (
+            _no_empty_file_left(path),
+            _translated(path, " Rien n'a été modifié."),
+            closing(connect(path, busy_timeout_s)) as connection,
+        ):
             return _load_in_transaction(connection, path, batch)
     except OSError as error:
-        raise WarehouseError(f"{path} : dossier inaccessible ({error.strerror}).") from error
+        raise WarehouseError(f"{path} : chemin inutilisable ({files.cause(error)}).") from error
+
+
+@contextmanager
+def _no_empty_file_left(path: Path) -> Iterator[None]:
+    """Remove the empty file that SQLite made for a first load that failed."""
+    is_new = not path.exists()
+    try:
+        yield
+    except WarehouseLocked:
+        # Empty as long as the other program has not committed: the file is that program's.
+        is_new = False
+        raise
     finally:
         if is_new and path.exists() and path.stat().st_size == 0:
             path.unlink()
@@ -152,17 +188,18 @@ def _load_in_transaction(connection: sqlite3.Connection, path: Path, batch: Batc
 
 def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found == SCHEMA_VERSION:
-        return
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if tables and "dim_lot" not in tables:
+        raise WarehouseForeign(
+            f"{path} : cette base contient d'autres tables ; choisissez un autre chemin (--dwh)."
+        )
     if found > SCHEMA_VERSION:
         raise WarehouseForeign(
             f"{path} : entrepôt de version {found}, ce programme connaît la version "
             f"{SCHEMA_VERSION} ; mettez le programme à jour."
         )
-    if connection.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone()[0]:
-        raise WarehouseForeign(
-            f"{path} : cette base contient d'autres tables ; choisissez un autre chemin (--dwh)."
-        )
+    if tables:
+        return
     for name in ("schema.sql", "views.sql"):
         for statement in statements((SQL_ROOT / name).read_text(encoding="utf-8")):
             connection.execute(statement)
@@ -225,6 +262,8 @@ def _merge_rows(
         f"INSERT INTO staging VALUES ({slots})",  # noqa: S608  (question marks only)
         zip(*columns, strict=True),
     )
+    connection.execute(steps["locate_known"])
+    unknown = [row[0] for row in connection.execute(steps["unknown_machines"])]
     repeated = connection.execute(steps["drop_identical"]).rowcount
     corrected = connection.execute(steps["audit"], {"run_id": batch.run_id}).rowcount
     connection.execute(steps["touch_changed"])
@@ -238,6 +277,7 @@ def _merge_rows(
         "corrected": corrected,
         "duplicates": batch.duplicates + repeated,
         "total_volume": volume,
+        "unknown_machines": unknown,
     }
 
 
