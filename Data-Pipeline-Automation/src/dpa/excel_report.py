@@ -1,6 +1,7 @@
 """The Excel report: the warehouse's content as a finished document, replaced atomically."""
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,8 @@ from xlsxwriter.worksheet import Worksheet
 
 from dpa.columns import NOTES
 from dpa.errors import ReportNotWritten
-from dpa.excel_table import MAX_ROWS, NAVY, NUMBER_FORMATS, Book, Column, Placed
+from dpa.excel_table import MAX_ROWS, NAVY, NUMBER_FORMATS, Book, Column, Placed, write
+from dpa.files import cause
 from dpa.french import douala_time, number, plural
 from dpa.report_data import ReportData
 
@@ -94,12 +96,16 @@ def write_report(path: Path, data: ReportData, now: datetime, max_rows: int = MA
             os.fsync(handle.fileno())
         draft.replace(path)
     except (OSError, XlsxWriterException) as error:
+        # XlsxWriter wraps the system error that stopped it.
+        origin = error if isinstance(error, OSError) else error.__context__
+        reason = cause(origin) if isinstance(origin, OSError) else str(error)
         raise ReportNotWritten(
-            f"{path} : le rapport n'a pas pu être écrit ({error}) ; fermez-le s'il est ouvert "
+            f"{path} : le rapport n'a pas pu être écrit ({reason}) ; fermez-le s'il est ouvert "
             "dans Excel, vérifiez le dossier, puis relancez. Les données sont chargées."
         ) from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _write_book(path: Path, data: ReportData, now: datetime, max_rows: int) -> None:
@@ -110,8 +116,8 @@ def _write_book(path: Path, data: ReportData, now: datetime, max_rows: int) -> N
     summary = book.sheet("Sommaire", "Rapport supply chain CAMRAIL", _period(data))
     sheets = ["KPI"]
     _kpi_sheet(book, data)
-    for write in (_transactions_sheets, _site_day_sheets, _machine_sheets, _reject_sheets):
-        sheets += [placed.sheet.get_name() for placed in write(book, data, max_rows)]
+    for add in (_transactions_sheets, _site_day_sheets, _machine_sheets, _reject_sheets):
+        sheets += [placed.sheet.get_name() for placed in add(book, data, max_rows)]
     notes = [(note.sheet, note.label, note.name, note.unit, note.meaning) for note in NOTES]
     list(
         book.table_sheets(
@@ -201,7 +207,7 @@ def _kpi_sheet(book: Book, data: ReportData) -> None:
     cells = [(kpi.label, kpi.value, kpi.unit, kpi.meaning) for kpi in data.kpis]
     kpis = book.table(sheet, 3, "T_KPI", KPIS, cells)
     for row, kpi in enumerate(data.kpis, start=kpis.first_row):
-        book.write(sheet, row, 1, kpi.kind, kpi.value)
+        write(sheet, row, 1, book.cell_format(kpi.kind), kpi.value)
     sites = book.table(sheet, kpis.last_row + 2, "T_Sites", SITES, data.sites)
     days = book.table(sheet, sites.last_row + 2, "T_Jours", DAYS, data.days)
     _bars(sheet, sites, 1)

@@ -29,7 +29,7 @@ _MARGIN: Final = 3
 MAX_LINES: Final = 20
 _LINE_HEIGHT_PT: Final = 15
 NAVY: Final = "#1F3864"
-_CELL: Final = {"valign": "top", "bottom": 1, "bottom_color": "#D9D9D9", "indent": 1}
+_CELL: Final = {"valign": "top", "bottom": 1, "bottom_color": "#D9D9D9"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Book:
     def cell_format(self, kind: str) -> Format:
         """Give the format of a kind of value."""
         if kind == "text":
-            return self.format("text", **_CELL, align="left", text_wrap=True)
+            return self.format("text", **_CELL, align="left", indent=1, text_wrap=True)
         return self.format(kind, **_CELL, num_format=NUMBER_FORMATS[kind], align="right")
 
     def header_format(self) -> Format:
@@ -95,18 +95,6 @@ class Book:
         sheet.set_margins(left=0.4, right=0.4, top=0.5, bottom=0.6)
         sheet.set_footer(f"&L{title}&RPage &P / &N")
         return sheet
-
-    def write(self, sheet: Worksheet, row: int, column: int, kind: str, value: Any) -> None:
-        """Write one value in the format of its kind; None leaves an empty formatted cell."""
-        form = self.cell_format(kind)
-        if value is None:
-            sheet.write_blank(row, column, None, form)
-        elif isinstance(value, str):
-            sheet.write_string(row, column, _shortened(value), form)
-        elif isinstance(value, (date, datetime)):
-            sheet.write_datetime(row, column, value, form)
-        else:
-            sheet.write_number(row, column, value, form)
 
     def table(
         self,
@@ -132,9 +120,10 @@ class Book:
                 ],
             },
         )
+        forms = [self.cell_format(column.kind) for column in columns]
         for offset, row in enumerate(rows, start=top + 1):
-            for at, (column, value) in enumerate(zip(columns, row, strict=True)):
-                self.write(sheet, offset, at, column.kind, value)
+            for at, (form, value) in enumerate(zip(forms, row, strict=True)):
+                write(sheet, offset, at, form, value)
         return Placed(sheet, top + 1, last)
 
     def table_sheets(
@@ -159,6 +148,18 @@ class Book:
             sheet.freeze_panes(4, 1)
             sheet.repeat_rows(3)
             yield placed
+
+
+def write(sheet: Worksheet, row: int, column: int, form: Format, value: Any) -> None:
+    """Write one value; None leaves an empty formatted cell, and a long text is cut visibly."""
+    if value is None:
+        sheet.write_blank(row, column, None, form)
+    elif isinstance(value, str):
+        sheet.write_string(row, column, _shortened(value), form)
+    elif isinstance(value, (date, datetime)):
+        sheet.write_datetime(row, column, value, form)
+    else:
+        sheet.write_number(row, column, value, form)
 
 
 def _shortened(text: str) -> str:
