@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pmd.evaluation import Costs, best_sensor_rule, cheapest_threshold, figures
@@ -16,6 +16,7 @@ def cost_of(threshold: float, scores: np.ndarray, labels: np.ndarray, costs: Cos
     )
 
 
+@settings(deadline=None)
 @given(scored, st.floats(0.1, 50))
 def test_no_other_threshold_is_cheaper(rows: list[tuple[int, bool]], miss: float) -> None:
     scores = np.array([score for score, _ in rows], dtype=np.float64)

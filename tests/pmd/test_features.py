@@ -43,6 +43,7 @@ def steady(values: list[float], step_minutes: int = 60) -> pd.DataFrame:
     return table
 
 
+@settings(deadline=None)
 @given(instants, st.randoms(use_true_random=False))
 def test_shuffled_rows_change_nothing(keys: list[tuple[str, int]], random: object) -> None:
     shuffled = list(keys)
@@ -50,6 +51,7 @@ def test_shuffled_rows_change_nothing(keys: list[tuple[str, int]], random: objec
     pd.testing.assert_frame_equal(add_features(frame(keys)), add_features(frame(shuffled)))
 
 
+@settings(deadline=None)
 @given(instants, st.integers(0, 2000))
 def test_the_future_changes_no_past_feature(keys: list[tuple[str, int]], now: int) -> None:
     past = [key for key in keys if key[1] <= now]
@@ -58,6 +60,7 @@ def test_the_future_changes_no_past_feature(keys: list[tuple[str, int]], now: in
         pd.testing.assert_frame_equal(whole.loc[seen.index], seen)
 
 
+@settings(deadline=None)
 @given(instants)
 def test_other_locomotives_do_not_matter(keys: list[tuple[str, int]]) -> None:
     alone = [key for key in keys if key[0] == "B"]
@@ -66,7 +69,7 @@ def test_other_locomotives_do_not_matter(keys: list[tuple[str, int]]) -> None:
         pd.testing.assert_frame_equal(whole.loc[seen.index], seen)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 2000), min_size=1, max_size=40, unique=True))
 def test_features_equal_their_definition(quarters: list[int]) -> None:
     table = add_features(frame([("A", quarter) for quarter in quarters]))

@@ -1,6 +1,6 @@
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pmd.labels import horizon_observed, in_repair, next_failure_h, recorded_failures
@@ -47,6 +47,7 @@ def test_no_failure_at_all_is_an_endless_wait() -> None:
     assert next_failure_h(readings(("A", 0)), failures()).tolist() == [float("inf")]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 99)), min_size=1, unique=True),
     st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 99)), max_size=6),
