@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unsupporte
 from cidp import __version__
 from cidp.assembly import Parts, assemble
 from cidp.auth import KeyRing, Scope
+from cidp.draining import Drain
 from cidp.errors import NoModel, StoreError, TelemetryRefused
 from cidp.event_store import Outcome, Receipt, utc_text
 from cidp.metrics import SourceCollector
@@ -83,6 +84,7 @@ class _Endpoints:
         self._started_s = time.monotonic()
         self._model_wait_s = parts.settings.model.first_load_wait_s
         self._limits = parts.settings.api
+        self._drain = Drain(max(1, self._limits.threads // 2))
 
     def health(self) -> Response:
         uptime_s = round(time.monotonic() - self._started_s, 3)
@@ -146,6 +148,8 @@ class _Endpoints:
         rule = request.url_rule
         route = rule.rule if rule else "unmatched"
         self._parts.metrics.request_answered(route, request.method, response.status_code)
+        if response.status_code >= 400:
+            response.call_on_close(partial(self._drain.rest_of, request.environ))
         return response
 
 

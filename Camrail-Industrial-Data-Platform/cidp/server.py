@@ -72,6 +72,8 @@ def require_free_port(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise ServerError(_bind_message(host, port, error)) from error
+    except UnicodeError as error:  # a label of the name is empty, or too long
+        raise ServerError(f"{host[:80]!r} n'est pas une adresse : vérifiez API_HOST.") from error
 
 
 def _refuse_sharing(probe: socket.socket) -> None:

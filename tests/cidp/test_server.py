@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,15 @@ def fetch(port: int, path: str, body: Any = None, **headers: str) -> tuple[int, 
     answer = requests.request(method, url, json=body, headers=headers, timeout=30)
     kind = answer.headers["Content-Type"]
     return answer.status_code, answer.json() if kind == "application/json" else answer.text
+
+
+def refusal_of_a_large_body(port: int) -> int:
+    """Send 5 MB with urllib, which reads nothing before all is sent."""
+    body = b"x" * 5_000_000
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/predict", body, timeout=30)
+    caught.value.close()
+    return caught.value.code
 
 
 def until(answers: Callable[[], bool], child: subprocess.Popen[str]) -> None:
@@ -104,6 +115,7 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert fetch(port, "/predict", READING) == (401, {"error": "Unauthorized"})
     assert fetch(port, "/predict", {"x": "y" * 5_000_000})[0] == 401
     assert fetch(port, "/predict", {"x": "y" * 5_000_000}, **{"X-API-KEY": KEY})[0] == 413
+    assert refusal_of_a_large_body(port) == 401
     assert fetch(port, "/ready")[1]["status"] == "ready"
     assert "api_predictions_total 1.0" in fetch(port, "/metrics")[1]
     os.killpg(child.pid, asked)  # as a terminal does
@@ -175,7 +187,11 @@ def test_a_free_port_is_accepted_and_stays_free() -> None:
 
 @pytest.mark.parametrize(
     ("host", "said"),
-    [("192.0.2.7", "Impossible d'écouter"), ("pas un nom", "vérifiez API_HOST")],
+    [
+        ("192.0.2.7", "Impossible d'écouter"),
+        ("pas un nom", "vérifiez API_HOST"),
+        ("x" * 70, "pas une adresse"),
+    ],
 )
 def test_an_address_that_is_not_ours_is_said(host: str, said: str) -> None:
     with pytest.raises(ServerError, match=said):
