@@ -68,6 +68,12 @@ def utc_text(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it opened."""
+
+    file: tuple[int, int] | None = None
+
+
 class EventStore:
     """The store in the SQLite file at `path`, made at the first call if it is not there.
 
@@ -80,7 +86,7 @@ class EventStore:
     def __init__(self, path: Path, timeout_s: float) -> None:
         self.path = path
         self._timeout_s = timeout_s
-        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()
 
     def save(
         self,
@@ -130,7 +136,7 @@ class EventStore:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection; one that failed is closed, which rolls its transaction back."""
-        connection: sqlite3.Connection | None = None
+        connection: _Connection | None = None
         healthy = False
         try:
             connection = self._lend()
@@ -142,19 +148,24 @@ class EventStore:
             if connection is not None:
                 self._take_back(connection, healthy=healthy)
 
-    def _lend(self) -> sqlite3.Connection:
+    def _lend(self) -> _Connection:
+        """Reuse an idle connection, unless its file was removed: what it stored would be lost."""
         try:
-            return self._idle.get_nowait()
+            connection = self._idle.get_nowait()
         except queue.Empty:
             return self._open()
+        if connection.file == _identity(self.path):
+            return connection
+        connection.close()
+        return self._lend()
 
-    def _take_back(self, connection: sqlite3.Connection, *, healthy: bool) -> None:
+    def _take_back(self, connection: _Connection, *, healthy: bool) -> None:
         if healthy:
             self._idle.put(connection)
         else:
             connection.close()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> _Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -162,10 +173,15 @@ class EventStore:
                 f"Dossier {self.path.parent.name} impossible à créer ({error.strerror})."
             ) from error
         connection = sqlite3.connect(
-            self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False
+            self.path,
+            timeout=self._timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
         )
         try:
             self._prepare(connection)
+            connection.file = _identity(self.path)
         except (sqlite3.Error, StoreError):
             connection.close()
             raise
@@ -174,7 +190,13 @@ class EventStore:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")  # an answered event survives a power cut
+        holds_tables = _holds_tables(connection)  # asked first: another process may be creating
         version = _user_version(connection)
+        if version == 0 and holds_tables:
+            raise StoreIncompatible(
+                f"{self.path.name} est la base d'un autre programme : elle reste intacte ;"
+                " indiquez-en une autre avec CAMRAIL_EVENT_STORE."
+            )
         if version == 0:
             self._create(connection)
         elif version != SCHEMA_VERSION:
@@ -221,8 +243,20 @@ class EventStore:
         )
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _user_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _holds_tables(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
 
 
 def _save_one(

@@ -1,6 +1,8 @@
 """The store keeps each event once, a batch whole or not at all, and says when it cannot."""
 
+import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -51,6 +53,15 @@ def rows(store: EventStore, query: str) -> list[tuple[object, ...]]:
         found = connection.execute(query).fetchall()
     connection.close()
     return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file")
+def test_a_store_whose_file_was_removed_is_made_anew(store: EventStore) -> None:
+    store.save("http", [arrival()], [], NOW)
+    shutil.rmtree(store.path.parent)
+    assert store.last_event() is None
+    store.save("http", [arrival(second=1)], [], NOW)
+    assert rows(store, "SELECT count(*) FROM readings") == [(1,)]
 
 
 def test_an_event_and_its_score_are_stored(store: EventStore) -> None:
@@ -145,15 +156,16 @@ def test_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         EventStore(path, 0.1).last_event()
 
 
-def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["readings", "fact_transactions"])
+def test_another_programs_database_is_left_alone(tmp_path: Path, table: str) -> None:
     path = tmp_path / "events.sqlite"
     with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE readings (x)")
+        connection.execute(f"CREATE TABLE {table} (x)")
     connection.close()
-    store = EventStore(path, 0.1)
-    with pytest.raises(StoreUnavailable, match="readings already exists"):
-        store.last_event()
-    assert rows(store, "SELECT name FROM sqlite_master") == [("readings",)]
+    before = path.read_bytes()
+    with pytest.raises(StoreIncompatible, match="autre programme"):
+        EventStore(path, 0.1).last_event()
+    assert path.read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
