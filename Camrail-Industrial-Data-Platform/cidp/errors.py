@@ -5,6 +5,7 @@ CidpError
 ├── TelemetryRefused         bytes that are not valid telemetry, field by field
 ├── ModelError
 │   ├── BundleRefused        a bundle is damaged or is not what its manifest says
+│   ├── PromotionFailed      a good bundle cannot be made the one that serves
 │   └── NoModel              no bundle is promoted, or none could be loaded yet
 ├── StoreError
 │   ├── StoreUnavailable     locked, full, unreadable: try again later
@@ -48,6 +49,10 @@ class ModelError(CidpError):
 
 class BundleRefused(ModelError):
     """A bundle is damaged, incomplete, or not what its manifest says."""
+
+
+class PromotionFailed(ModelError):
+    """The registry cannot be written; the same version serves as before."""
 
 
 class NoModel(ModelError):

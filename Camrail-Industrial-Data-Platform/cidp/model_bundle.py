@@ -35,6 +35,7 @@ _ORT_ERRORS: tuple[type[Exception], ...] = (
     ),
 )
 
+Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Cost = Annotated[float, Field(gt=0)]
@@ -99,7 +100,7 @@ class Manifest(_Part):
 
     schema_version: Literal[1]
     slot: Literal["instant", "trend"]
-    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
+    version: Version
     created_at: AwareDatetime
     target: Name
     horizon_hours: Cost | None

@@ -5,15 +5,23 @@ models/promoted.json        {"instant": "<version>"}
 models/latest.pkl           copy of the promoted version's model.pkl, for data scientists
 """
 
-import json
-import re
 from pathlib import Path
 
-from cidp.errors import BundleRefused, NoModel
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cidp.errors import BundleRefused, NoModel, PromotionFailed
 from cidp.files import write_whole
-from cidp.model_bundle import PICKLE_FILE, VERSION_PATTERN, Bundle, checked_bytes, load_bundle
+from cidp.model_bundle import PICKLE_FILE, Bundle, Version, checked_bytes, load_bundle
 
 SLOT = "instant"
+
+
+class _Pointer(BaseModel):
+    """Content of `promoted.json`: the promoted version of each slot."""
+
+    model_config = ConfigDict(frozen=True)
+
+    instant: Version
 
 
 class Registry:
@@ -28,17 +36,17 @@ class Registry:
     def promoted_version(self) -> str:
         """Return the version that should serve; raises `NoModel` or `BundleRefused`."""
         try:
-            pointer = json.loads(self._pointer.read_bytes())
+            return _Pointer.model_validate_json(self._pointer.read_bytes()).instant
         except FileNotFoundError:
             raise NoModel(
                 "Aucun modèle n'est promu : lancez « python bootstrap_local.py »."
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise BundleRefused(f"{self._pointer.name} est illisible.") from error
-        version = pointer.get(SLOT) if isinstance(pointer, dict) else None
-        if not isinstance(version, str) or not re.fullmatch(VERSION_PATTERN, version):
-            raise BundleRefused(f"{self._pointer.name} ne désigne pas une version de modèle.")
-        return version
+        except ValidationError as error:
+            raise BundleRefused(
+                f"{self._pointer.name} ne désigne pas une version de modèle."
+            ) from error
 
     def load(self, version: str) -> Bundle:
         """Load and check one version; raises `BundleRefused`."""
@@ -47,10 +55,16 @@ class Registry:
     def promote(self, version: str) -> Bundle:
         """Check `version`, then make it the one that serves.
 
-        Raises `BundleRefused`, and then nothing has changed.
+        Raises `BundleRefused` or `PromotionFailed`, and then the same version serves as before.
         """
         bundle = self.load(version)
         pickled = checked_bytes(self.bundles / version, bundle.manifest, PICKLE_FILE)
-        write_whole(self.latest_pickle, pickled)
-        write_whole(self._pointer, json.dumps({SLOT: version}).encode())
+        try:
+            write_whole(self.latest_pickle, pickled)
+            write_whole(self._pointer, _Pointer(instant=version).model_dump_json().encode())
+        except OSError as error:
+            raise PromotionFailed(
+                f"Modèle {version} non promu : {self.models} ne peut pas être écrit"
+                f" ({error.strerror})."
+            ) from error
         return bundle

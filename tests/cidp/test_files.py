@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> Non
     write_whole(path, b"two")
     assert path.read_bytes() == b"two"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="looks at POSIX permissions")
+def test_others_may_read_it_as_they_may_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "usual").write_bytes(b"")
+    write_whole(tmp_path / "whole", b"")
+    assert (tmp_path / "whole").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
 def test_a_reader_that_holds_the_file_is_waited_for(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cidp.errors import BundleRefused, NoModel
+from cidp.errors import BundleRefused, NoModel, PromotionFailed
 from cidp.registry import Registry
 
 
@@ -15,7 +15,8 @@ def test_without_a_pointer_the_remedy_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"instant": 3}', '{"instant": "../../etc"}', "\udcff"]
+    "text",
+    ["", "{", "[]", "{}", '{"instant": 3}', '{"instant": "../../etc"}', "\udcff", "[" * 100_000],
 )
 def test_a_damaged_pointer_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "promoted.json").write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -42,6 +43,17 @@ def test_a_bundle_that_is_refused_changes_nothing(
         registry.promote(bundles[1].name)
     assert registry.promoted_version() == bundles[0].name
     assert registry.latest_pickle.read_bytes() == (bundles[0] / "model.pkl").read_bytes()
+
+
+def test_a_registry_that_cannot_be_written_is_said_and_serves_the_same_version(
+    models: Path, bundles: list[Path]
+) -> None:
+    registry = Registry(models)
+    registry.latest_pickle.unlink()
+    registry.latest_pickle.mkdir()
+    with pytest.raises(PromotionFailed, match=bundles[1].name):
+        registry.promote(bundles[1].name)
+    assert registry.promoted_version() == bundles[0].name
 
 
 def test_a_version_whose_folder_is_gone_is_refused(models: Path, bundles: list[Path]) -> None:
