@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ TRAINER = "src/model_training.py"
 def main(argv: Sequence[str] | None = None) -> int:
     """Train and promote; return the exit code."""
     _parser().parse_args(argv)
+    _interrupt_on_stop()
     try:
         settings = Settings.from_environ(launch_environment(os.environ))
         configure_logs(settings.logs.folder, "bootstrap")
@@ -66,6 +68,13 @@ def train_and_promote(settings: Settings, on_line: Callable[[str], object]) -> M
     if summary.manifest is None:
         raise BundleRefused("L'entraîneur n'a pas rendu le manifeste de son modèle.")
     return registry.promote(summary.manifest.version).manifest
+
+
+def _interrupt_on_stop() -> None:
+    """Let a request to stop end the trainer as well, as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 def _echo(line: str) -> None:

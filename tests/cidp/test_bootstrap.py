@@ -1,7 +1,10 @@
 """bootstrap_local.py trains through the trainer's command, checks, promotes; else nothing moves."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +15,16 @@ from loguru import logger
 from cidp import bootstrap
 from cidp.errors import BundleRefused, ChildFailed
 from cidp.registry import Registry
-from cidp.settings import PmdSettings, Settings
+from cidp.settings import SERVICE_FOLDER, PmdSettings, Settings
 
 Trainer = Callable[[str], Settings]
 
 
 @pytest.fixture(autouse=True)
-def restored_logger() -> Iterator[None]:
+def restored_logger_and_signal() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
     yield
+    signal.signal(signal.SIGTERM, before)
     logger.remove()
     logger.configure(patcher=lambda record: None)
 
@@ -111,17 +116,21 @@ def test_a_model_is_trained_where_there_is_no_registry_yet(
     assert promoted(settings) == bundles[1].name
 
 
-def run_main(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings, argv: list[str]
-) -> int:
+def environment(tmp_path: Path, settings: Settings) -> dict[str, str]:
     config = tmp_path / "config.yaml"
     pmd = {name: str(value) for name, value in settings.pmd if isinstance(value, Path)}
     config.write_text(json.dumps({"pmd": pmd}), encoding="utf-8")
-    environ = {
+    return {
         "CAMRAIL_CONFIG": str(config),
         "CAMRAIL_MODELS_DIR": str(settings.model.folder),
         "CAMRAIL_LOGS_DIR": str(tmp_path / "logs"),
     }
+
+
+def run_main(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings, argv: list[str]
+) -> int:
+    environ = environment(tmp_path, settings)
     monkeypatch.setattr(bootstrap, "launch_environment", lambda _: environ)
     monkeypatch.setattr(sys, "argv", ["bootstrap_local.py", *argv])
     return bootstrap.main()
@@ -171,4 +180,29 @@ def test_an_interruption_is_said_without_a_trace(
     monkeypatch.setattr(bootstrap, "run_for_document", interrupted)
     assert run_main(monkeypatch, tmp_path, settings, []) == 1
     assert "Interrompu" in capsys.readouterr().err
+    assert promoted(settings) == bundles[0].name
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_a_request_to_stop_ends_the_trainer_as_well(
+    trainer: Trainer, bundles: list[Path], tmp_path: Path
+) -> None:
+    settings = trainer(
+        "import os, time; sys.stderr.write(f'pid {os.getpid()}\\n'); sys.stderr.flush();"
+        " time.sleep(600)"
+    )
+    child = subprocess.Popen(
+        [sys.executable, str(SERVICE_FOLDER / "bootstrap_local.py")],
+        env=dict(os.environ) | environment(tmp_path, settings),
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert child.stderr is not None
+    pid = next(line for line in child.stderr if line.startswith("pid")).split()[1]
+    child.terminate()
+    said = child.communicate(timeout=60)[1]
+    assert child.returncode == 1
+    assert "Interrompu" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
     assert promoted(settings) == bundles[0].name
