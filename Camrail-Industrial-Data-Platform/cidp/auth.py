@@ -28,7 +28,8 @@ class ApiKey(BaseModel):
     @classmethod
     def of(cls, key_id: str, secret: str, *, loopback_only: bool = False) -> "ApiKey":
         """Make a key with every scope from its text, which is not kept."""
-        digest = hashlib.sha256(secret.encode()).hexdigest()
+        # The environment hands bytes that are not UTF-8 over as surrogates.
+        digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
         return cls(id=key_id, sha256=digest, scopes=ALL_SCOPES, loopback_only=loopback_only)
 
 

@@ -1,5 +1,6 @@
 """The settings of the service: config.yaml, then the environment, then the command line."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -139,12 +140,25 @@ class Settings(_Section):
 
 
 def launch_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return `environ` over the `.env` of the service's folder, over that of its parent."""
+    """Return `environ` over the `.env` of the service's folder, over that of its parent.
+
+    Raises `SettingsError` for a file that cannot be read.
+    """
     merged: dict[str, str] = {}
     for folder in (SERVICE_FOLDER.parent, SERVICE_FOLDER):
-        values = dotenv_values(folder / ".env", encoding="utf-8")
+        values = _read_dotenv(folder / ".env")
         merged.update({name: value for name, value in values.items() if value is not None})
     return merged | dict(environ)
+
+
+def _read_dotenv(path: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(path, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"Fichier {path.name} de {path.parent.name} illisible : enregistrez-le en UTF-8"
+            " (« Set-Content -Encoding utf8 » dans PowerShell)."
+        ) from error
 
 
 def read_keys(environ: Mapping[str, str], *, local: bool) -> tuple[ApiKey, ...]:
@@ -207,7 +221,7 @@ def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
 
 def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     port = environ.get("API_PORT") or None
-    if port is not None and not (port.isascii() and port.isdigit()):
+    if port is not None and not re.fullmatch(r"[0-9]{1,5}", port):
         raise SettingsError(f"API_PORT={port[:20]!r} : un entier de 1 à 65535 est attendu.")
     return {
         "api": {"host": environ.get("API_HOST") or None, "port": int(port) if port else None},

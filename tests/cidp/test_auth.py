@@ -27,6 +27,11 @@ def test_a_key_beyond_ascii_is_compared_as_the_bytes_that_were_sent() -> None:
     assert KeyRing([ApiKey.of("a", "clé-été")]).find(as_wsgi_gives_it, HERE) is not None
 
 
+def test_a_key_that_is_not_utf8_in_the_environment_is_those_bytes() -> None:
+    ring = KeyRing([ApiKey.of("k", "cl\udce9")])
+    assert ring.find("cl\xe9", "127.0.0.1") is not None
+
+
 def test_a_loopback_key_is_unknown_from_elsewhere() -> None:
     ring = KeyRing([ApiKey.of("démonstration", "demo", loopback_only=True)])
     assert ring.find("demo", HERE) is not None

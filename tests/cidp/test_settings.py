@@ -167,3 +167,14 @@ def test_dotenv_files_never_override_the_environment(
     (service / ".env").write_text("B=service\nC=service\nVIDE\n", encoding="utf-8")
     monkeypatch.setattr("cidp.settings.SERVICE_FOLDER", service)
     assert launch_environment({"C": "réel"}) == {"A": "racine", "B": "service", "C": "réel"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_dotenv_file_that_is_not_utf8_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr("cidp.settings.SERVICE_FOLDER", tmp_path)
+    (tmp_path / ".env").write_text("API_KEY=clé-secrète\n", encoding=encoding)
+    with pytest.raises(SettingsError, match=r"\.env .* UTF-8") as caught:
+        launch_environment({})
+    assert "secr" not in str(caught.value)
