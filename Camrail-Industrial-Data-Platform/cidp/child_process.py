@@ -9,10 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+import psutil
+
+from cidp.errors import ChildFailed
 from cidp.settings import SERVICE_FOLDER
 
 TAIL_LINES = 12
 TAIL_BYTES = 16_384
+# Windows has no SIGTERM to send: its nearest is Ctrl-Break, which goes to a process group.
+_STOP = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM)
+_NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 class ChildProcess:
@@ -27,15 +33,16 @@ class ChildProcess:
         self.log = log
         self._program = list(program)
         self._process: subprocess.Popen[bytes] | None = None
+        self._started_by_it: set[psutil.Process] = set()
 
     def start(self, environ: Mapping[str, str], output: IO[bytes] | None = None) -> None:
         """Start the program in the service's folder, in a process group of its own.
 
         The group keeps Ctrl-C in the terminal away from the child: it stops when it is asked to.
+        Raises `ChildFailed` when its log cannot be written.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "cidp.tether", str(os.getpid()), *self._program]
-        with self.log.open("wb") as log:
+        with self._open_log() as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own programs, without a shell
                 command,
                 cwd=SERVICE_FOLDER,
@@ -43,9 +50,19 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output or log,
                 stderr=log,
-                start_new_session=sys.platform != "win32",
-                creationflags=_CREATION_FLAGS,
+                start_new_session=True,
+                creationflags=_NEW_GROUP,
             )
+
+    def _open_log(self) -> IO[bytes]:
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            return self.log.open("wb")
+        except OSError as error:
+            raise ChildFailed(
+                f"{self.name} ne démarre pas : {self.log} ne peut pas être écrit "
+                f"({error.strerror}). Choisissez un autre dossier avec CAMRAIL_LOGS_DIR."
+            ) from error
 
     @property
     def code(self) -> int | None:
@@ -59,7 +76,8 @@ class ChildProcess:
 
     def ask_to_stop(self) -> None:
         """Send the signal that programs answer by finishing what they do; do not wait."""
-        if self._process and self.running:
+        self._note_descendants()
+        if self._process:
             with contextlib.suppress(OSError):
                 self._process.send_signal(_STOP)
 
@@ -74,8 +92,21 @@ class ChildProcess:
 
     def kill(self) -> None:
         """End at once the program and whatever it has started."""
+        self._note_descendants()
         if self._process:
-            _kill_group(self._process)
+            self._process.kill()
+            self._process.wait()
+        for descendant in self._started_by_it:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                descendant.kill()
+
+    def _note_descendants(self) -> None:
+        """Remember what the program has started: nothing tells once the program has ended."""
+        if self._process and self.running:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._started_by_it.update(
+                    psutil.Process(self._process.pid).children(recursive=True)
+                )
 
     def tail(self) -> str:
         """Return the last lines of the log, for the person who must find out why."""
@@ -83,24 +114,3 @@ class ChildProcess:
             log.seek(max(log.seek(0, os.SEEK_END) - TAIL_BYTES, 0))
             text = log.read().decode("utf-8", "replace")
         return "\n".join(text.splitlines()[-TAIL_LINES:])
-
-
-if sys.platform == "win32":
-    _STOP = signal.CTRL_BREAK_EVENT
-    _CREATION_FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
-
-    def _kill_group(process: subprocess.Popen[bytes]) -> None:
-        taskkill = Path(os.environ["SYSTEMROOT"]) / "System32" / "taskkill.exe"
-        subprocess.run(  # noqa: S603 - the system's own program
-            [taskkill, "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False
-        )
-        process.wait()
-
-else:
-    _STOP = signal.SIGTERM
-    _CREATION_FLAGS = 0
-
-    def _kill_group(process: subprocess.Popen[bytes]) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -7,14 +7,15 @@ A parent that is killed cannot stop its children. What Linux (PR_SET_PDEATHSIG) 
 objects) offer against that has no common form, so the child itself looks after its parent.
 """
 
-import os
+import contextlib
 import runpy
-import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+import psutil
 
 LOOK_S = 0.5
 GRACE_S = 10.0
@@ -33,41 +34,31 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _end_with(parent_pid: int) -> None:
-    """Wait for the end of the parent; then ask this process to stop, and insist after `GRACE_S`."""
-    _wait_for_end(parent_pid)
-    _ask_to_stop()
+    """Wait for the end of the parent; then end this process and whatever it has started.
+
+    On Windows that is at once; elsewhere they are asked to, and made to after `GRACE_S`.
+    """
+    me = psutil.Process()
+    _wait_for_end(parent_pid, me)
+    family = [*me.children(recursive=True), me]
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
     time.sleep(GRACE_S)
-    os._exit(1)
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
-if sys.platform == "win32":
-    import ctypes
-
-    _SYNCHRONIZE = 0x0010_0000
-    _INFINITE = 0xFFFF_FFFF
-
-    def _wait_for_end(parent_pid: int) -> None:
-        """Wait on the parent's handle; no handle means that it has already ended."""
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel.OpenProcess.restype = ctypes.c_void_p
-        kernel.WaitForSingleObject.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
-        handle = kernel.OpenProcess(_SYNCHRONIZE, False, parent_pid)
-        if handle:
-            kernel.WaitForSingleObject(handle, _INFINITE)
-
-    def _ask_to_stop() -> None:
-        signal.raise_signal(signal.SIGBREAK)
-
-else:
-
-    def _wait_for_end(parent_pid: int) -> None:
-        """Wait until the parent has another id: an orphan is adopted at once."""
-        while os.getppid() == parent_pid:
+def _wait_for_end(parent_pid: int, me: psutil.Process) -> None:
+    """Look at the parent until it has ended; psutil's own wait lasts until somebody reaps it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(parent_pid)
+        # A younger process has got the id of a parent that ended before we looked.
+        if parent.create_time() > me.create_time():
+            return
+        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
             time.sleep(LOOK_S)
-
-    def _ask_to_stop() -> None:
-        """Signal the process, not this thread: that wakes a main thread which waits."""
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -12,7 +11,6 @@ import pytest
 from cidp import supervisor as supervisor_module
 from cidp.child_process import ChildProcess
 from cidp.errors import ChildFailed, ChildTimedOut
-from cidp.settings import SERVICE_FOLDER
 from cidp.supervisor import StopAsked, Supervisor, stop_on_signals
 
 STAYS = "import time\nwhile True: time.sleep(0.05)"
@@ -135,25 +133,6 @@ def test_a_child_that_ignores_the_stop_is_killed(
     assert child.code == -signal.SIGKILL
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="process groups of POSIX")
-def test_what_a_child_has_started_is_ended_with_it(
-    group: Supervisor, make_child: MakeChild
-) -> None:
-    parent = make_child(
-        "parent",
-        "import subprocess, sys, time\n"
-        f"inner = subprocess.Popen([sys.executable, '-c', {STAYS!r}])\n"
-        "print(inner.pid)\n"
-        "time.sleep(60)",
-    )
-    group.start(parent)
-    until(lambda: parent.tail().strip().isdigit())
-    inner = int(parent.tail())
-    assert is_alive(inner)
-    group.stop_all()
-    until(lambda: not is_alive(inner))
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to oneself are POSIX here")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_ask_for_a_stop_and_are_given_back(
@@ -164,37 +143,3 @@ def test_signals_ask_for_a_stop_and_are_given_back(
         signal.raise_signal(number)
     assert stop.is_set()
     assert signal.getsignal(number) == before
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
-def test_no_child_outlives_a_supervisor_that_was_killed(tmp_path: Path) -> None:
-    script = tmp_path / "reste.py"
-    script.write_text(f"import os\nprint(os.getpid())\n{STAYS}", encoding="utf-8")
-    log = tmp_path / "reste.log"
-    program = (
-        "import os, threading\n"
-        "from pathlib import Path\n"
-        "from cidp.child_process import ChildProcess\n"
-        "from cidp.supervisor import Supervisor\n"
-        f"child = ChildProcess('reste', [{str(script)!r}], Path({str(log)!r}))\n"
-        "group = Supervisor(os.environ, threading.Event())\n"
-        "group.start(child)\n"
-        "group.watch(None)\n"
-    )
-    supervisor = subprocess.Popen([sys.executable, "-c", program], cwd=SERVICE_FOLDER)
-    until(lambda: log.exists() and log.read_text(encoding="utf-8").strip().isdigit())
-    child = int(log.read_text(encoding="utf-8"))
-    supervisor.kill()
-    supervisor.wait()
-    until(lambda: not is_alive(child))
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    try:  # on Linux, an ended process that nobody has waited for
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return Path("/proc").exists() is False
