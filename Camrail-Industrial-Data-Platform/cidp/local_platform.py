@@ -5,6 +5,7 @@ supervision does not need the warehouse: an ETL that fails is said, and the rest
 """
 
 import argparse
+import contextlib
 import math
 import os
 import socket
@@ -104,8 +105,7 @@ def _start(plan: Plan, supervisor: Supervisor) -> None:
     if plan.simulator:
         supervisor.wait_for(lambda: _is_fed(plan.client), START_TIMEOUT_S, "Simulateur")
     summary = _run_etl(plan, supervisor)
-    sys.stdout.write(_where_to_look(plan, summary))
-    sys.stdout.flush()
+    _say(_where_to_look(plan, summary))
 
 
 def _child(plan: Plan, name: str, log: str, *program: str) -> ChildProcess:
@@ -187,6 +187,18 @@ def _dashboard_answers(plan: Plan) -> bool:
         return False
 
 
+def _say(text: str) -> None:
+    """Print, if somebody listens: the platform runs all the same without standard output."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # or the interpreter tries again, and complains, at its end
+
+
 def _where_to_look(plan: Plan, summary: EtlSummary | None) -> str:
     report = summary.report if summary else None
     rows = [
@@ -238,7 +250,7 @@ def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
         inherited,
         ApiClient(ClientSettings.from_environ(inherited)),
         api_url,
-        _dashboard_port(environ),
+        _dashboard_port(environ, settings.api.port),
         options.rate,
         not options.no_simulator,
         options.duration,
@@ -252,10 +264,12 @@ def _local_host(bound: str) -> str:
     return f"[{bound}]" if ":" in bound else bound
 
 
-def _dashboard_port(environ: Mapping[str, str]) -> int:
+def _dashboard_port(environ: Mapping[str, str], api_port: int) -> int:
     text = environ.get("DASHBOARD_PORT", "").strip() or "8501"
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
         raise SettingsError(f"DASHBOARD_PORT={text[:20]!r} : un entier de 1 à 65535 est attendu.")
+    if int(text) == api_port:
+        raise SettingsError(f"API_PORT et DASHBOARD_PORT valent tous deux {text} : changez l'un.")
     return int(text)
 
 

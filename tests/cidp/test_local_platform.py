@@ -219,17 +219,36 @@ def test_a_free_port_is_accepted_and_an_impossible_address_refused() -> None:
         local_platform.require_free_port("203.0.113.1", free_port(), "API_PORT")
 
 
-@pytest.mark.parametrize("text", ["abc", "0", "70000", "٣"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        *((text, "un entier de 1 à 65535 est attendu") for text in ("abc", "0", "70000", "٣")),
+        ("5000", "API_PORT et DASHBOARD_PORT valent tous deux 5000"),
+    ],
+)
 def test_an_impossible_dashboard_port_is_refused(
     environ: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     text: str,
+    said: str,
 ) -> None:
-    for name, value in (environ | {"DASHBOARD_PORT": text}).items():
+    for name, value in (environ | {"API_PORT": "5000", "DASHBOARD_PORT": text}).items():
         monkeypatch.setenv(name, value)
     assert local_platform.main([]) == 1
-    assert "un entier de 1 à 65535 est attendu" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_without_standard_output_the_platform_goes_on(
+    monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w", encoding="utf-8") as nobody_listens:
+        monkeypatch.setattr(sys, "stdout", None if closed else nobody_listens)
+        local_platform._say("où regarder\n")
+        assert nobody_listens.closed is not closed
 
 
 @pytest.mark.parametrize("flags", [["--rate", "0"], ["--duration", "inf"], ["--rate", "x"], ["?"]])
