@@ -69,9 +69,10 @@ class KeyRefused(ApiError):
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            f"L’API a refusé la clé du tableau de bord (HTTP {status}). Donnez à la variable "
-            "API_KEY la clé que l’API connaît, avec le droit de prédire, puis redémarrez le "
-            "tableau de bord."
+            f"L’API a refusé la clé du tableau de bord (HTTP {status}). Définissez pour le tableau "
+            "de bord la variable API_KEY, avec une clé que l’API connaît et qui a le droit de "
+            "prédire (API_KEYS_FILE ne suffit pas : ce fichier ne contient que des empreintes), "
+            "puis redémarrez-le."
         )
 
 

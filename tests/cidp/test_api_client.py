@@ -61,7 +61,7 @@ def test_ready_reads_both_what_is_well_and_what_is_not(
 @pytest.mark.parametrize(
     ("status", "body", "expected", "said"),
     [
-        (401, {"error": "Unauthorized"}, KeyRefused, "API_KEY"),
+        (401, {"error": "Unauthorized"}, KeyRefused, "variable API_KEY.*API_KEYS_FILE"),
         (403, {"error": "Forbidden", "message": "droit absent"}, KeyRefused, "API_KEY"),
         (503, {"error": "No Model", "message": "chargement"}, ModelMissing, "chargement"),
         (503, b"<html>mandataire</html>", UnexpectedAnswer, "HTTP 503"),

@@ -126,7 +126,8 @@ def _show_prediction(prediction: Prediction) -> None:
     for warning in prediction.warnings:
         st.warning(plain(warning), icon=":material/rule:")
     st.caption(
-        f"Seuil de décision : {percent(prediction.threshold)} · "
+        f"DANGER dès que le risque dépasse le seuil d’alerte, {percent(prediction.threshold)}. Ce "
+        "seuil est bas exprès : une panne manquée coûte bien plus cher qu’une fausse alerte.\n\n"
         f"Modèle : {plain(prediction.model_version)}"
     )
 
@@ -135,13 +136,14 @@ def _show_banner(prediction: Prediction, risk: str) -> None:
     loco, threshold = plain(prediction.loco_id), percent(prediction.threshold)
     if prediction.critical_risk:
         st.error(
-            f"### DANGER DÉTECTÉ\n{loco} : risque de panne de {risk}, seuil à {threshold}. "
-            "Prévenez la maintenance.",
+            f"### DANGER DÉTECTÉ\n{loco} : risque de panne de {risk}, au-dessus du seuil d’alerte "
+            f"de {threshold}. Prévenez la maintenance.",
             icon=":material/dangerous:",
         )
     else:
         st.success(
-            f"### OPÉRATION NOMINALE\n{loco} : risque de panne de {risk}, seuil à {threshold}.",
+            f"### OPÉRATION NOMINALE\n{loco} : risque de panne de {risk} (seuil d’alerte : "
+            f"{threshold}).",
             icon=":material/check_circle:",
         )
 

@@ -52,7 +52,7 @@ def test_a_nominal_reading_is_green_with_its_reliability(screen: AppTest) -> Non
         "Taux de fiabilité machine": "97,3 %",
         "Probabilité de risque": "2,7 %",
     }
-    assert f"42,0{NBSP}%" in shown(screen)
+    assert f"seuil d’alerte : 42,0{NBSP}%" in screen.success[0].value
 
 
 def test_moving_the_sliders_turns_the_banner_to_danger_and_back(
@@ -71,6 +71,16 @@ def test_moving_the_sliders_turns_the_banner_to_danger_and_back(
     screen.slider(key="vibration").set_value(2.0).run()
     assert "OPÉRATION NOMINALE" in screen.success[0].value
     assert not screen.error
+
+
+def test_a_danger_at_a_low_risk_says_why(screen: AppTest, fake_api: FakeApi) -> None:
+    reading = score({"loco_id": "LOCO_001", "vibration": 7, "temperature": 85})
+    fake_api.predict = (200, reading | {"risk_probability": 0.1234, "threshold": 0.05})
+    screen.run()
+    assert "DANGER DÉTECTÉ" in screen.error[0].value
+    why = f"risque de panne de 12,3{NBSP}%, au-dessus du seuil d’alerte de 5,0{NBSP}%"
+    assert why in screen.error[0].value
+    assert "Ce seuil est bas exprès" in shown(screen)
 
 
 def test_the_locomotive_is_sent_and_shown_as_typed(screen: AppTest, fake_api: FakeApi) -> None:
