@@ -14,7 +14,7 @@ SERVICES = {
     "cidp": ROOT / "Camrail-Industrial-Data-Platform",
 }
 PURE = {
-    "dpa": {"cells", "columns", "csv_records", "quality", "rules", "transform"},
+    "dpa": {"cells", "columns", "csv_records", "quality", "rules", "transform", "validation"},
     "pmd": {
         "degradation",
         "evaluation",
