@@ -41,11 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.from_environ(
             launch_environment(os.environ), {"api": {"host": flags.host, "port": flags.port}}
         )
-        require_free_port(settings.api.host, settings.api.port)
+        address = free_address(settings.api.host, settings.api.port)
     except CidpError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    return serve(settings)
+    return serve(settings, address)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def require_free_port(host: str, port: int) -> None:
-    """Raise `ServerError` unless `host:port` can be listened to.
+def free_address(host: str, port: int) -> str:
+    """Return the IP address of `host`; raise `ServerError` unless its `port` can be listened to.
 
     The server shares its port between its processes, so two servers on one port would not notice
     each other.
@@ -70,6 +70,7 @@ def require_free_port(host: str, port: int) -> None:
         with socket.socket(family, kind, protocol) as probe:
             _refuse_sharing(probe)
             probe.bind(address)
+            return str(probe.getsockname()[0])
     except OSError as error:
         raise ServerError(_bind_message(host, port, error)) from error
     except UnicodeError as error:  # a label of the name is empty, or too long
@@ -94,12 +95,12 @@ def _bind_message(host: str, port: int, error: OSError) -> str:
     return f"Impossible d'écouter sur {host}:{port} ({error.strerror}) : vérifiez API_HOST."
 
 
-def serve(settings: Settings) -> int:
-    """Run the server; return 0 when it was asked to stop, 1 when it broke."""
+def serve(settings: Settings, address: str) -> int:
+    """Run the server on IP `address`; return 0 when it was asked to stop, 1 when it broke."""
     multiprocessing.set_start_method("spawn", force=True)  # the one way that all systems have
     server = Server(
         "cidp",
-        address=settings.api.host,
+        address=address,
         port=settings.api.port,
         interface=Interfaces.WSGI,
         blocking_threads=settings.api.threads,

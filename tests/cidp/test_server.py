@@ -181,8 +181,12 @@ def test_a_flag_that_is_unknown_is_misuse(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_free_port_is_accepted_and_stays_free() -> None:
     port = free_port()
-    server.require_free_port("127.0.0.1", port)
-    server.require_free_port("127.0.0.1", port)
+    for _ in range(2):
+        assert server.free_address("127.0.0.1", port) == "127.0.0.1"
+
+
+def test_the_name_of_this_machine_is_listened_to_by_its_address() -> None:
+    assert server.free_address("localhost", free_port()) in {"127.0.0.1", "::1"}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +199,7 @@ def test_a_free_port_is_accepted_and_stays_free() -> None:
 )
 def test_an_address_that_is_not_ours_is_said(host: str, said: str) -> None:
     with pytest.raises(ServerError, match=said):
-        server.require_free_port(host, 5000)
+        server.free_address(host, 5000)
 
 
 def test_a_reserved_port_is_said() -> None:
@@ -226,7 +230,7 @@ def test_only_an_end_that_was_not_asked_for_is_a_failure(
     monkeypatch.setattr(FakeServer, "interrupt_signal", asked)
     monkeypatch.setattr(server, "Server", FakeServer)
     monkeypatch.setattr("multiprocessing.set_start_method", lambda *_, **__: None)
-    assert server.serve(Settings()) == expected
+    assert server.serve(Settings(), "127.0.0.1") == expected
 
 
 def test_the_worker_builds_the_application_and_says_how_it_is_guarded(
