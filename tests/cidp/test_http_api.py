@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from loguru import logger
 from werkzeug.test import TestResponse
 
 from cidp.assembly import Parts
@@ -423,3 +424,21 @@ def test_random_json_is_judged_never_crashing(fuzzed: FlaskClient, path: str, bo
     raw = json.dumps(body).encode()
     response = fuzzed.post(path, data=raw, content_type="application/json", headers=KEY)
     assert conforms(response, path, "post").status_code in {400, 503}
+
+
+def test_neither_a_key_nor_a_body_reaches_the_log(client: FlaskClient, models: Path) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, level=0, format="{message}")
+    secret = READING | {"loco_id": "LOCO-DISCRETE"}
+    try:
+        predict(client, secret)
+        predict(client, secret | {"vibration": "LOCO-DISCRETE"})
+        predict(client, secret, headers=READ_ONLY)
+        predict(client, secret, headers={"X-API-KEY": "une-fausse-cle"})
+        ingest(client, EVENT | {"loco_id": "LOCO-DISCRETE"})
+    finally:
+        logger.remove(sink)
+    said = "".join(lines)
+    assert "droit predict manquant" in said
+    for hidden in ("LOCO-DISCRETE", "une-fausse-cle", *KEY.values(), *READ_ONLY.values()):
+        assert hidden not in said
