@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import math
 import os
-import socket
 import sys
 import tempfile
 import threading
@@ -23,9 +22,10 @@ from pydantic import ValidationError
 from cidp.api_client import ApiClient, ApiError, ClientSettings, Readiness
 from cidp.child_process import ChildProcess
 from cidp.cli import FrenchParser
-from cidp.errors import ChildError, ChildFailed, CidpError, ServerError, SettingsError
+from cidp.errors import ChildError, ChildFailed, CidpError, SettingsError
 from cidp.logs import configure_logs
 from cidp.orchestration import EtlSummary
+from cidp.ports import free_address
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
 from cidp.supervisor import StopAsked, Supervisor, stop_on_signals
 from cidp.views.french import number
@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plan = _plan(options, launch_environment(os.environ))
         configure_logs(plan.logs, "platform")
-        require_free_port(plan.settings.api.host, plan.settings.api.port, "API_PORT")
-        require_free_port(LOOPBACK, plan.dashboard_port, "DASHBOARD_PORT")
+        free_address(plan.settings.api.host, plan.settings.api.port, "API_PORT")
+        free_address(LOOPBACK, plan.dashboard_port, "DASHBOARD_PORT")
     except CidpError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -130,7 +130,7 @@ def _ensure_model(plan: Plan, supervisor: Supervisor) -> None:
 
     supervisor.wait_for(lambda: status() != "loading", START_TIMEOUT_S, "Modèle")
     if status() == "missing":
-        logger.info("Aucun modèle ne peut servir : entraînement sur les données d'amorçage")
+        logger.info("Aucun modèle ne peut servir : entraînement, une dizaine de secondes")
         job = _child(plan, "Amorçage du modèle", "bootstrap", "bootstrap_local.py")
         code = supervisor.run(job, plan.settings.pmd.training_timeout_s)
         if code:
@@ -219,26 +219,6 @@ def _etl_line(summary: EtlSummary) -> str:
         f"{number(summary.read)} lignes lues = {number(summary.loaded)} chargées "
         f"+ {number(summary.rejected)} rejetées + {number(summary.duplicates)} doublons"
     )
-
-
-def require_free_port(host: str, port: int, variable: str) -> None:
-    """Raise `ServerError` when another program listens at `host:port`."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            if sys.platform == "win32":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-            else:  # what a former server leaves in TIME_WAIT does not count
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise ServerError(
-            f"Le port {port} ne peut pas être ouvert sur {host} : un autre programme l'occupe, ou "
-            "cette adresse n'est pas celle de cette machine. Arrêtez ce programme, ou choisissez "
-            f"un autre port avec la variable {variable}."
-        ) from error
 
 
 def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:

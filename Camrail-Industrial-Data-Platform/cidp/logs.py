@@ -16,8 +16,13 @@ _FILE = "{time:YYYY-MM-DDTHH:mm:ss.SSSZZ} {level} {process} {name} {message}"
 
 
 def escaped(text: str) -> str:
-    """Write control characters as `\\x0a`, so that data cannot forge a log line."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    """Show control characters (`\\x0a`, `\\u2028`), so that data cannot forge a log line."""
+    return _CONTROL.sub(_visible, text)
+
+
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def configure_logs(folder: Path, name: str) -> None:

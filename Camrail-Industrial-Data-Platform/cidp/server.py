@@ -1,11 +1,9 @@
 """The production WSGI server around the API: one process that listens, one that answers."""
 
 import argparse
-import errno
 import multiprocessing
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -20,9 +18,10 @@ from loguru import logger
 
 from cidp.assembly import assemble
 from cidp.cli import FrenchParser
-from cidp.errors import CidpError, ServerError
+from cidp.errors import CidpError
 from cidp.http_api import app_of, create_app
 from cidp.logs import configure_logs
+from cidp.ports import free_address
 from cidp.settings import Settings, launch_environment
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.from_environ(
             launch_environment(os.environ), {"api": {"host": flags.host, "port": flags.port}}
         )
-        address = free_address(settings.api.host, settings.api.port)
+        address = free_address(settings.api.host, settings.api.port, "API_PORT")
     except CidpError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -55,44 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", metavar="ADRESSE", help="adresse d'écoute (127.0.0.1)")
     parser.add_argument("--port", metavar="PORT", type=int, help="port d'écoute (5000)")
     return parser
-
-
-def free_address(host: str, port: int) -> str:
-    """Return the IP address of `host`; raise `ServerError` unless its `port` can be listened to.
-
-    The server shares its port between its processes, so two servers on one port would not notice
-    each other.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            _refuse_sharing(probe)
-            probe.bind(address)
-            return str(probe.getsockname()[0])
-    except OSError as error:
-        raise ServerError(_bind_message(host, port, error)) from error
-    except UnicodeError as error:  # a label of the name is empty, or too long
-        raise ServerError(f"{host[:80]!r} n'est pas une adresse : vérifiez API_HOST.") from error
-
-
-def _refuse_sharing(probe: socket.socket) -> None:
-    if sys.platform == "win32":
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-    else:  # closed connections of a former server must not count
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-
-
-def _bind_message(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"Le port {port} est déjà pris sur {host} : arrêtez l'autre programme ou choisissez un"
-            " autre port avec API_PORT."
-        )
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"Le port {port} est réservé au système : choisissez-en un autre avec API_PORT."
-    return f"Impossible d'écouter sur {host}:{port} ({error.strerror}) : vérifiez API_HOST."
 
 
 def serve(settings: Settings, address: str) -> int:

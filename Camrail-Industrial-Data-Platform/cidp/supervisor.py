@@ -95,7 +95,7 @@ class Supervisor:
 def _why_ended(child: ChildProcess) -> str:
     said = "\n".join(f"    {line}" for line in child.tail().splitlines())
     return (
-        f"{child.name} s'est arrêté de façon inattendue (code {child.code}). "
+        f"La partie « {child.name} » s'est arrêtée de façon inattendue (code {child.code}). "
         f"Fin de {child.log} :\n{said or '    (vide)'}"
     )
 

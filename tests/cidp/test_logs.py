@@ -17,7 +17,7 @@ def restored_logger() -> Iterator[None]:
 
 
 def test_control_characters_are_escaped() -> None:
-    assert escaped("a\nb\x1b[31m\u2028é") == "a\\x0ab\\x1b[31m\\x2028é"
+    assert escaped("a\nb\x1b[31m\u2028é") == "a\\x0ab\\x1b[31m\\u2028é"
 
 
 def test_a_line_goes_to_stderr_and_to_the_file(

@@ -16,20 +16,14 @@ from typing import Any
 import pytest
 import requests
 from loguru import logger
+from loopback import free_port
 
 from cidp import server
-from cidp.errors import ServerError
 from cidp.settings import SERVICE_FOLDER, ApiSettings, LogSettings, Settings
 
 KEY = "une-cle-reelle-pour-essais"
 READING = {"loco_id": "L1", "flow_rate": 500, "pressure": 5, "vibration": 2, "temperature": 45}
 posix = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fetch(port: int, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
@@ -177,34 +171,6 @@ def test_a_flag_that_is_unknown_is_misuse(capsys: pytest.CaptureFixture[str]) ->
         server.main(["--prot", "1"])
     assert caught.value.code == 2
     assert "arguments inconnus" in capsys.readouterr().err
-
-
-def test_a_free_port_is_accepted_and_stays_free() -> None:
-    port = free_port()
-    for _ in range(2):
-        assert server.free_address("127.0.0.1", port) == "127.0.0.1"
-
-
-def test_the_name_of_this_machine_is_listened_to_by_its_address() -> None:
-    assert server.free_address("localhost", free_port()) in {"127.0.0.1", "::1"}
-
-
-@pytest.mark.parametrize(
-    ("host", "said"),
-    [
-        ("192.0.2.7", "Impossible d'écouter"),
-        ("pas un nom", "vérifiez API_HOST"),
-        ("x" * 70, "pas une adresse"),
-    ],
-)
-def test_an_address_that_is_not_ours_is_said(host: str, said: str) -> None:
-    with pytest.raises(ServerError, match=said):
-        server.free_address(host, 5000)
-
-
-def test_a_reserved_port_is_said() -> None:
-    message = server._bind_message("127.0.0.1", 80, PermissionError(13, "denied"))
-    assert "Le port 80 est réservé" in message
 
 
 class FakeServer:

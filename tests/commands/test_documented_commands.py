@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from fenced import fenced_blocks
+from loopback import free_port
 
 ROOT = Path(__file__).parents[2]
 PLATFORM = "Camrail-Industrial-Data-Platform"
@@ -30,12 +30,6 @@ DOCUMENTS = [
 ]
 SERVERS = {"api/api.py": "API_PORT", "streamlit run": "STREAMLIT_SERVER_PORT"}
 START_S, STOP_S, COMMAND_S = 60, 20, 240
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -25,10 +25,32 @@ def test_numbers_read_signs_decimals_and_exponents() -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["", "abc", "12 t", "1,5", "1 000", "1_000", "nan", "inf", "0x10", "--1", "1e", "١٢"]
+    "cell",
+    [
+        "",
+        "abc",
+        "12 t",
+        "1,5",
+        "1 00",
+        "1234 567",
+        "1  000",
+        "1_000",
+        "nan",
+        "inf",
+        "0x10",
+        "--1",
+        "1e",
+        "١٢",
+    ],
 )
 def test_what_is_not_a_plain_number_is_missing(cell: str) -> None:
     assert math.isnan(numbers(texts(cell), ".").iloc[0])
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f"])
+def test_spaces_may_set_thousands_apart(space: str) -> None:
+    cell = f"-1{space}234{space}567,5"
+    assert numbers(texts(cell), ",").tolist() == [-1234567.5]
 
 
 def test_a_number_too_large_for_a_float_is_infinite() -> None:

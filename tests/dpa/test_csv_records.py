@@ -87,6 +87,12 @@ def test_one_column_needs_no_delimiter_and_keeps_no_blank_row() -> None:
     assert (found.fields, found.blank_lines) == ([["1"], ["2"]], 1)
 
 
+@pytest.mark.parametrize("line", [",", ", ", ",,,,", '"",""'])
+def test_a_line_of_delimiters_alone_is_blank(line: str) -> None:
+    found = split_records(f"a,b\n1,2\n{line}\n3,4\n")
+    assert (found.blank_lines, found.lines, found.malformed) == (1, [2, 4], [])
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "   \n"])
 def test_a_text_without_content_has_no_header(text: str) -> None:
     assert split_records(text).header == []
@@ -105,8 +111,10 @@ def test_what_the_csv_module_writes_is_read_back(
     flat = [tuple(cell.replace("\n", " ") for cell in row) for row in rows]
     writer.writerows(flat)
     found = split_records(buffer.getvalue(), delimiter)
-    assert [tuple(fields) for fields in found.fields] == flat
-    assert found.lines == list(range(2, len(rows) + 2))
+    full = [(line, row) for line, row in enumerate(flat, start=2) if "".join(row).strip()]
+    assert [tuple(fields) for fields in found.fields] == [row for _, row in full]
+    assert found.lines == [line for line, _ in full]
+    assert found.blank_lines == len(flat) - len(full)
 
 
 @given(st.text(st.sampled_from('ab",\n'), max_size=60))

@@ -9,7 +9,7 @@ from dpa.logs import configured, escaped
 
 
 def test_control_characters_are_shown_not_obeyed() -> None:
-    assert escaped("a\nb\x1b[2Jé\u2028") == "a\\x0ab\\x1b[2Jé\\x2028"
+    assert escaped("a\nb\x1b[2Jé\u2028") == "a\\x0ab\\x1b[2Jé\\u2028"
 
 
 def test_messages_go_to_stderr_and_to_the_file(

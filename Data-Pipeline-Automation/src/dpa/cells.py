@@ -35,6 +35,9 @@ _TIME: Final = (
     r" ?(?P<z>Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])?)?"
 )
 _NUMBER: Final = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
+_SPACES: Final = "[ \u00a0\u202f]"
+_GROUPED: Final = rf"[+-]?[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}})+(?:[.,][0-9]*)?"
+"""Thousands set apart by a space, plain or non-breaking, as French Excel writes them."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,14 @@ def _once_per_value(
 
 
 def numbers(texts: "pd.Series[str]", decimal: str) -> pd.Series:
-    """Read decimal numbers; NaN where the text is not one, infinite where it is too large."""
+    """Read decimal numbers; NaN where the text is not one, infinite where it is too large.
+
+    Spaces between groups of three digits are thousands separators.
+    """
 
     def convert(values: "pd.Series[str]") -> pd.Series:
+        grouped = values.str.fullmatch(_GROUPED)
+        values = values.mask(grouped, values.str.replace(_SPACES, "", regex=True))
         dotted = values.str.replace(decimal, ".", regex=False) if decimal != "." else values
         plausible = values.str.count(re.escape(decimal)).le(1) & dotted.str.fullmatch(_NUMBER)
         if decimal != ".":

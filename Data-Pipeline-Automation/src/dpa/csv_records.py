@@ -89,8 +89,8 @@ def split_records(text: str, delimiter: str | None = None) -> Records:
     """Cut `text` into records; the first line that is not blank is the header.
 
     A line with too few or too many fields, or with a quote that never closes, is `malformed`; the
-    next line starts afresh. Blank lines are counted and are not rows. Without `delimiter`, the
-    header tells it. A text without any line gives an empty header.
+    next line starts afresh. Lines that hold nothing but delimiters are counted and are not rows.
+    Without `delimiter`, the header tells it. A text without any line gives an empty header.
     """
     # The csv module refuses cells over 128 kB unless told otherwise; a note may be longer.
     csv.field_size_limit(MAX_CELL_CHARS)
@@ -115,11 +115,11 @@ def _fill(records: Records, lines: list[str], start: int, delimiter: str) -> Non
             fields, position = _quoted_record(lines, position, delimiter, width)
         else:
             fields, position = line.split(delimiter), position + 1
-        if fields is not None and len(fields) == width and (width > 1 or line.strip()):
+        if fields is not None and not any(cell.strip() for cell in fields):
+            records.blank_lines += position - number + 1
+        elif fields is not None and len(fields) == width:
             records.fields.append(fields)
             records.lines.append(number)
-        elif not line.strip():
-            records.blank_lines += 1
         else:
             code = "GUILLEMET_NON_FERME" if fields is None else "LIGNE_IRREGULIERE"
             records.malformed.append(Malformed(number, code, line))

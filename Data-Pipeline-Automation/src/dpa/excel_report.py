@@ -192,6 +192,7 @@ def _balance(book: Book, sheet: Worksheet, data: ReportData, row: int) -> int:
         ("+ rejetées", lot["rows_rejected"]),
         ("+ doublons", lot["rows_duplicate"]),
         ("Lignes vides ignorées", lot["blank_lines"]),
+        ("Total dans l'entrepôt", len(data.transactions)),
     )
     left = book.format("count", num_format="[$-40C]#,##0", align="left")
     for offset, (name, value) in enumerate(lines, start=row + 1):

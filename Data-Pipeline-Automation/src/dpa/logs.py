@@ -18,12 +18,21 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def escaped(text: str) -> str:
-    """Write control characters as \\xNN, so that no data forges a log line or moves a cursor."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    """Show control characters, so that no data forges a log line or moves a cursor."""
+    return _CONTROL.sub(_visible, text)
+
+
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def _escape_message(record: "Record") -> None:
     record["message"] = escaped(record["message"])
+
+
+def _leave_message(record: "Record") -> None:
+    """Undo `_escape_message`: loguru keeps a patcher until it gets another."""
 
 
 @contextmanager
@@ -50,3 +59,4 @@ def configured(folder: Path) -> Iterator[None]:
         yield
     finally:
         logger.remove()
+        logger.configure(patcher=_leave_message)

@@ -137,8 +137,8 @@ def _kpis(connection: sqlite3.Connection, lot: dict[str, Any]) -> list[Kpi]:
         Kpi("Alertes critiques", facts["alerts"], "integer", "nombre", "WARN ou ERR sous 20 t."),
         Kpi("Taux d'alerte", facts["alert_rate"], "percent", "%", "Alertes sur transactions."),
         Kpi("Taux d'erreur", facts["error_rate"], "percent", "%", "Part du statut ERR."),
-        Kpi("Machines actives", facts["machines"], "integer", "nombre", "Machines distinctes."),
-        Kpi("Sites actifs", facts["sites"], "integer", "nombre", "Sites distincts."),
+        Kpi("Machines actives", facts["machines"], "integer", "nombre", "Avec les inconnues."),
+        Kpi("Sites actifs", facts["sites"], "integer", "nombre", "Avec « Inconnu »."),
         Kpi("Jours d'activité", facts["days"], "integer", "jour", "Jours avec transaction."),
         Kpi("Part de rejets", rejected_share, "percent", "%", "Lignes rejetées de ce lot."),
     ]

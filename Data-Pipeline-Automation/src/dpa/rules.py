@@ -67,7 +67,8 @@ _RULES: Final = (
         "DATE_INVALIDE",
         "date",
         "La date n'existe pas ou n'a pas un format attendu.",
-        "Écrire AAAA-MM-JJ ou JJ/MM/AAAA, ou déclarer le format dans le fichier de correspondance.",
+        "Écrire une date qui existe, en AAAA-MM-JJ ou JJ/MM/AAAA, ou dans l'un des formats que "
+        "déclare le fichier de correspondance (date_formats).",
     ),
     Rule(
         "DATE_HORS_PLAGE",
@@ -80,8 +81,8 @@ _RULES: Final = (
         "VOLUME_NON_NUMERIQUE",
         "volume_transferred",
         "Le volume n'est pas un nombre.",
-        "Saisir un nombre seul, sans unité ; déclarer la virgule décimale dans le fichier de "
-        "correspondance si le fichier l'emploie.",
+        "Saisir un nombre seul, sans unité, avec le séparateur décimal du fichier : le point, ou "
+        "celui que déclare le fichier de correspondance (decimal).",
     ),
     Rule(
         "VOLUME_NEGATIF",

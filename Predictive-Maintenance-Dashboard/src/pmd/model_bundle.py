@@ -90,7 +90,8 @@ def export_onnx(trained: Trained) -> bytes:
         options={"zipmap": False},
         target_opset=OPSET,
     )
-    return bytes(onnx_model.SerializeToString())
+    onnx_model.opset_import.sort(key=lambda opset: opset.domain)  # the converter's order varies
+    return bytes(onnx_model.SerializeToString(deterministic=True))
 
 
 def check_export(trained: Trained, served: OnnxModel) -> None:
