@@ -114,7 +114,8 @@ def show_api_error(error: ApiError) -> None:
     details = error.details if isinstance(error, ReadingRefused) else []
     listed = [f"- **{plain(field_label(field))}** : {plain(said)}" for field, said in details]
     body = "\n".join([f"#### {error.title}", plain(str(error)), "", *listed])
-    st.warning(body, icon=":material/cloud_off:")
+    icon = "edit" if isinstance(error, ReadingRefused) else "cloud_off"
+    st.warning(body, icon=f":material/{icon}:")
 
 
 def _show_prediction(prediction: Prediction) -> None:
