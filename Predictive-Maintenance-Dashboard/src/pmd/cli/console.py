@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -32,13 +33,20 @@ _CONTROLS = {
 }
 
 
+def error_document(message: str) -> str:
+    """The one JSON document of a command that failed, where no contract asks for more."""
+    return json.dumps({"status": "error", "error": message}, ensure_ascii=False)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that speaks French and, with `--json`, refuses with the command's one document.
 
     `failure_document` makes that document of a message.
     """
 
-    def __init__(self, description: str, failure_document: Callable[[str], str]) -> None:
+    def __init__(
+        self, description: str, failure_document: Callable[[str], str] = error_document
+    ) -> None:
         super().__init__(description=description, allow_abbrev=False, add_help=False)
         self.failure_document = failure_document
         self._arguments: list[str] = []

@@ -30,13 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
 
 
-def _failure(message: str) -> str:
-    return json.dumps({"status": "error", "error": message}, ensure_ascii=False)
-
-
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        "Simule des locomotives : historique en CSV, ou flux NDJSON avec --stream.", _failure
+        "Simule des locomotives : historique en CSV, ou flux NDJSON avec --stream."
     )
     add = parser.add_argument
     add("--output", type=Path, default=settings.raw_telemetry, help="télémétrie CSV à écrire")

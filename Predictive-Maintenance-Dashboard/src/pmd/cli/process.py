@@ -26,13 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
 
 
-def _failure(message: str) -> str:
-    return json.dumps({"status": "error", "error": message}, ensure_ascii=False)
-
-
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        "Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales.", _failure
+        "Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales."
     )
     add = parser.add_argument
     add("--input", type=Path, default=settings.raw_telemetry, help="télémétrie brute CSV")
