@@ -17,6 +17,7 @@ from cidp.model_bundle import Manifest
 from cidp.orchestration import TrainingSummary, run_for_document
 from cidp.registry import Registry
 from cidp.settings import Settings, launch_environment
+from cidp.stop_signals import STOP_SIGNALS
 
 TRAINER = "src/model_training.py"
 
@@ -72,9 +73,8 @@ def train_and_promote(settings: Settings, on_line: Callable[[str], object]) -> M
 
 def _interrupt_on_stop() -> None:
     """Let a request to stop end the trainer as well, as Ctrl-C does."""
-    for name in ("SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
 
 
 def _echo(line: str) -> None:

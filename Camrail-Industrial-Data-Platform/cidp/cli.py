@@ -1,4 +1,4 @@
-"""An argument parser that speaks French."""
+"""Command lines that speak French."""
 
 import argparse
 import re
@@ -12,6 +12,17 @@ _TRANSLATIONS = (
     (r"argument (\S+): invalid int value: (.*)", r"\1 : entier attendu, reçu \2"),
     (r"argument (\S+): invalid float value: (.*)", r"\1 : nombre attendu, reçu \2"),
 )
+
+
+def positive(text: str) -> float:
+    """Type of an option: a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"un nombre positif est attendu, reçu {text!r}")
+    return value
 
 
 class FrenchParser(argparse.ArgumentParser):

@@ -6,7 +6,6 @@ supervision does not need the warehouse: an ETL that fails is said, and the rest
 
 import argparse
 import contextlib
-import math
 import os
 import sys
 import tempfile
@@ -21,13 +20,14 @@ from pydantic import ValidationError
 
 from cidp.api_client import ApiClient, ApiError, ClientSettings, Readiness
 from cidp.child_process import ChildProcess
-from cidp.cli import FrenchParser
+from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildError, ChildFailed, CidpError, SettingsError
 from cidp.logs import configure_logs
 from cidp.orchestration import EtlSummary
 from cidp.ports import free_address
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
-from cidp.supervisor import StopAsked, Supervisor, stop_on_signals
+from cidp.stop_signals import stop_on_signals
+from cidp.supervisor import StopAsked, Supervisor
 from cidp.views.french import number
 
 LOOPBACK = "127.0.0.1"
@@ -264,7 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--rate",
-        type=_positive,
+        type=positive,
         default=5.0,
         metavar="N",
         help="mesures simulées par seconde (défaut : 5)",
@@ -276,15 +276,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--duration",
-        type=_positive,
+        type=positive,
         metavar="S",
         help="s'arrête d'elle-même S secondes après le démarrage complet",
     )
     return parser
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError("un nombre positif est attendu")
-    return value

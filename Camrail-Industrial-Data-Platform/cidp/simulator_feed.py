@@ -3,7 +3,6 @@
 import argparse
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -15,12 +14,13 @@ from typing import IO
 from loguru import logger
 
 from cidp.assembly import assemble
-from cidp.cli import FrenchParser
+from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildFailed, CidpError, NoModel, StoreError
 from cidp.ingest import IngestHandler, Message
 from cidp.logs import configure_logs
 from cidp.orchestration import TAIL_LINES, follow_lines, start_program
 from cidp.settings import Settings, launch_environment
+from cidp.stop_signals import stop_on_signals
 
 GENERATOR = "src/data_generator.py"
 SOURCE = "simulator"
@@ -39,14 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Feed the store until asked to stop; return the exit code."""
     flags = _parser().parse_args(argv)
     stop = threading.Event()
-    _stop_on_signals(stop)
-    try:
-        settings = Settings.from_environ(launch_environment(os.environ))
-        configure_logs(settings.logs.folder, "simulator_feed")
-        run(settings, flags.rate, flags.speed, stop)
-    except CidpError as error:
-        logger.error("{}", error)
-        return 1
+    with stop_on_signals(stop):
+        try:
+            settings = Settings.from_environ(launch_environment(os.environ))
+            configure_logs(settings.logs.folder, "simulator_feed")
+            run(settings, flags.rate, flags.speed, stop)
+        except CidpError as error:
+            logger.error("{}", error)
+            return 1
     return 0
 
 
@@ -173,28 +173,15 @@ class Feed:
         return True
 
 
-def _stop_on_signals(stop: threading.Event) -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, frame: stop.set())
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("un nombre positif est attendu")
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = FrenchParser(
         prog="simulator_feed", description="Alimente la base d'événements par le simulateur."
     )
     parser.add_argument(
-        "--rate", type=_positive, default=5.0, help="mesures par seconde (défaut : 5)"
+        "--rate", type=positive, default=5.0, help="mesures par seconde (défaut : 5)"
     )
     parser.add_argument(
-        "--speed", type=_positive, default=1.0, help="vitesse de l'horloge simulée (défaut : 1)"
+        "--speed", type=positive, default=1.0, help="vitesse de l'horloge simulée (défaut : 1)"
     )
     return parser
 

@@ -1,12 +1,8 @@
 """A group of children that live together: when one ends unasked, all of them end."""
 
-import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Mapping
 from typing import IO
 
 from loguru import logger
@@ -16,9 +12,6 @@ from cidp.errors import ChildFailed, ChildTimedOut
 
 POLL_S = 0.2
 STOP_S = 10.0
-_STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM]
-if sys.platform == "win32":
-    _STOP_SIGNALS.append(signal.SIGBREAK)
 
 
 class StopAsked(Exception):
@@ -98,18 +91,3 @@ def _why_ended(child: ChildProcess) -> str:
         f"La partie « {child.name} » s'est arrêtée de façon inattendue (code {child.code}). "
         f"Fin de {child.log} :\n{said or '    (vide)'}"
     )
-
-
-@contextmanager
-def stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Have Ctrl-C, Ctrl-Break and SIGTERM set `stop`."""
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    former = {number: signal.signal(number, ask) for number in _STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

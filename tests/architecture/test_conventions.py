@@ -21,8 +21,11 @@ TRACKED = [
     if name and (ROOT / name).is_file()
 ]
 PYTHON = [path for path in TRACKED if path.suffix == ".py"]
-PACKAGES = [path for path in PYTHON if {"dpa", "pmd", "cidp"} & set(path.parts[:-1])]
-PACKAGES = [path for path in PACKAGES if "tests" not in path.relative_to(ROOT).parts]
+PACKAGES = [
+    path
+    for path in PYTHON
+    if {"dpa", "pmd", "cidp"} & set(path.parts[:-1]) and not path.is_relative_to(ROOT / "tests")
+]
 PLATFORM = ROOT / "Camrail-Industrial-Data-Platform"
 LAUNCHERS = [
     ROOT / "Data-Pipeline-Automation/src/main_pipeline.py",

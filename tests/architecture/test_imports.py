@@ -31,7 +31,6 @@ PURE = {
 }
 COMPUTING = {"numpy", "pandas", "scipy", "sklearn", "onnxruntime", "pydantic", "pydantic_core"}
 INPUT_OUTPUT = {
-    "builtins.open",
     "http",
     "io",
     "logging",
@@ -88,7 +87,7 @@ def impurity(service: str, name: str) -> bool:
     top, *rest = name.lstrip(".").split(".")
     if name.startswith(".") or top == service:
         own = rest[0] if top == service and rest else top
-        return own not in PURE[service] | {"errors", "pydantic_compat"}
+        return own not in PURE[service] | {"errors"}
     if top in INPUT_OUTPUT:
         return True
     return top not in COMPUTING and top not in sys.stdlib_module_names

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cidp.cli import FrenchParser
+from cidp.cli import FrenchParser, positive
 
 
 @pytest.fixture
@@ -10,6 +10,7 @@ def parser() -> FrenchParser:
     made = FrenchParser(prog="outil", description="Fait une chose.")
     made.add_argument("--port", type=int, required=True, help="port d'écoute")
     made.add_argument("--rate", type=float)
+    made.add_argument("--speed", type=positive)
     return made
 
 
@@ -20,6 +21,8 @@ def parser() -> FrenchParser:
         (["--port"], "--port : une valeur est attendue"),
         (["--port", "x"], "--port : entier attendu, reçu 'x'"),
         (["--port", "1", "--rate", "x"], "--rate : nombre attendu, reçu 'x'"),
+        (["--port", "1", "--speed", "x"], "un nombre positif est attendu, reçu 'x'"),
+        (["--port", "1", "--speed", "0"], "un nombre positif est attendu, reçu '0'"),
         (["--port", "1", "--autre"], "arguments inconnus : --autre"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from cidp import supervisor as supervisor_module
 from cidp.child_process import ChildProcess
 from cidp.errors import ChildFailed, ChildTimedOut
-from cidp.supervisor import StopAsked, Supervisor, stop_on_signals
+from cidp.supervisor import StopAsked, Supervisor
 
 STAYS = "import time\nwhile True: time.sleep(0.05)"
 ENDS = "import sys\nprint('au revoir é')\nsys.exit(3)"
@@ -131,15 +131,3 @@ def test_a_child_that_ignores_the_stop_is_killed(
     until(lambda: "prêt" in child.tail())
     group.stop_all()
     assert child.code == -signal.SIGKILL
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals to oneself are POSIX here")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_ask_for_a_stop_and_are_given_back(
-    stop: threading.Event, number: signal.Signals
-) -> None:
-    before = signal.getsignal(number)
-    with stop_on_signals(stop):
-        signal.raise_signal(number)
-    assert stop.is_set()
-    assert signal.getsignal(number) == before
