@@ -41,6 +41,7 @@ class EtlSource(BaseModel):
     path: str
     sha256: Sha256
     rows: Count
+    sheet: str
 
 
 class EtlSummary(_Document):
@@ -49,10 +50,13 @@ class EtlSummary(_Document):
     run_id: str | None
     dwh: str
     report: str | None
+    rejects_workbook: str | None
+    engine: Literal["pandas", "dask"]
     read: Count
     loaded: Count
     rejected: Count
     duplicates: Count
+    skipped: Count
     inserted: Count
     corrected: Count
     rejects_by_rule: dict[str, Count]

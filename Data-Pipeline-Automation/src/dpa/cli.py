@@ -6,18 +6,20 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from loguru import logger
 
+from dpa.dwh_url import DwhUrl
 from dpa.errors import DpaError, UsageError
 from dpa.files import cause
+from dpa.filters import Filters
 from dpa.french import NBSP, number
 from dpa.logs import configured, escaped
-from dpa.settings import RejectLimit, Settings, warehouse_path
+from dpa.settings import RejectLimit, Settings, parse_day
 from dpa.summary import EtlSummary, failed
 
 DONE, FAILED, MISUSE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -27,6 +29,7 @@ _ARGPARSE_FRENCH = (
     (r"argument (.*?): expected one argument", r"\1 attend une valeur"),
     (r"argument (.*?): (attend .*)", r"\1 \2"),
     (r"argument (.*?): ignored explicit argument (.*)", r"\1 n'attend pas de valeur, reçu \2"),
+    (r"argument (--.*?): invalid choice: (.*?) \(choose from (.*)\)", r"\1 admet \3, pas \2"),
     (r"argument .*?: invalid choice: (.*?) \(choose.*", r"commande inconnue : \1"),
     (r"the following arguments are required: (.*)", r"arguments obligatoires : \1"),
     (r"ambiguous option: (.*) could match (.*)", r"option ambiguë : \1 (\2)"),
@@ -38,7 +41,7 @@ _EPILOG = """codes de sortie : 0 terminé ; 1 échec, rien n'a changé ; 2 comma
 
 class _FrenchFormatter(argparse.RawDescriptionHelpFormatter):
     def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
-        super().add_usage(usage, actions, groups, prefix or "utilisation : ")
+        super().add_usage(usage, actions, groups, "utilisation : " if prefix is None else prefix)
 
 
 class _FrenchParser(argparse.ArgumentParser):
@@ -55,58 +58,170 @@ class _FrenchParser(argparse.ArgumentParser):
         raise UsageError(f"{message} (aide : --help)")
 
 
-def _seed(text: str) -> int:
+def _count(text: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"attend un nombre entier positif, reçu {text!r}")
     return int(text)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Describe the command line; a flag left out is None, so that the settings decide."""
+    """Describe the command line; a flag left out is absent, so that the settings decide."""
     parser = _FrenchParser(
         prog="main_pipeline.py",
         description="Charge les transactions de l'ERP dans l'entrepôt et écrit le rapport Excel.",
         epilog=_EPILOG,
+        argument_default=argparse.SUPPRESS,
     )
-    add = parser.options.add_argument
-    add("--erp", metavar="FICHIER", type=Path, help="transactions de l'ERP (CSV)")
-    add("--machines", metavar="FICHIER", type=Path, help="liste des machines (JSON)")
+    _add_inputs(parser)
+    _add_load(parser)
+    _add_report(parser)
+    commands = parser.add_subparsers(dest="command", title="autres commandes", metavar="COMMANDE")
+    parser.set_defaults(command=None)
+    _add_trace(commands)
+    _add_overview(commands)
+    _add_synth(commands)
+    return parser
+
+
+def _add_inputs(parser: "_FrenchParser") -> None:
+    add = parser.add_argument_group("entrées").add_argument
+    add(
+        "--erp",
+        metavar="FICHIER",
+        type=Path,
+        help="transactions de l'ERP : CSV, Excel (.xlsx .xlsm .xls .ods), Access (.mdb .accdb)",
+    )
+    add("--sheet", metavar="NOM|N", help="feuille (nom ou rang) ou table Access à lire")
+    add("--machines", metavar="FICHIER|URL", help="liste des machines : JSON, ou son adresse http")
     add("--mapping", metavar="FICHIER", type=Path, help="correspondance d'un export tiers (YAML)")
-    add("--dwh", metavar="URL", help="entrepôt : sqlite:///chemin ou chemin d'un fichier")
-    add("--report", metavar="FICHIER", type=Path, help="rapport Excel (.xlsx)")
-    add("--json", action="store_true", help="écrire le bilan en JSON sur la sortie standard")
+    _add_engine(add)
+
+
+def _add_engine(add: Callable[..., Any]) -> None:
+    add(
+        "--engine",
+        choices=("pandas", "dask"),
+        metavar="MOTEUR",
+        help="pandas (défaut) ou dask : plusieurs processus, ou plusieurs machines",
+    )
+    add("--scheduler", metavar="tcp://…", help="ordonnanceur Dask existant (avec --engine dask)")
+
+
+def _add_load(parser: "_FrenchParser") -> None:
+    add = parser.add_argument_group("chargement").add_argument
+    _add_dwh(add)
+    add(
+        "--resubmit",
+        metavar="FICHIER",
+        type=Path,
+        help="charger le classeur des rejets, corrigé, au lieu d'un export",
+    )
+    add(
+        "--since",
+        metavar="JOUR",
+        help="laisser les lignes antérieures : JJ/MM/AAAA, ou auto "
+        "(dernier jour connu de l'entrepôt)",
+    )
     add(
         "--max-rejects",
         metavar="N|P%",
         help="nombre ou part de lignes rejetées au-delà de laquelle le code de sortie est 3 "
         "(défaut : 50%%)",
     )
-    commands = parser.add_subparsers(dest="command", title="autre commande", metavar="synth")
-    synth = commands.add_parser("synth", help="fabriquer les fichiers d'exemple")
+    add("--json", action="store_true", help="écrire le bilan en JSON sur la sortie standard")
+
+
+def _add_dwh(add: Callable[..., Any]) -> None:
+    add(
+        "--dwh",
+        metavar="URL",
+        help="entrepôt : sqlite:///chemin, chemin d'un fichier ou postgresql://hôte/base",
+    )
+
+
+def _add_report(parser: "_FrenchParser") -> None:
+    add = parser.add_argument_group("classeurs").add_argument
+    add("--report", metavar="FICHIER", type=Path, help="rapport Excel (.xlsx)")
+    add("--rejects", metavar="FICHIER", type=Path, help="classeur des lignes à corriger (.xlsx)")
+    add("--sites", metavar="S1,S2", help="sites que montre le rapport")
+    add("--from", metavar="JOUR", dest="first_day", help="premier jour que montre le rapport")
+    add("--to", metavar="JOUR", dest="last_day", help="dernier jour que montre le rapport")
+
+
+def _add_trace(commands: Any) -> None:
+    trace = commands.add_parser(
+        "trace",
+        help="remonter d'une transaction à sa ligne d'origine",
+        argument_default=argparse.SUPPRESS,
+    )
+    trace.add_argument("transaction_id", metavar="TRANSACTION")
+    _add_dwh(trace.options.add_argument)
+
+
+def _add_overview(commands: Any) -> None:
+    overview = commands.add_parser(
+        "apercu",
+        help="statistiques par jour et site d'un export, sans entrepôt",
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_inputs(overview)
+    overview.options.add_argument(
+        "--out", metavar="FICHIER", type=Path, help="CSV à écrire (sinon la sortie standard)"
+    )
+
+
+def _add_synth(commands: Any) -> None:
+    synth = commands.add_parser(
+        "synth", help="fabriquer les fichiers d'exemple", argument_default=argparse.SUPPRESS
+    )
     synth.options.add_argument("--out", metavar="DOSSIER", type=Path, required=True, help="où")
     synth.options.add_argument(
-        "--seed", metavar="N", type=_seed, help="graine ; la même donne les mêmes octets"
+        "--seed", metavar="N", type=_count, help="graine ; la même donne les mêmes octets"
+    )
+    synth.options.add_argument(
+        "--rows", metavar="N", type=_count, help="nombre de transactions sans défaut"
     )
     synth.options.add_argument(
         "--force", action="store_true", help="remplacer les fichiers existants"
     )
-    return parser
 
 
 def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """Combine defaults, environment and flags; raises UsageError."""
-    flags = {
-        name: getattr(arguments, name)
-        for name in ("erp", "machines", "mapping", "report")
-        if getattr(arguments, name) is not None
-    }
-    if arguments.dwh is not None:
-        flags["dwh"] = warehouse_path(arguments.dwh)
-    if arguments.max_rejects is not None:
-        flags["max_rejects"] = RejectLimit.parse(arguments.max_rejects)
-    settings = replace(Settings.from_environ(environ), **flags)
+    given = vars(arguments)
+    if "resubmit" in given and given.keys() & {"erp", "sheet", "mapping", "since"}:
+        raise UsageError("--resubmit se passe de --erp, --sheet, --mapping et --since.")
+    plain = ("erp", "sheet", "machines", "mapping", "resubmit", "report", "rejects")
+    flags = {name: given[name] for name in plain if name in given}
+    if "dwh" in given:
+        flags["dwh"] = DwhUrl.parse(given["dwh"])
+    if "max_rejects" in given:
+        flags["max_rejects"] = RejectLimit.parse(given["max_rejects"])
+    if "since" in given:
+        day = given["since"]
+        flags["since"] = "auto" if day == "auto" else parse_day("--since", day)
+    flags["filters"] = _filters(given)
+    settings = replace(Settings.from_environ(environ), **flags, **_engine(given))
     settings.refuse_unusable_paths()
     return settings
+
+
+def _filters(given: Mapping[str, Any]) -> Filters:
+    sites = tuple(filter(None, (site.strip() for site in given.get("sites", "").split(","))))
+    if "sites" in given and not sites:
+        raise UsageError("--sites : nommez au moins un site.")
+    first = parse_day("--from", given["first_day"]) if "first_day" in given else None
+    last = parse_day("--to", given["last_day"]) if "last_day" in given else None
+    if first and last and first > last:
+        raise UsageError(f"--from {first:%d/%m/%Y} est après --to {last:%d/%m/%Y}.")
+    return Filters(sites, first, last)
+
+
+def _engine(given: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = {name: given[name] for name in ("engine", "scheduler") if name in given}
+    if "scheduler" in chosen and chosen.get("engine") != "dask":
+        raise UsageError("--scheduler demande --engine dask.")
+    return chosen
 
 
 def balance_sheet(summary: EtlSummary) -> str:
@@ -119,6 +234,8 @@ def balance_sheet(summary: EtlSummary) -> str:
     ]
     lines += [f"  {code} : {number(count)}" for code, count in summary.rejects_by_rule.items()]
     lines += [f"Entrepôt : {summary.dwh}", f"Rapport : {summary.report or 'non écrit'}"]
+    if summary.rejects_workbook:
+        lines.append(f"À corriger, puis à rendre par --resubmit : {summary.rejects_workbook}")
     return "\n".join(lines) + "\n"
 
 
@@ -129,10 +246,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         _never_fail_on_a_character(stream)
     try:
         arguments = build_parser().parse_args(words)
-        if arguments.command == "synth":
-            return _synth(arguments)
-        settings = settings_of(arguments, environ)
-        return _run(settings, arguments.json)
+        return _COMMANDS[arguments.command](arguments, environ)
     except UsageError as error:
         sys.stderr.write(f"Erreur : {escaped(str(error))}\n")
         if "--json" in words:
@@ -150,10 +264,12 @@ def _never_fail_on_a_character(stream: IO[str]) -> None:
         reconfigure(errors="backslashreplace")
 
 
-def _run(settings: Settings, as_json: bool) -> int:
+def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = settings_of(arguments, environ)
     # pandas is slow to import and --help does not need it.
     from dpa.pipeline import run
 
+    as_json = "json" in arguments
     started_s = time.monotonic()
     with configured(settings.log_dir):
         try:
@@ -161,7 +277,8 @@ def _run(settings: Settings, as_json: bool) -> int:
         except DpaError as error:
             logger.error("{}", error)
             if as_json:
-                _write_json(failed(str(error), str(settings.dwh), time.monotonic() - started_s))
+                duration_s = time.monotonic() - started_s
+                _write_json(failed(str(error), str(settings.dwh), duration_s, settings.engine))
             return FAILED
     if as_json:
         _write_json(outcome.summary)
@@ -174,16 +291,46 @@ def _write_json(summary: EtlSummary) -> None:
     sys.stdout.write(json.dumps(summary.model_dump(), indent=2) + "\n")
 
 
-def _synth(arguments: argparse.Namespace) -> int:
-    from dpa.synthetic import DEFAULT_SEED, write_samples
+def _trace(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = Settings.from_environ(environ)
+    dwh = DwhUrl.parse(arguments.dwh) if "dwh" in arguments else settings.dwh
+    from dpa.trace import trace_text
 
-    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
+    return _told(lambda: trace_text(dwh, arguments.transaction_id, settings.busy_timeout_s))
+
+
+def _overview(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = settings_of(arguments, environ)
+    from dpa.overview import write_overview
+
+    return _told(lambda: write_overview(settings, getattr(arguments, "out", None)))
+
+
+def _synth(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:
+    from dpa.synthetic import write_samples
+
+    chosen = {name: getattr(arguments, name) for name in ("seed", "rows") if name in arguments}
+
+    def written() -> str:
+        try:
+            paths = write_samples(arguments.out, force="force" in arguments, **chosen)
+        except OSError as error:
+            raise DpaError(f"{arguments.out} : écriture impossible ({cause(error)})") from error
+        return "".join(f"{path}\n" for path in paths)
+
+    return _told(written)
+
+
+def _told(answer: Callable[[], str]) -> int:
+    """Write the answer of a command that logs nothing, or its failure in one line."""
     try:
-        paths = write_samples(arguments.out, seed, arguments.force)
-    except OSError as error:
-        reason = f"{arguments.out} : écriture impossible ({cause(error)})"
-        sys.stderr.write(f"Erreur : {escaped(reason)}\n")
+        sys.stdout.write(answer())
+    except UsageError:
+        raise
+    except DpaError as error:
+        sys.stderr.write(f"Erreur : {escaped(str(error))}\n")
         return FAILED
-    for path in paths:
-        sys.stdout.write(f"{path}\n")
     return DONE
+
+
+_COMMANDS: Final = {None: _run, "trace": _trace, "apercu": _overview, "synth": _synth}

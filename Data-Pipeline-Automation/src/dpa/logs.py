@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
+from tqdm import tqdm
 
 from dpa.files import cause
 
@@ -35,6 +36,11 @@ def _leave_message(record: "Record") -> None:
     """Undo `_escape_message`: loguru keeps a patcher until it gets another."""
 
 
+def _above_the_bar(line: str) -> None:
+    """Write to stderr without cutting through a progress bar."""
+    tqdm.write(line, file=sys.stderr, end="")
+
+
 @contextmanager
 def configured(folder: Path) -> Iterator[None]:
     """Log at INFO to stderr and to `folder`/dpa.log (10 MB a file, kept 30 days) while inside.
@@ -43,7 +49,7 @@ def configured(folder: Path) -> Iterator[None]:
     """
     logger.remove()
     logger.configure(patcher=_escape_message)
-    logger.add(sys.stderr, level="INFO", format="{level: <7} | {message}", colorize=False)
+    logger.add(_above_the_bar, level="INFO", format="{level: <7} | {message}", colorize=False)
     try:
         logger.add(
             folder / "dpa.log",

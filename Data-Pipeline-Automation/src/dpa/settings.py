@@ -3,14 +3,19 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
+from dpa.dwh_url import DwhUrl
 from dpa.errors import UsageError
+from dpa.filters import Filters
 
 SERVICE_ROOT: Final = Path(__file__).resolve().parents[2]
 SQL_ROOT: Final = SERVICE_ROOT / "sql"
+SAMPLE_MACHINES: Final = SERVICE_ROOT / "data_raw" / "api_reference_machines.json"
 
 
 @dataclass(frozen=True)
@@ -37,61 +42,89 @@ class RejectLimit:
         return f"{self.amount:g}".replace(".", ",") + (" %" if self.is_percent else "")
 
 
+DEFAULT_DWH: Final = DwhUrl.of_file(SERVICE_ROOT / "database" / "supply_chain_dwh.sqlite")
+UNFILTERED: Final = Filters()
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a run needs to know before it starts."""
+    """Everything that a run needs to know before it starts.
+
+    `machines` is a path or an http(s) address. `rejects` is where the rejects workbook goes; when
+    None, beside the report. `since` sets aside the rows of earlier days; "auto" means the last day
+    that the warehouse knows.
+    """
 
     erp: Path = SERVICE_ROOT / "data_raw" / "erp_daily_transactions.csv"
-    machines: Path = SERVICE_ROOT / "data_raw" / "api_reference_machines.json"
+    sheet: str | None = None
+    machines: str = str(SAMPLE_MACHINES)
+    machines_cache: Path = SERVICE_ROOT / "database" / "machines_api"
+    machines_api_key: str | None = field(default=None, repr=False)
     mapping: Path | None = None
-    dwh: Path = SERVICE_ROOT / "database" / "supply_chain_dwh.sqlite"
+    resubmit: Path | None = None
+    dwh: DwhUrl = DEFAULT_DWH
     report: Path = SERVICE_ROOT / "reports" / "rapport_supply_chain.xlsx"
+    rejects: Path | None = None
+    filters: Filters = UNFILTERED
+    since: date | Literal["auto"] | None = None
+    engine: Literal["pandas", "dask"] = "pandas"
+    scheduler: str | None = None
     max_rejects: RejectLimit = RejectLimit(50, is_percent=True)
     busy_timeout_s: float = 5.0
     log_dir: Path = SERVICE_ROOT / "logs"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read DPA_DWH, DPA_REPORT, DPA_LOG_DIR and DPA_BUSY_TIMEOUT_S; raises UsageError."""
+        """Read the DPA_… variables; raises UsageError."""
         return cls(
-            dwh=warehouse_path(environ["DPA_DWH"]) if "DPA_DWH" in environ else cls.dwh,
+            dwh=DwhUrl.parse(environ["DPA_DWH"]) if "DPA_DWH" in environ else cls.dwh,
             report=Path(environ.get("DPA_REPORT", cls.report)),
             log_dir=Path(environ.get("DPA_LOG_DIR", cls.log_dir)),
+            machines_api_key=environ.get("DPA_MACHINES_API_KEY"),
             busy_timeout_s=_seconds(environ.get("DPA_BUSY_TIMEOUT_S", str(cls.busy_timeout_s))),
         )
 
+    @property
+    def transactions(self) -> Path:
+        """The file that this run loads: the ERP export, or the corrected rejects."""
+        return self.resubmit or self.erp
+
+    @property
+    def rejects_workbook(self) -> Path:
+        """Where the rejected rows are written for correction."""
+        return self.rejects or self.report.with_name("rejets_a_corriger.xlsx")
+
     def refuse_unusable_paths(self) -> None:
         """Raise UsageError when an output is also another file of the run, or a name is unfit."""
-        inputs = [path for path in (self.erp, self.machines, self.mapping) if path is not None]
-        for path in (*inputs, self.dwh, self.report):
+        machines = [] if is_address(self.machines) else [Path(self.machines)]
+        mapping = [self.mapping] if self.mapping else []
+        inputs = [self.transactions, *machines, *mapping]
+        outputs = [("--report", self.report), ("--rejects", self.rejects_workbook)]
+        if self.dwh.kind == "sqlite":
+            outputs.insert(0, ("--dwh", self.dwh.path))
+        for path in (*inputs, *(path for _, path in outputs)):
             _refuse_undecodable(path)
         taken = {os.path.realpath(path) for path in inputs}
-        for flag, path in (("--dwh", self.dwh), ("--report", self.report)):
+        for flag, path in outputs:
             if os.path.realpath(path) in taken:
                 raise UsageError(f"{flag} {path} écraserait un autre fichier de cette commande.")
             taken.add(os.path.realpath(path))
-        if self.report.suffix.lower() != ".xlsx":
-            raise UsageError(f"--report {self.report} : le nom du rapport doit finir par .xlsx.")
+        for flag, path in outputs[-2:]:
+            if path.suffix.lower() != ".xlsx":
+                raise UsageError(f"{flag} {path} : le nom de ce classeur doit finir par .xlsx.")
 
 
-def warehouse_path(url: str) -> Path:
-    """Give the SQLite file behind `sqlite:///path` or a bare path; raises UsageError.
+def is_address(location: str) -> bool:
+    """Tell an http(s) address from a path."""
+    return re.match(r"https?://", location, re.IGNORECASE) is not None
 
-    As in SQLAlchemy, three slashes introduce a path relative to the current folder and four an
-    absolute one (on Windows `sqlite:///C:/…`).
-    """
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)", url)
-    if scheme and scheme[1].lower() != "sqlite":
-        raise UsageError(
-            f"--dwh : « {scheme[1]} » n'est pas pris en charge ; écrivez sqlite:///chemin ou le "
-            "chemin d'un fichier."
-        )
-    if scheme and not url.lower().startswith("sqlite:///"):
-        raise UsageError(f"--dwh {url} : il faut trois barres obliques, sqlite:///chemin.")
-    path = url[len("sqlite:///") :] if scheme else url
-    if path.strip() in ("", ":memory:"):
-        raise UsageError(f"--dwh {url!r} : indiquez le chemin d'un fichier.")
-    return Path(path)
+
+def parse_day(flag: str, text: str) -> date:
+    """Read AAAA-MM-JJ or JJ/MM/AAAA; raises UsageError."""
+    for layout in ("%Y-%m-%d", "%d/%m/%Y"):
+        with suppress(ValueError):
+            return datetime.strptime(text.strip(), layout).date()
+    raise UsageError(f"{flag} {text!r} : écrivez une date qui existe, AAAA-MM-JJ ou JJ/MM/AAAA.")
 
 
 def _refuse_undecodable(path: Path) -> None:

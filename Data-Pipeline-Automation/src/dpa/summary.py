@@ -16,6 +16,7 @@ class EtlSource(BaseModel):
     path: str
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     rows: Count
+    sheet: str
 
 
 class EtlSummary(BaseModel):
@@ -28,10 +29,13 @@ class EtlSummary(BaseModel):
     run_id: str | None
     dwh: str
     report: str | None
+    rejects_workbook: str | None
+    engine: Literal["pandas", "dask"]
     read: Count
     loaded: Count
     rejected: Count
     duplicates: Count
+    skipped: Annotated[int, Field(ge=0, description="Rows before --since, not read.")]
     inserted: Count
     corrected: Count
     rejects_by_rule: dict[str, Count]
@@ -41,7 +45,9 @@ class EtlSummary(BaseModel):
     duration_s: Annotated[float, Field(ge=0)]
 
 
-def failed(error: str, dwh: str, duration_s: float) -> EtlSummary:
+def failed(
+    error: str, dwh: str, duration_s: float, engine: Literal["pandas", "dask"] = "pandas"
+) -> EtlSummary:
     """Build the document of a run that changed nothing."""
     return EtlSummary(
         status="error",
@@ -49,10 +55,13 @@ def failed(error: str, dwh: str, duration_s: float) -> EtlSummary:
         run_id=None,
         dwh=dwh,
         report=None,
+        rejects_workbook=None,
+        engine=engine,
         read=0,
         loaded=0,
         rejected=0,
         duplicates=0,
+        skipped=0,
         inserted=0,
         corrected=0,
         rejects_by_rule={},
