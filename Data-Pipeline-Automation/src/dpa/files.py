@@ -1,6 +1,7 @@
-"""Reads files whole, and says in French why a file cannot be used."""
+"""Reads and writes files whole, and says in French why a file cannot be used."""
 
 import errno
+import os
 from pathlib import Path
 from typing import Final
 
@@ -41,3 +42,17 @@ def read_bytes(path: Path) -> bytes:
             f"{path} : lecture impossible ({cause(error)}) ; fermez le fichier s'il est ouvert "
             "ailleurs et vérifiez vos droits."
         ) from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file beside its target, then put it in place at once; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
