@@ -45,6 +45,6 @@ def test_a_file_is_written_in_a_new_folder_and_replaced_at_once(tmp_path: Path) 
 
 def test_a_file_that_cannot_be_put_in_place_leaves_no_draft(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
-    with pytest.raises(OSError, match="a.json"):
+    with pytest.raises(OSError, match=r"a\.json"):
         write_bytes(tmp_path / "a.json", b"1")
     assert list(tmp_path.iterdir()) == [tmp_path / "a.json"]
