@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dpa.errors import InvalidMapping, SourceUnreadable
-from dpa.mapping import MAX_BYTES, Mapping, read_mapping
+from dpa.mapping import MAX_BYTES, TONNES, ColumnNames, Defaults, Mapping, read_mapping
 from dpa.settings import SERVICE_ROOT
 
 
@@ -23,10 +23,34 @@ def test_the_template_is_our_own_layout() -> None:
     assert read_mapping(SERVICE_ROOT / "mappings" / "modele.yaml").mapping == Mapping()
 
 
-def test_the_shipped_mapping_turns_kilograms_into_tonnes() -> None:
-    mapping = read_mapping(SERVICE_ROOT / "mappings" / "scms.yaml").mapping
-    assert mapping.volume_factor == 0.001
-    assert mapping.conventions().status_codes == {"Direct Drop": "OK", "From RDC": "WARN"}
+def test_the_template_names_every_key() -> None:
+    text = (SERVICE_ROOT / "mappings" / "modele.yaml").read_text(encoding="utf-8")
+    for model in (Mapping, ColumnNames, Defaults):
+        assert [key for key in model.model_fields if key not in text] == []
+    assert [unit for unit in TONNES if unit not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "factor"),
+    [
+        ("", 1.0),
+        ("volume_unit: kg", 0.001),
+        ("volume_unit: lb", 0.45359237 / 1000),
+        ("volume_unit: short_ton", 2000 * 0.45359237 / 1000),
+        ("volume_unit: long_ton", 2240 * 0.45359237 / 1000),
+        ("volume_factor: 0.05", 0.05),
+    ],
+)
+def test_volumes_become_tonnes_by_their_unit_or_their_factor(
+    tmp_path: Path, text: str, factor: float
+) -> None:
+    mapping = read_mapping(written(tmp_path, text)).mapping
+    assert mapping.conventions().volume_factor == pytest.approx(factor, rel=1e-12)
+
+
+def test_a_sheet_and_its_header_row_are_named(tmp_path: Path) -> None:
+    mapping = read_mapping(written(tmp_path, "sheet: 2\nheader_row: 4\n")).mapping
+    assert (mapping.sheet, mapping.header_row) == ("2", 4)
 
 
 def test_yaml_words_stay_text(tmp_path: Path) -> None:
@@ -49,6 +73,11 @@ def test_yaml_words_stay_text(tmp_path: Path) -> None:
         ("volume_factor: zéro", ["« volume_factor »", "nombre"]),
         ("volume_factor: 0", ["« volume_factor »", "supérieur à 0"]),
         ("volume_factor: inf", ["« volume_factor »", "fini"]),
+        ("volume_factor: 1\nvolume_unit: kg", ["« volume_unit » et « volume_factor »"]),
+        ("volume_unit: stère", ["« volume_unit »", "'long_ton'", "stère"]),
+        ("header_row: 0", ["« header_row »", "au moins 1"]),
+        ("header_row: trois", ["« header_row »", "entier"]),
+        ("sheet: ''", ["« sheet »", "non vide"]),
         ("status_codes: {a: BON}", ["« status_codes.a »", "'WARN'"]),
         ("defaults: {transaction_id: x}", ["« defaults.transaction_id »", "inconnue"]),
         ("- a\n- b", ["« document »", "groupe de clés"]),

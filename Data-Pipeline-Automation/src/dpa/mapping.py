@@ -4,10 +4,17 @@ import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from dpa.cells import Conventions, date_regex
 from dpa.errors import InvalidMapping
@@ -16,6 +23,19 @@ from dpa.validation import french_errors
 
 MAX_BYTES: Final = 1_000_000
 Text = Annotated[str, Field(min_length=1)]
+Unit = Literal["t", "kg", "g", "q", "kt", "lb", "short_ton", "long_ton"]
+
+TONNES: Final[dict[Unit, float]] = {
+    "t": 1.0,
+    "kg": 0.001,
+    "g": 0.000_001,
+    "q": 0.1,
+    "kt": 1_000.0,
+    "lb": 0.000_453_592_37,
+    "short_ton": 0.907_184_74,
+    "long_ton": 1.016_046_908_8,
+}
+"""Tonnes in one unit of mass: metric (q is the metric quintal), and avoirdupois (NIST SP 811)."""
 
 
 class _Strict(BaseModel):
@@ -42,14 +62,21 @@ class Defaults(_Strict):
 
 
 class Mapping(_Strict):
-    """One mapping file; every key may be left out and then means our own layout."""
+    """One mapping file; every key may be left out and then means our own layout.
 
-    encoding: Literal["utf-8", "utf-16", "cp1252", "iso-8859-15"] = "utf-8"
+    `encoding`, `delimiter` and `decimal` "auto" are decided from each file. `sheet` (name or
+    number) and `header_row` (the first is 1) are found by the reader when they are None.
+    """
+
+    encoding: Literal["auto", "utf-8", "utf-16", "cp1252", "iso-8859-15"] = "auto"
     delimiter: Literal["auto", ",", ";", "\t", "|"] = "auto"
-    decimal: Literal[".", ","] = "."
+    decimal: Literal["auto", ".", ","] = "auto"
+    sheet: Text | None = None
+    header_row: Annotated[int, Field(ge=1, le=1_000)] | None = None
     columns: ColumnNames = ColumnNames()
     date_formats: Annotated[tuple[str, ...], Field(min_length=1)] = Conventions.date_formats
-    volume_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    volume_unit: Unit = "t"
+    volume_factor: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     status_codes: dict[Text, Literal["OK", "WARN", "ERR"]] = {}
     defaults: Defaults = Defaults()
 
@@ -60,10 +87,24 @@ class Mapping(_Strict):
             date_regex(pattern)
         return formats
 
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if {"volume_unit", "volume_factor"} <= self.model_fields_set:
+            raise ValueError("« volume_unit » et « volume_factor » s'excluent ; gardez-en une")
+        return self
+
+    @property
+    def tonnes_per_unit(self) -> float:
+        """What turns the file's volumes into tonnes."""
+        return self.volume_factor or TONNES[self.volume_unit]
+
     def conventions(self) -> Conventions:
-        """Give the part that concerns the writing of cells."""
+        """Give the part that concerns the writing of cells; a decimal to detect stays a point."""
         return Conventions(
-            self.date_formats, self.decimal, self.volume_factor, dict(self.status_codes)
+            date_formats=self.date_formats,
+            decimal="." if self.decimal == "auto" else self.decimal,
+            volume_factor=self.tonnes_per_unit,
+            status_codes=dict(self.status_codes),
         )
 
 
