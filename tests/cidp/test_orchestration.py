@@ -16,15 +16,20 @@ DOCUMENT: dict[str, Any] = {
     "run_id": "r1",
     "dwh": "sqlite:///dwh",
     "report": None,
+    "rejects_workbook": None,
+    "engine": "pandas",
     "read": 3,
     "loaded": 2,
     "rejected": 1,
     "duplicates": 0,
+    "skipped": 0,
     "inserted": 2,
     "corrected": 0,
     "rejects_by_rule": {"date": 1},
     "warnings": [],
-    "sources": [{"role": "machines", "path": "m.json", "sha256": "a" * 64, "rows": 20}],
+    "sources": [
+        {"role": "machines", "path": "m.json", "sha256": "a" * 64, "rows": 20, "sheet": ""}
+    ],
     "total_volume": 12.5,
     "duration_s": 0.1,
 }
