@@ -99,10 +99,10 @@ class Mapping(_Strict):
         return self.volume_factor or TONNES[self.volume_unit]
 
     def conventions(self) -> Conventions:
-        """Give the part that concerns the writing of cells; a decimal to detect stays a point."""
+        """Give the part that concerns the writing of cells; a decimal to detect stays "auto"."""
         return Conventions(
             date_formats=self.date_formats,
-            decimal="." if self.decimal == "auto" else self.decimal,
+            decimal=self.decimal,
             volume_factor=self.tonnes_per_unit,
             status_codes=dict(self.status_codes),
         )
