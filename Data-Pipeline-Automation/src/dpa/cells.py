@@ -1,7 +1,8 @@
 """Text cells become numbers, instants and codes, by vectorised conversions."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,6 +73,34 @@ def date_regex(pattern: str) -> str:
         # Without a separator, 2026111 would be two days at once.
         day = day.replace("{1,2}", "{2}")
     return f"^{day}{_TIME}$"
+
+
+def _decimal_of(cell: str) -> str:
+    """Give the decimal mark that a cell proves; empty when it proves none, as 1,234 does."""
+    digits = re.sub(rf"{_SPACES}|['’]|^[+-]|-$", "", cell.strip())
+    if not re.fullmatch(r"[0-9]*(?:[.,][0-9]+)+", digits):
+        return ""
+    last = "," if digits.rfind(",") > digits.rfind(".") else "."
+    other = "." if last == "," else ","
+    whole, *groups = digits.split(last)
+    if len(groups) > 1:
+        return other if {len(group) for group in groups} == {3} else ""
+    grouping = len(groups[0]) == 3 and re.fullmatch("[1-9][0-9]{0,2}", whole)
+    return "" if grouping else last
+
+
+def detect_decimal(volumes: Iterable[str]) -> str:
+    """Tell the decimal mark, "." or ",", of a file from some of its volumes.
+
+    The mark that most cells prove wins. Where none proves any (all are like 1,234), commas alone
+    are decimal, as in French; otherwise it is the point.
+    """
+    cells = list(volumes)
+    proofs = Counter(_decimal_of(cell) for cell in cells)
+    if proofs["."] or proofs[","]:
+        return "," if proofs[","] > proofs["."] else "."
+    text = "".join(cells)
+    return "," if "," in text and "." not in text else "."
 
 
 def _once_per_value(
