@@ -8,6 +8,7 @@ DpaError
 │   ├── MissingColumns      the header lacks expected columns
 │   └── InvalidMachines     the machine list breaks its rules
 ├── InvalidMapping          the mapping file breaks its rules
+├── EngineError             the Dask cluster cannot be reached, or failed; nothing was changed
 ├── WarehouseError          the warehouse refused; nothing was changed
 │   ├── WarehouseLocked     another program holds it
 │   └── WarehouseForeign    not a warehouse of ours, or a newer one
@@ -45,6 +46,10 @@ class InvalidMachines(SourceError):
 
 class InvalidMapping(DpaError):
     """The mapping file breaks its rules."""
+
+
+class EngineError(DpaError):
+    """The Dask cluster cannot be reached, or failed during the run."""
 
 
 class WarehouseError(DpaError):
