@@ -11,6 +11,8 @@ from dpa.csv_records import split_records
 from dpa.errors import UsageError
 from dpa.settings import SERVICE_ROOT
 from dpa.synthetic import (
+    BLOCK_ROWS,
+    CLEAN_ROWS,
     DEFAULT_SEED,
     MACHINES_FILE,
     SITES,
@@ -19,7 +21,12 @@ from dpa.synthetic import (
     write_samples,
 )
 
-SAMPLES = sample_files(DEFAULT_SEED)
+
+def made(seed: int, rows: int = CLEAN_ROWS) -> dict[str, bytes]:
+    return {name: b"".join(pieces) for name, pieces in sample_files(seed, rows).items()}
+
+
+SAMPLES = made(DEFAULT_SEED)
 
 
 def hours_and_days() -> tuple[Counter[int], Counter[int]]:
@@ -37,7 +44,7 @@ def test_the_committed_samples_are_what_the_default_seed_makes(name: str) -> Non
 
 
 def test_another_seed_makes_other_samples() -> None:
-    assert sample_files(1) != SAMPLES
+    assert made(1) != SAMPLES
 
 
 def test_twenty_machines_stand_on_the_five_sites() -> None:
@@ -65,4 +72,30 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
     assert not (tmp_path / MACHINES_FILE).exists()
     paths = write_samples(tmp_path, 1, force=True)
     assert sorted(tmp_path.iterdir()) == sorted(paths)
-    assert kept.read_bytes() == sample_files(1)[TRANSACTIONS_FILE]
+    assert kept.read_bytes() == made(1)[TRANSACTIONS_FILE]
+
+
+def test_more_rows_have_faults_in_proportion_over_a_longer_period() -> None:
+    rows = 4 * CLEAN_ROWS
+    lines = made(DEFAULT_SEED, rows)[TRANSACTIONS_FILE].decode().splitlines()
+    cells = [line.split(",") for line in lines[1:] if line]
+    assert len(cells) == rows + 4 * 19
+    assert sum(row[4] == "UNKNOWN" for row in cells) == 4 * 12
+    repeated = [
+        name for name, count in Counter(row[0] for row in cells if row[0]).items() if count > 1
+    ]
+    assert len(repeated) == 4 * 19
+    assert len({row[2][:10] for row in cells if row[2][:7] != "2026-02"} - {""}) == 120
+
+
+def test_a_sample_of_many_blocks_is_written_whole(tmp_path: Path) -> None:
+    rows = 2 * BLOCK_ROWS + 10
+    write_samples(tmp_path, 1, rows=rows)
+    lines = (tmp_path / TRANSACTIONS_FILE).read_bytes().split(b"\n")
+    assert lines[0].startswith(b"transaction_id,")
+    assert lines.count(b"") == 2  # the empty line in the middle, and what follows the last
+    assert len(lines) == 3 + rows + (15 * rows // CLEAN_ROWS) + (4 * rows // CLEAN_ROWS)
+
+
+def test_a_few_rows_are_enough() -> None:
+    assert len(made(1, 1)[TRANSACTIONS_FILE].split()) == 3
