@@ -1,7 +1,9 @@
-"""Reads and writes files whole, and says in French why a file cannot be used."""
+"""Reads and writes files, and says in French why a file cannot be used."""
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -27,12 +29,12 @@ def cause(error: OSError) -> str:
     return _CAUSES.get(error.errno or 0, str(error.strerror or error))
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file whole; raise SourceUnreadable, naming it and the remedy."""
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
     try:
         if path.is_dir():
             raise SourceUnreadable(f"{path} est un dossier ; indiquez un fichier.")
-        return path.read_bytes()
+        yield
     except FileNotFoundError as error:
         raise SourceUnreadable(
             f"{path} : fichier introuvable ; vérifiez le chemin (dossier courant : {Path.cwd()})."
@@ -42,6 +44,18 @@ def read_bytes(path: Path) -> bytes:
             f"{path} : lecture impossible ({cause(error)}) ; fermez le fichier s'il est ouvert "
             "ailleurs et vérifiez vos droits."
         ) from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file whole; raise SourceUnreadable, naming it and the remedy."""
+    with _refusing(path):
+        return path.read_bytes()
+
+
+def read_head(path: Path, size: int) -> bytes:
+    """Read the first `size` bytes of a file; raise SourceUnreadable like `read_bytes`."""
+    with _refusing(path), path.open("rb") as file:
+        return file.read(size)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,0 +1,104 @@
+"""Rows whose numbers and dates were typed become a source, written in the dialect of its texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dpa.cells import Conventions
+from dpa.header import defaults_of, resolve_columns, resolve_conventions
+from dpa.mapping import Mapping
+from dpa.parts import LoadedPart, RawPart, TransactionSource
+from dpa.typed_cells import ISO_DATE
+
+PART_ROWS: Final = 65_536
+
+
+@dataclass(frozen=True)
+class TypedRows:
+    """The rows of a sheet or table below its header, blank ones left out but counted.
+
+    `cells`, `lines` and `blank_lines` are those of RawPart; `is_number[c][r]` tells where a text
+    was typed as a number, and is then written with a point.
+    """
+
+    cells: pa.Table
+    lines: np.ndarray
+    is_number: Sequence[np.ndarray]
+    blank_lines: int = 0
+
+
+def transaction_source(
+    path: Path,
+    sha256: str,
+    sheet: str,
+    header: tuple[str, ...],
+    rows: TypedRows,
+    mapping: Mapping,
+    notes: Sequence[str] = (),
+) -> TransactionSource:
+    """Fit typed rows to a mapping; raise MissingColumns.
+
+    Typed volumes take the decimal mark of the texts beside them, and ISO joins the date formats,
+    since that is how typed dates are written here.
+    """
+    columns = resolve_columns(path, header, mapping)
+    conventions, said = _conventions(rows, columns["volume_transferred"], mapping)
+    cells = _with_decimal_mark(rows, columns["volume_transferred"], conventions.decimal)
+    return TransactionSource(
+        path=path,
+        sha256=sha256,
+        sheet=sheet,
+        header=header,
+        columns=columns,
+        conventions=conventions,
+        defaults=defaults_of(mapping),
+        parts=_parts(header, replace(rows, cells=cells)),
+        notes=(*notes, *said),
+    )
+
+
+def _conventions(
+    rows: TypedRows, volume: int | None, mapping: Mapping
+) -> tuple[Conventions, tuple[str, ...]]:
+    written = [] if volume is None else _written(rows, volume)
+    conventions, said = resolve_conventions(mapping, written)
+    if ISO_DATE in conventions.date_formats:
+        return conventions, said
+    return replace(conventions, date_formats=(*conventions.date_formats, ISO_DATE)), said
+
+
+def _written(rows: TypedRows, column: int) -> list[str]:
+    """Give the cells of a column that a person wrote as text."""
+    texts: list[str] = (
+        rows.cells.column(column).filter(pa.array(~rows.is_number[column])).to_pylist()
+    )
+    return texts
+
+
+def _with_decimal_mark(rows: TypedRows, volume: int | None, mark: str) -> pa.Table:
+    if mark == "." or volume is None or not rows.is_number[volume].any():
+        return rows.cells
+    texts = rows.cells.column(volume)
+    marked = pc.replace_substring(texts, ".", mark)
+    chosen = pc.if_else(pa.array(rows.is_number[volume]), marked, texts)
+    return rows.cells.set_column(volume, str(volume), chosen)
+
+
+def _parts(header: tuple[str, ...], rows: TypedRows) -> list[LoadedPart]:
+    """Cut the rows into parts; the first one carries the blank lines."""
+    return [
+        LoadedPart(
+            RawPart(
+                header=header,
+                cells=rows.cells.slice(start, PART_ROWS),
+                lines=rows.lines[start : start + PART_ROWS],
+                blank_lines=0 if start else rows.blank_lines,
+            )
+        )
+        for start in range(0, len(rows.lines), PART_ROWS)
+    ]
