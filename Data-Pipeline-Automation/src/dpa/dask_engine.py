@@ -16,7 +16,6 @@ from typing import Any, Final, Self
 
 import dask.config
 from distributed import Client, Future, KilledWorker, LocalCluster
-from distributed.comm.core import CommClosedError
 from distributed.diagnostics.plugin import UploadFile
 
 import dpa
@@ -25,6 +24,8 @@ from dpa.errors import EngineError
 CONNECT_S: Final = 10.0
 WORKERS_S: Final = 30.0
 """How long a scheduler may take to have its first worker."""
+POLL_S: Final = 5.0
+"""How often a wait for a result checks that there are workers left."""
 AHEAD: Final = 2
 """Parts in hand for each thread of the workers: one at work, one ready."""
 MATCHED_PACKAGES: Final = ("dask", "distributed", "cloudpickle", "numpy", "pandas", "pyarrow")
@@ -46,6 +47,7 @@ class DaskEngine:
     """
 
     def __init__(self, scheduler: str | None = None) -> None:
+        self._place = f"--scheduler {scheduler}" if scheduler else "--engine dask"
         with ExitStack() as opened:
             opened.enter_context(dask.config.set(_QUIET))
             opened.enter_context(_silent_logs())
@@ -53,7 +55,8 @@ class DaskEngine:
                 self._client = opened.enter_context(_own_cluster())
             else:
                 self._client = opened.enter_context(_joined(scheduler))
-                _refuse_other_versions(self._client, scheduler)
+                found: Any = self._client.get_versions(packages=["pyarrow"])
+                refuse_other_versions(found, scheduler)
                 _send_package(self._client)
             self._opened = opened.pop_all()
         self._work = _by_value_work()
@@ -64,16 +67,30 @@ class DaskEngine:
 
     def map(self, function: Callable[..., Any], items: Iterable[Any], *same: Any) -> Iterator[Any]:
         """Give `function(item, *same)` for every item or future, in order."""
-        ahead = AHEAD * sum(self._client.nthreads().values())
         with _told_failures():
+            ahead = AHEAD * sum(self._client.nthreads().values())
             shared = self._client.submit(_by_value_loads(), pickle.dumps(same), pure=False)
             running: deque[Future[Any]] = deque()
             for item in items:
                 running.append(self._submit(function, item, shared))
                 if len(running) >= ahead:
-                    yield running.popleft().result()
+                    yield self._result(running.popleft())
             while running:
-                yield running.popleft().result()
+                yield self._result(running.popleft())
+
+    def _result(self, future: "Future[Any]") -> Any:
+        """Wait for a result; a scheduler whose workers are all gone would let us wait for ever."""
+        while not self._finished(future):
+            if not self._client.nthreads():
+                _await_worker(self._client, self._place)
+        return future.result()
+
+    def _finished(self, future: "Future[Any]") -> bool:
+        try:
+            future.exception(timeout=POLL_S)
+        except TimeoutError:
+            return False
+        return True
 
     def _submit(
         self, function: Callable[..., Any], item: Any, shared: "Future[Any] | None"
@@ -114,11 +131,13 @@ def _own_cluster() -> Iterator[Client]:
             host="127.0.0.1",
             processes=True,
             threads_per_worker=1,
-            dashboard_address=None,
+            # No dashboard; the port of its server, which starts all the same, must not be fixed.
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
             local_directory=folder,
             silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         yield client
 
@@ -134,19 +153,22 @@ def _joined(scheduler: str) -> Iterator[Client]:
             "(tcp://hôte:port) et que « dask scheduler » y tourne."
         ) from error
     with client:
-        try:
-            client.wait_for_workers(1, timeout=WORKERS_S)
-        except TimeoutError as error:
-            raise EngineError(
-                f"--scheduler {scheduler} : aucun worker en {WORKERS_S:g} s ; lancez-en avec "
-                f"« dask worker {scheduler} »."
-            ) from error
+        _await_worker(client, f"--scheduler {scheduler}")
         yield client
 
 
-def _refuse_other_versions(client: Client, scheduler: str) -> None:
-    """Raise EngineError when a worker runs other versions than this process."""
-    found: Any = client.get_versions(packages=["pyarrow"])
+def _await_worker(client: Client, place: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_S)
+    except TimeoutError as error:
+        raise EngineError(
+            f"{place} : aucun worker en {WORKERS_S:g} s ; lancez-en (« dask worker ») et relancez. "
+            "Rien n'a été modifié."
+        ) from error
+
+
+def refuse_other_versions(found: dict[str, Any], scheduler: str) -> None:
+    """Raise EngineError when, in Dask's list, a worker runs other versions than this process."""
     ours = _versions(found["client"])
     faults = {
         f"{name} {theirs.get(name) or 'absent'} sur {address} ({version} ici)"
@@ -199,7 +221,7 @@ def _told_failures() -> Iterator[None]:
             "Dask : plusieurs workers sont morts sur la même partie du fichier ; donnez-leur plus "
             "de mémoire ou consultez leurs journaux. Rien n'a été modifié."
         ) from error
-    except (CancelledError, CommClosedError, TimeoutError) as error:
+    except (CancelledError, OSError) as error:
         raise EngineError(
             "Dask : la liaison avec le scheduler ou ses workers est rompue ; vérifiez qu'ils "
             "tournent et relancez. Rien n'a été modifié."
