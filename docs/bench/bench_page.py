@@ -1,0 +1,94 @@
+"""Writes measured figures as a Markdown page."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure of ours and the bound that it must keep; `at_most` or else at least."""
+
+    text: str
+    value: float
+    bound: float
+    at_most: bool
+    unit: str = "×"
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether the figure is within its bound."""
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def line(self) -> str:
+        """Write it as a row of a table."""
+        sign = "≤" if self.at_most else "≥"
+        digits = 0 if self.unit == "MB" else 2
+        mark = "✓" if self.is_kept else "✗"
+        value, bound = f"{self.value:.{digits}f} {self.unit}", f"{sign} {self.bound:g} {self.unit}"
+        return f"| {self.text} | {value} | {bound} | {mark} |"
+
+
+def measures_table(measures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tabulate the rounds of each contender."""
+    lines = [
+        "| | Python starts, s | imports, s | job, s: median (least to most) | rounds | peak, MB |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, found in measures.items():
+        jobs = found["job_s"]
+        lines.append(
+            f"| {name} | {median(found['start_s']):.2f} | {median(found['import_s']):.2f} "
+            f"| **{median(jobs):.2f}** ({min(jobs):.2f} to {max(jobs):.2f}) | {len(jobs)} "
+            f"| {max(found['peak_mb']):.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def targets_table(targets: Sequence[Target]) -> str:
+    """Tabulate what was aimed at and what came."""
+    if not targets:
+        return ""
+    head = ["| target | measured | wanted | |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *(target.line() for target in targets)])
+
+
+def machine(packages: Sequence[str]) -> str:
+    """Describe this machine, its Python and the versions that count."""
+    memory = psutil.virtual_memory().total / 2**30
+    found = ", ".join(f"{name} {_version(name)}" for name in packages)
+    return (
+        f"{_cpu()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}. {found}."
+    )
+
+
+def program_version(command: Sequence[str | Path]) -> str:
+    """Give the first line that a program says of its version."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = (done.stdout or done.stderr).splitlines()
+    return lines[0].strip() if lines else "absent"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _cpu() -> str:
+    if sys.platform == "linux":
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        return names[0] if names else platform.machine()
+    return platform.processor() or platform.machine()
