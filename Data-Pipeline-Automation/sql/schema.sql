@@ -124,6 +124,7 @@ CREATE TABLE rejets (
     first_lot_key  INTEGER NOT NULL REFERENCES dim_lot (lot_key),
     status         TEXT NOT NULL DEFAULT 'ouvert' CHECK (status IN ('ouvert', 'corrigé', 'remplacé')),
     closed_lot_key INTEGER REFERENCES dim_lot (lot_key), -- the run that loaded or replaced the row
+    closed_line    INTEGER, -- where that run's file has it
     source_sha256  TEXT NOT NULL,
     source_file    TEXT NOT NULL,
     source_sheet   TEXT NOT NULL DEFAULT '', -- '' for a file without sheets

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from dpa.errors import UsageError
 
@@ -53,21 +53,40 @@ class DwhUrl:
     def __str__(self) -> str:
         return self.target if self.kind == "sqlite" else _without_password(self.target)
 
+    def redacted(self, text: str) -> str:
+        """Take this address's password out of a text, such as a driver's message."""
+        if self.kind == "sqlite":
+            return text
+        parts = urlsplit(self.target)
+        written = parts.netloc.rpartition("@")[0].partition(":")[2]
+        secrets = {written, unquote(written), dict(parse_qsl(parts.query)).get("password", "")}
+        for secret in sorted(secrets - {""}, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+    def completed(self, defaults: dict[str, str]) -> str:
+        """Give a PostgreSQL target with the parameters that it does not set itself."""
+        address, _, query = self.target.partition("?")
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        return f"{address}?{urlencode({**defaults, **given}, quote_via=quote)}"
+
 
 def _libpq_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError as error:
-        raise UsageError("--dwh : adresse PostgreSQL illisible ; vérifiez l'hôte et le port.") from error
+        raise UsageError(
+            "--dwh : adresse PostgreSQL illisible ; vérifiez l'hôte et le port."
+        ) from error
     if not parts.path.strip("/"):
         raise UsageError("--dwh : nommez la base, postgresql://utilisateur@hôte:5432/base.")
-    return urlunsplit(("postgresql", *parts[1:]))
+    return f"postgresql://{text.partition('://')[2]}"
 
 
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     user, at, place = parts.netloc.rpartition("@")
     query = [pair for pair in parse_qsl(parts.query) if pair[0] != "password"]
-    netloc = f"{user.partition(':')[0]}{at}{place}"
-    return urlunsplit((parts.scheme, netloc, parts.path, urlencode(query), ""))
+    shown = f"{parts.scheme}://{user.partition(':')[0]}{at}{place}{parts.path}"
+    return f"{shown}?{urlencode(query, quote_via=quote)}" if query else shown

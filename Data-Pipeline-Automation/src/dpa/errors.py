@@ -11,7 +11,8 @@ DpaError
 ├── EngineError             the Dask cluster cannot be reached, or failed; nothing was changed
 ├── WarehouseError          the warehouse refused; nothing was changed
 │   ├── WarehouseLocked     another program holds it
-│   └── WarehouseForeign    not a warehouse of ours, or a newer one
+│   ├── WarehouseForeign    not a warehouse of ours, or a newer one
+│   └── RejectsClosed       resubmitted rows whose rejects are closed or gone
 └── ReportNotWritten        the data are committed, the workbook is not (exit code 3)
 """
 
@@ -62,6 +63,10 @@ class WarehouseLocked(WarehouseError):
 
 class WarehouseForeign(WarehouseError):
     """The file is not a warehouse of this program, or comes from a newer version."""
+
+
+class RejectsClosed(WarehouseError):
+    """Resubmitted rows correct rejects that are closed already, or that the warehouse lacks."""
 
 
 class ReportNotWritten(DpaError):

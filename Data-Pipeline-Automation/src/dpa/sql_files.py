@@ -4,6 +4,9 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+SQL_ROOT: Final = Path(__file__).resolve().parents[2] / "sql"
 
 
 def statements(script: str) -> Iterator[str]:
@@ -11,6 +14,7 @@ def statements(script: str) -> Iterator[str]:
     pending = ""
     for line in script.splitlines(keepends=True):
         pending += line
+        # Only its reader of SQL is used: no database is opened with this library.
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""

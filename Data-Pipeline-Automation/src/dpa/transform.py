@@ -1,8 +1,15 @@
-"""Accepted transactions meet their machine and get their critical alert."""
+"""Accepted transactions meet their machine and are summed up by day and site."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
 
-from dpa.columns import ALERT_STATUSES, ALERT_VOLUME_TONNES, MACHINE_COLUMNS, UNKNOWN
+from dpa.columns import ALERT_STATUSES, ALERT_VOLUME_TONNES, UNKNOWN
+
+GRAM_DECIMALS = 6
+"""Sums are rounded to the gram: their order and their parts then change nothing."""
 
 
 def critical_alerts(rows: pd.DataFrame) -> "pd.Series[int]":
@@ -12,20 +19,102 @@ def critical_alerts(rows: pd.DataFrame) -> "pd.Series[int]":
 
 
 def enrich(rows: pd.DataFrame, machines: pd.DataFrame) -> pd.DataFrame:
-    """Add `site_location`, `installation_year` and `critical_alert` to accepted rows.
+    """Add what `machines` (unique machine_id) says beside the id to each row.
 
-    A machine that `machines` (unique machine_id) does not know gets the site "Inconnu" and no
-    year; its rows stay.
+    `machine_id` is a category in `rows`; `site_location` comes out as one, and other columns must
+    be integers. A machine that `machines` does not know gets the site "Inconnu" and -1 everywhere
+    else; its rows stay.
     """
-    joined = rows.merge(
-        machines[list(MACHINE_COLUMNS)], on="machine_id", how="left", validate="many_to_one"
+    known = pd.Index(machines["machine_id"])
+    if not known.is_unique:
+        raise ValueError("a machine is listed twice")
+    codes = rows["machine_id"].cat.codes.to_numpy()
+    at = known.get_indexer(rows["machine_id"].cat.categories)[codes]
+    names, sites = _sites(machines)
+    added = {"site_location": pd.Categorical.from_codes(np.append(sites, 0)[at], names)}
+    for name in machines.columns.difference(["machine_id", "site_location"], sort=False):
+        values = np.append(machines[name].to_numpy(dtype=np.int32), np.int32(-1))
+        added[name] = values[at]
+    return rows.assign(**added)
+
+
+def _sites(machines: pd.DataFrame) -> tuple[list[str], "np.ndarray"]:
+    """List the sites, "Inconnu" first, and give the place of each machine's site in the list."""
+    names = [UNKNOWN, *sorted(set(machines["site_location"]) - {UNKNOWN})]
+    return names, pd.Index(names).get_indexer(machines["site_location"])
+
+
+@dataclass(frozen=True)
+class DailyPart:
+    """Sums of some rows by day and site, and the machines that were active there.
+
+    `sums`: one row per (date_key, site_location), with total_volume (tonnes), total_alerts and
+    transaction_count. `active`: the distinct (date_key, site_location, machine_id).
+    """
+
+    sums: pd.DataFrame
+    active: pd.DataFrame
+
+
+_SITE_DAY = ["date_key", "site_location"]
+
+
+def partial_daily_stats(rows: pd.DataFrame) -> DailyPart:
+    """Sum up enriched rows by day and site; `combine_daily_stats` joins the parts of a whole."""
+    group, days, sites = _site_days(rows)
+    count = len(days) * len(sites)
+    machines = rows["machine_id"].cat.categories
+    pairs = pd.unique(group * len(machines) + rows["machine_id"].cat.codes.to_numpy(np.int64))
+    present = np.bincount(group, minlength=count)
+    at = np.flatnonzero(present)
+    sums = _keyed(at, days, sites).assign(
+        total_volume=np.bincount(group, rows["volume_transferred"], count)[at],
+        total_alerts=np.bincount(group, rows["critical_alert"], count)[at].astype(np.int64),
+        transaction_count=present[at],
     )
-    return joined.assign(
-        site_location=joined["site_location"].fillna(UNKNOWN),
-        critical_alert=critical_alerts(joined),
+    active_at, machine_at = np.divmod(pairs, max(len(machines), 1))
+    active = _keyed(active_at, days, sites).assign(
+        machine_id=pd.Categorical.from_codes(machine_at, machines)
+    )
+    return DailyPart(sums, active)
+
+
+def _site_days(rows: pd.DataFrame) -> tuple["np.ndarray", "np.ndarray", pd.Index]:
+    """Number the (day, site) of each row; give the days and the sites that the numbers count."""
+    day_at, days = pd.factorize(rows["date_key"].to_numpy(), sort=True)
+    sites = rows["site_location"].cat.categories
+    at = rows["site_location"].cat.codes.to_numpy(np.int64)
+    return day_at * len(sites) + at, np.asarray(days), sites
+
+
+def _keyed(at: "np.ndarray", days: "np.ndarray", sites: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "date_key": days[at // max(len(sites), 1)],
+            "site_location": pd.Categorical.from_codes(at % max(len(sites), 1), sites),
+        }
     )
 
 
-def unknown_machines(rows: pd.DataFrame) -> list[str]:
-    """List the machines of enriched rows that the machine list does not know, sorted."""
-    return sorted(rows.loc[rows["site_location"].eq(UNKNOWN), "machine_id"].unique())
+def combine_daily_stats(parts: Iterable[DailyPart]) -> pd.DataFrame:
+    """Join the sums of all parts: one row per (date_key, site_location), by day and site.
+
+    A machine counts once in `active_machines`, however many parts it is in. A day without
+    transactions is absent, not zero.
+    """
+    found = list(parts)
+    sums = _stacked([part.sums for part in found]).groupby(_SITE_DAY, observed=True).sum()
+    active = _stacked([part.active for part in found]).drop_duplicates()
+    sums["active_machines"] = active.groupby(_SITE_DAY, observed=True).size()
+    sums["total_volume"] = sums["total_volume"].round(GRAM_DECIMALS)
+    return sums.reset_index().astype({"site_location": "str"})
+
+
+def _stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Put frames on top of each other, their categories being those of any of them."""
+    whole = pd.concat(frames, ignore_index=True)
+    names = frames[0].select_dtypes("category").columns
+    for name in names:
+        merged = pd.api.types.union_categoricals([frame[name] for frame in frames])
+        whole[name] = merged
+    return whole
