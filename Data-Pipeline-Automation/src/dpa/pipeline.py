@@ -1,21 +1,22 @@
 """One run of the ETL: read, check, load, report."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
 from dpa import __version__, french
 from dpa.checking import checked_parts
-from dpa.engine import Engine, LocalEngine
+from dpa.engine import LocalEngine
 from dpa.errors import DpaError, ReportNotWritten
 from dpa.machine_source import MachineTable, read_machines
 from dpa.mapping import Mapping as ColumnMapping
-from dpa.mapping import MappingFile, read_mapping
+from dpa.mapping import read_mapping
 from dpa.parts import TransactionSource
 from dpa.progress import tracked
 from dpa.rules import RULES
@@ -23,6 +24,9 @@ from dpa.settings import SAMPLE_MACHINES, Settings
 from dpa.sources import read_transactions
 from dpa.summary import EtlSource, EtlSummary
 from dpa.warehouse import Loaded, last_day, load
+
+if TYPE_CHECKING:
+    from dpa.dask_engine import DaskEngine
 
 NAMED_MACHINES: Final = 5
 """How many machines a warning names before it only counts them."""
@@ -37,13 +41,24 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Extracted:
-    """The inputs of a run; `closing` gives, by line of a resubmitted file, the reject it mends."""
+class Opened:
+    """The transactions of a run, and the mapping under which they are read, by path and SHA-256.
 
-    transactions: TransactionSource
+    `closing` gives, by line of a resubmitted file, the reject that the line mends.
+    """
+
+    source: TransactionSource
+    mapping_path: str | None
+    mapping_sha256: str | None
+    closing: Mapping[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """The inputs of a run."""
+
+    transactions: Opened
     machines: MachineTable
-    mapping: MappingFile | None
-    closing: Mapping[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -58,24 +73,24 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
     """Run the ETL once. Raises DpaError when it fails; nothing has changed then."""
     started_s, started_at = time.monotonic(), now()
     extracted = extract(settings)
+    source = extracted.transactions.source
     lot = _lot(settings, extracted, started_at)
     with open_engine(settings) as engine:
-        parts = tracked(
-            checked_parts(extracted.transactions, engine, _since(settings)),
-            total=len(extracted.transactions.parts) + 1,
-            label="Contrôle et chargement",
-            unit="parties",
-        )
         loaded = load(
             settings.dwh,
             lot,
             extracted.machines.table,
-            parts,
+            tracked(
+                checked_parts(source, engine, _since(settings)),
+                len(source.parts),
+                "Contrôle et chargement",
+                "parties",
+            ),
             settings.busy_timeout_s,
-            extracted.closing,
+            extracted.transactions.closing,
         )
     _say_loaded(settings, loaded)
-    written = _write_workbooks(settings, str(lot["run_id"]), loaded, now)
+    written = _write_workbooks(settings, str(lot["run_id"]), source, now)
     warnings = _warnings(extracted, loaded)
     faults = [*written.faults, *_limit_fault(settings, loaded)]
     for warning in (*warnings, *faults):
@@ -107,38 +122,41 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
 
 
 def extract(settings: Settings) -> Extracted:
-    """Read the mapping and the machine list, and open the transactions."""
-    mapping = read_mapping(settings.mapping) if settings.mapping else None
+    """Read the machine list and the mapping, and open the transactions. Raises DpaError."""
+    transactions = _resubmitted(settings) if settings.resubmit else _exported(settings)
     machines = read_machines(
         settings.machines, settings.machines_cache, SAMPLE_MACHINES, settings.machines_api_key
     )
-    for note in machines.notes:
-        logger.warning("{}", note)
     count = french.plural(machines.source.rows, "machine lue", "machines lues")
     logger.info("{} dans {}", count, machines.source.path)
-    transactions, closing = _transactions(settings, mapping)
-    for note in transactions.notes:
-        logger.info("{} : {}", transactions.path, note)
-    return Extracted(transactions, machines, mapping, closing)
+    for note in transactions.source.notes:
+        logger.info("{} : {}", transactions.source.path, note)
+    return Extracted(transactions, machines)
 
 
-def _transactions(
-    settings: Settings, mapping: MappingFile | None
-) -> tuple[TransactionSource, Mapping[int, int] | None]:
-    if settings.resubmit:
-        # Reading workbooks takes a library that other runs do without.
-        from dpa.resubmission import read_resubmission
-
-        resubmission = read_resubmission(settings.resubmit)
-        return resubmission.source, resubmission.closing
-    chosen = mapping.mapping if mapping else ColumnMapping()
-    return read_transactions(settings.erp, chosen, settings.sheet), None
+def _exported(settings: Settings) -> Opened:
+    found = read_mapping(settings.mapping) if settings.mapping else None
+    source = read_transactions(
+        settings.erp, found.mapping if found else ColumnMapping(), settings.sheet
+    )
+    if found is None:
+        return Opened(source, None, None)
+    return Opened(source, str(settings.mapping), found.sha256)
 
 
-def open_engine(settings: Settings) -> Engine:
-    """Start what runs the checks: this process, or Dask workers."""
+def _resubmitted(settings: Settings) -> Opened:
+    # Reading a workbook takes libraries that other runs do without.
+    from dpa.resubmission import read_resubmission, refuse_foreign_rejects
+
+    found = read_resubmission(settings.transactions)
+    refuse_foreign_rejects(settings.dwh, found, settings.busy_timeout_s)
+    return Opened(found.source, found.mapping_path, found.mapping_sha256, found.closing)
+
+
+def open_engine(settings: Settings) -> "LocalEngine | DaskEngine":
+    """Start what runs the checks: threads of this process, or Dask workers."""
     if settings.engine == "pandas":
-        return LocalEngine()
+        return LocalEngine(os.cpu_count() or 1)
     # Dask is slow to import.
     from dpa.dask_engine import DaskEngine
 
@@ -161,12 +179,12 @@ def _lot(
         "version": __version__,
         "kind": "reprise" if settings.resubmit else "chargement",
         "transactions_path": str(settings.transactions),
-        "transactions_sha256": extracted.transactions.sha256,
-        "transactions_sheet": extracted.transactions.sheet,
+        "transactions_sha256": extracted.transactions.source.sha256,
+        "transactions_sheet": extracted.transactions.source.sheet,
         "machines_path": extracted.machines.source.path,
         "machines_sha256": extracted.machines.source.sha256,
-        "mapping_path": str(settings.mapping) if settings.mapping else None,
-        "mapping_sha256": extracted.mapping.sha256 if extracted.mapping else None,
+        "mapping_path": extracted.transactions.mapping_path,
+        "mapping_sha256": extracted.transactions.mapping_sha256,
     }
 
 
@@ -191,7 +209,7 @@ def _say_loaded(settings: Settings, loaded: Loaded) -> None:
 
 
 def _write_workbooks(
-    settings: Settings, run_id: str, loaded: Loaded, now: Callable[[], datetime]
+    settings: Settings, run_id: str, source: TransactionSource, now: Callable[[], datetime]
 ) -> Written:
     """Write the report and the rejects workbook from the committed warehouse."""
     # XlsxWriter is only needed here, and slow to import.
@@ -202,11 +220,12 @@ def _write_workbooks(
     faults: list[str] = []
     rejects_workbook = None
     try:
-        with read_report(settings.dwh, run_id, settings.filters, settings.busy_timeout_s) as data:
-            write_report(settings.report, data, now())
+        data = read_report(settings.dwh, run_id, settings.filters, settings.busy_timeout_s)
+        write_report(settings.report, data, now())
         logger.info("Rapport écrit : {}", settings.report)
-        if loaded.rejected:
-            write_rejects(settings.rejects_workbook, settings.dwh, run_id, settings.busy_timeout_s)
+        if write_rejects(
+            settings.rejects_workbook, settings.dwh, run_id, source, settings.busy_timeout_s
+        ):
             rejects_workbook = str(settings.rejects_workbook)
             logger.info("Lignes à corriger : {}", rejects_workbook)
     except ReportNotWritten as error:
@@ -262,7 +281,7 @@ def _names(machines: list[str]) -> str:
 
 
 def _sources(extracted: Extracted, loaded: Loaded) -> list[EtlSource]:
-    source, machines = extracted.transactions, extracted.machines.source
+    source, machines = extracted.transactions.source, extracted.machines.source
     return [
         EtlSource(
             role="transactions",
