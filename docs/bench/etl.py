@@ -530,7 +530,9 @@ def measure_dask(bench: Bench) -> Found:
             Contender("Spark local[2]", "spark_pandas.py", "overview", arguments(erp, "spark.csv")),
         ]
         gathered(measures, alternated(others, 1))
-    return {"measures": measures, "cluster_start_s": starts, "first_job_s": first_jobs}
+    found = {"measures": measures, "cluster_start_s": starts, "first_job_s": first_jobs}
+    same_contents(found, *measures)
+    return found
 
 
 def gathered(measures: dict[str, Found], more: dict[str, Found]) -> None:

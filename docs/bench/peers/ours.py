@@ -1,6 +1,5 @@
 """This program's own stages, called as `dpa.pipeline` calls them."""
 
-import json
 import os
 import time
 from dataclasses import replace
@@ -8,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import dpa.engine
+import pandas as pd
+
 from dpa import warehouse
 from dpa.checking import checked_parts
 from dpa.dwh_url import DwhUrl
@@ -17,6 +17,7 @@ from dpa.filters import Filters
 from dpa.machine_source import read_machines
 from dpa.mapping import Mapping
 from dpa.parts import LoadedPart
+from dpa.pipeline import open_engine
 from dpa.report_data import read_report
 from dpa.settings import SAMPLE_MACHINES, Settings
 from dpa.sources import read_transactions
@@ -26,8 +27,7 @@ WAIT_S = 60.0
 
 def load(erp: str, machines: str, dwh: str) -> dict[str, Any]:
     """Read, check, join and load an export: a whole run but for its workbooks."""
-    engine = dpa.engine.LocalEngine()
-    with engine:
+    with open_engine(Settings()) as engine:
         source = read_transactions(Path(erp), Mapping(), None)
         return _loaded(source, machines, dwh, checked_parts(source, engine, None))
 
@@ -83,7 +83,7 @@ def stages(erp: str, machines: str, dwh: str) -> dict[str, float]:
     clock.lap("open: digest, header, dialect")
     raw = [LoadedPart(part.read()) for part in source.parts]
     clock.lap("read: bytes to text cells")
-    with dpa.engine.LocalEngine() as engine:
+    with open_engine(Settings()) as engine:
         checked = list(checked_parts(replace(source, parts=raw), engine, None))
     clock.lap("check: trim, convert, rules, repeats")
     _loaded(source, machines, dwh, iter(checked))
@@ -125,7 +125,6 @@ def _loaded(source: Any, machines: str, dwh: str, parts: Any) -> dict[str, Any]:
 
 
 def _totals(path: Path) -> list[Any]:
-    import pandas as pd
-
-    stats = pd.read_csv(path)
-    return json.loads(stats.sum(numeric_only=True).round().to_json())
+    stats = pd.read_csv(path, sep=";", decimal=",")
+    sums = stats[["total_volume", "total_alerts", "active_machines"]].sum().round()
+    return [len(stats), *sums.tolist()]
