@@ -86,8 +86,9 @@ def _part_overview(part: CheckedPart, machines: pd.DataFrame) -> _PartOverview:
 
 
 def _with_days(daily: pd.DataFrame) -> pd.DataFrame:
-    days = pd.to_datetime(daily["date_key"].astype("str"), format="%Y%m%d")
-    return daily.assign(day=days.dt.strftime("%Y-%m-%d"))[list(COLUMNS)]
+    ordered = daily.sort_values(["date_key", "site_location"], ignore_index=True)
+    days = pd.to_datetime(ordered["date_key"].astype("str"), format="%Y%m%d")
+    return ordered.assign(day=days.dt.strftime("%Y-%m-%d"))[list(COLUMNS)]
 
 
 def write_overview(settings: Settings, out: Path | None = None) -> str:
