@@ -14,7 +14,19 @@ SERVICES = {
     "cidp": ROOT / "Camrail-Industrial-Data-Platform",
 }
 PURE = {
-    "dpa": {"cells", "columns", "csv_records", "quality", "rules", "transform", "validation"},
+    "dpa": {
+        "cells",
+        "columns",
+        "csv_records",
+        "dates",
+        "quality",
+        "rejects",
+        "rules",
+        "text_buffers",
+        "transform",
+        "validation",
+        "volumes",
+    },
     "pmd": {
         "degradation",
         "evaluation",
@@ -29,7 +41,16 @@ PURE = {
     },
     "cidp": {"telemetry", "scoring"},
 }
-COMPUTING = {"numpy", "pandas", "scipy", "sklearn", "onnxruntime", "pydantic", "pydantic_core"}
+COMPUTING = {
+    "numpy",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pydantic_core",
+    "scipy",
+    "sklearn",
+}
 INPUT_OUTPUT = {
     "http",
     "io",

@@ -24,9 +24,8 @@ class Malformed:
 
 @dataclass
 class Records:
-    """The records of a file: `fields[i]` stands at physical line `lines[i]` (the first is 1)."""
+    """Records of a file: `fields[i]` stands at physical line `lines[i]` (the first is 1)."""
 
-    header: list[str]
     fields: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
@@ -37,6 +36,8 @@ def parse_line(text: str, delimiter: str) -> list[str] | None:
     """Cut one record into fields; None when a quote is left open or misplaced."""
     if '"' not in text:
         return text.split(delimiter)
+    # The csv module refuses cells over 128 kB unless told otherwise; a note may be longer.
+    csv.field_size_limit(MAX_CELL_CHARS)
     try:
         rows = list(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error:
@@ -79,47 +80,40 @@ def _quoted_record(
     return None, start + 1
 
 
-def _unix_newlines(text: str) -> str:
-    """Write CRLF as LF; and CR too, in a text that has no other line ends."""
-    unix = text.replace("\r\n", "\n")
-    return unix if "\n" in unix else unix.replace("\r", "\n")
+def is_whole(line: str, delimiter: str, width: int) -> bool:
+    """Tell whether a record certainly ends with this line, whatever stands before it.
+
+    A quote left open above ends at a line that is as wide as the header, or has an odd number of
+    quotes; so a wide line with none, or with pairs of them, is no part of it.
+    """
+    return (
+        line.count('"') % 2 == 0
+        and line.count(delimiter) >= width - 1
+        and parse_line(line, delimiter) is not None
+    )
 
 
-def split_records(text: str, delimiter: str | None = None) -> Records:
-    """Cut `text` into records; the first line that is not blank is the header.
+def cut_lines(lines: list[str], first_line: int, delimiter: str, width: int) -> Records:
+    """Cut physical lines, the first being number `first_line`, into records of `width` fields.
 
     A line with too few or too many fields, or with a quote that never closes, is `malformed`; the
     next line starts afresh. Lines that hold nothing but delimiters are counted and are not rows.
-    Without `delimiter`, the header tells it. A text without any line gives an empty header.
     """
-    # The csv module refuses cells over 128 kB unless told otherwise; a note may be longer.
-    csv.field_size_limit(MAX_CELL_CHARS)
-    lines = _unix_newlines(text).split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    top = next((number for number, line in enumerate(lines) if line.strip()), None)
-    if top is None:
-        return Records(header=[])
-    mark = delimiter or detect_delimiter(lines[top])
-    records = Records(header=parse_line(lines[top], mark) or [], blank_lines=top)
-    _fill(records, lines, top + 1, mark)
-    return records
-
-
-def _fill(records: Records, lines: list[str], start: int, delimiter: str) -> None:
-    width = len(records.header)
-    position = start
+    records = Records()
+    position = 0
     while position < len(lines):
-        line, number = lines[position], position + 1
+        line, number = lines[position], first_line + position
         if '"' in line:
-            fields, position = _quoted_record(lines, position, delimiter, width)
+            fields, end = _quoted_record(lines, position, delimiter, width)
         else:
-            fields, position = line.split(delimiter), position + 1
+            fields, end = line.split(delimiter), position + 1
         if fields is not None and not any(cell.strip() for cell in fields):
-            records.blank_lines += position - number + 1
+            records.blank_lines += end - position
         elif fields is not None and len(fields) == width:
             records.fields.append(fields)
             records.lines.append(number)
         else:
             code = "GUILLEMET_NON_FERME" if fields is None else "LIGNE_IRREGULIERE"
             records.malformed.append(Malformed(number, code, line))
+        position = end
+    return records

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,18 @@ def _refusing(path: Path) -> Iterator[None]:
             f"{path} : lecture impossible ({cause(error)}) ; fermez le fichier s'il est ouvert "
             "ailleurs et vérifiez vos droits."
         ) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BufferedReader]:
+    """Open a file to read it bit by bit; raise SourceUnreadable, naming it and the remedy."""
+    with _refusing(path):
+        if path.exists() and not path.is_file():
+            raise SourceUnreadable(
+                f"{path} : ce n'est pas un fichier ; enregistrez d'abord les données sur le disque."
+            )
+        with path.open("rb") as file:
+            yield file
 
 
 def read_bytes(path: Path) -> bytes:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dpa.cells import DOUALA_OFFSET_MINUTES
+from dpa.dates import DOUALA_OFFSET_MINUTES
 
 NBSP = "\u00a0"
 

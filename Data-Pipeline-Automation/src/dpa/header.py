@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dpa.cells import Conventions, detect_decimal
+from dpa.cells import Conventions
 from dpa.columns import TRANSACTION_COLUMNS
 from dpa.errors import MissingColumns
 from dpa.mapping import Mapping
+from dpa.volumes import detect_decimal
 
 SHOWN_COLUMNS = 40
 

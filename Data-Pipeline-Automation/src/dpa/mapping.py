@@ -16,7 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from dpa.cells import Conventions, date_regex
+from dpa.cells import Conventions
+from dpa.dates import date_regex
 from dpa.errors import InvalidMapping
 from dpa.files import read_bytes
 from dpa.validation import french_errors

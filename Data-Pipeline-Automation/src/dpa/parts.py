@@ -50,7 +50,7 @@ class RawPart:
     @property
     def rows(self) -> int:
         """Rows that this part accounts for."""
-        return self.cells.num_rows + len(self.malformed)
+        return len(self.lines) + len(self.malformed)
 
 
 class Part(Protocol):

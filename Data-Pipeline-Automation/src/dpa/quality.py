@@ -1,92 +1,152 @@
-"""Splits raw transaction rows into accepted rows, duplicates and rejects, none lost."""
+"""Converts the text cells of a part, checks every row, and finds repeated transactions."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from dpa.cells import Conventions, douala_day, instants, numbers, statuses
-from dpa.columns import TRANSACTION_COLUMNS
-from dpa.rules import RULES, broken_rules
+from dpa.cells import Coded, Conventions, coded, statuses
+from dpa.columns import STATUS_CODES, TRANSACTION_COLUMNS
+from dpa.dates import douala_days, instants
+from dpa.rules import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    Faults,
+    date_faults,
+    identifier_faults,
+    status_faults,
+    volume_faults,
+)
+from dpa.text_buffers import byte_lengths, trimmed
+from dpa.transform import critical_alerts
+from dpa.volumes import numbers
 
-GRAM_DECIMALS = 6
+GRAM_DECIMALS: Final = 6
 """A converted unit is rounded to the gram, so that 0.1 + 0.2 stays 0.3 in the warehouse."""
+
+Cells = Mapping[str, pa.Array]
+"""The cells of each of our columns, large_string, as written."""
 
 
 @dataclass(frozen=True)
-class Checked:
-    """Every row of the raw table, in exactly one of three places.
+class Typed:
+    """The cells of a part, converted; NaT, NaN or -1 where a cell could not be.
 
-    `accepted`: typed columns, `day` (Douala) and `source_line`, on the raw table's index.
-    `rejects`: one row per rejected row, on the raw table's index: `rule_code` (the first broken
-    rule), `column_name`, `value` (as written) and `other_rules` (codes of the further ones).
-    `duplicates`: number of identical repeats within the table, left out of `accepted`.
+    `date` is datetime64[s] in UTC, `tonnes` float64, `status` a position in STATUS_CODES.
     """
 
-    accepted: pd.DataFrame
-    rejects: pd.DataFrame
-    duplicates: int
+    transaction_id: pa.Array
+    machine: Coded
+    date: np.ndarray
+    tonnes: np.ndarray
+    status: np.ndarray
 
 
-def convert(texts: pd.DataFrame, conventions: Conventions) -> pd.DataFrame:
-    """Convert trimmed text cells to their types, volumes to tonnes."""
-    tonnes = numbers(texts["volume_transferred"], conventions.decimal)
-    if conventions.volume_factor != 1.0:
-        tonnes = (tonnes * conventions.volume_factor).round(GRAM_DECIMALS)
-    return texts.assign(
-        date=instants(texts["date"], conventions.date_formats),
-        volume_transferred=tonnes,
-        status_code=statuses(texts["status_code"], conventions.status_codes),
+def fill_empty(cells: pa.Array, default: str) -> tuple[pa.Array, int]:
+    """Put `default` into the blank cells; give the column and how many they were."""
+    blank = byte_lengths(trimmed(cells)) == 0
+    filled = pc.if_else(pa.array(blank), pa.scalar(default, cells.type), cells)
+    return filled, int(blank.sum())
+
+
+def check(cells: Cells, dates: np.ndarray, conventions: Conventions) -> tuple[Typed, Faults]:
+    """Convert and check cells, whose dates are converted already, against the rules on one row."""
+    identifiers, machines = trimmed(cells["transaction_id"]), coded(cells["machine_id"])
+    tonnes = _tonnes(cells["volume_transferred"], conventions)
+    states = coded(cells["status_code"])
+    known = statuses(states.values, conventions.status_codes)
+    machine_faults = identifier_faults("MACHINE", machines.values, "E")
+    state_faults = status_faults(states.values, known)
+    faults = {
+        **identifier_faults("ID", identifiers),
+        **{code: machines.spread(mask) for code, mask in machine_faults.items()},
+        **date_faults(cells["date"], dates),
+        **volume_faults(cells["volume_transferred"], tonnes),
+        **{code: states.spread(mask) for code, mask in state_faults.items()},
+    }
+    return Typed(identifiers, machines, dates, tonnes, states.spread(known)), faults
+
+
+def read_dates(cells: Cells, conventions: Conventions) -> np.ndarray:
+    """Convert the dates."""
+    return instants(cells["date"], conventions.date_formats)
+
+
+def _tonnes(cells: pa.Array, conventions: Conventions) -> np.ndarray:
+    read = numbers(cells, conventions.decimal)
+    if conventions.volume_factor == 1.0:
+        return read
+    return np.round(read * conventions.volume_factor, GRAM_DECIMALS)
+
+
+def accepted_rows(typed: Typed, sound: np.ndarray, lines: np.ndarray) -> pd.DataFrame:
+    """Give the sound rows (a mask) as `CheckedPart.accepted` describes them."""
+    tonnes, status, dates = typed.tonnes[sound], typed.status[sound], typed.date[sound]
+    identifiers = typed.transaction_id
+    if not sound.all():
+        identifiers = identifiers.filter(pa.array(sound))
+    rows = pd.DataFrame(
+        {
+            "transaction_id": pd.Series(_text(identifiers)),
+            "machine_id": pd.Categorical.from_codes(
+                typed.machine.codes[sound], pd.Index(_text(typed.machine.values))
+            ),
+            "date": pd.Series(dates).dt.tz_localize("UTC"),
+            "date_key": date_keys(dates),
+            "volume_transferred": tonnes,
+            "status_code": pd.Categorical.from_codes(status, pd.Index(STATUS_CODES, dtype="str")),
+            "source_line": lines[sound],
+        },
+        copy=False,
     )
+    rows.insert(len(rows.columns) - 1, "critical_alert", critical_alerts(rows).astype("int8"))
+    return rows
 
 
-def conflicting(rows: pd.DataFrame) -> pd.Series:
+def _text(texts: pa.Array) -> pd.api.extensions.ExtensionArray:
+    array: pd.api.extensions.ExtensionArray = pd.array(texts, dtype="str")
+    return array
+
+
+def date_keys(moments: np.ndarray) -> np.ndarray:
+    """Give the civil day in Douala as a number, YYYYMMDD."""
+    first, keys = _calendar()
+    place = douala_days(moments) - first
+    found: np.ndarray = keys[place.astype(np.int64)]
+    return found
+
+
+@cache
+def _calendar() -> tuple[np.datetime64, np.ndarray]:
+    """List YYYYMMDD of every day that an accepted row may have, and the first of these days."""
+    days = np.arange(f"{FIRST_YEAR}-01-01", f"{LAST_YEAR + 1}-01-01", dtype="datetime64[D]")
+    texts = np.char.replace(days.astype("U10"), "-", "")
+    return days[0], texts.astype(np.int32)
+
+
+def repeated_hashes(hashes: Iterable[np.ndarray]) -> np.ndarray:
+    """Give, sorted, the hashes that stand more than once in all the arrays together."""
+    everything = np.sort(np.concatenate([np.empty(0, dtype=np.uint64), *hashes]))
+    repeats: np.ndarray = np.unique(everything[1:][everything[1:] == everything[:-1]])
+    return repeats
+
+
+def among(hashes: np.ndarray, repeated: np.ndarray) -> np.ndarray:
+    """Mask the hashes that stand in `repeated`, which is sorted."""
+    if not len(repeated):
+        return np.zeros(len(hashes), dtype=bool)
+    place = np.minimum(np.searchsorted(repeated, hashes), len(repeated) - 1)
+    mask: np.ndarray = repeated[place] == hashes
+    return mask
+
+
+def conflicting(rows: pd.DataFrame) -> "pd.Series[bool]":
     """Mask the rows whose transaction_id stands elsewhere in `rows` with other values."""
     distinct = rows.drop_duplicates(list(TRANSACTION_COLUMNS))
     ambiguous = distinct.loc[distinct["transaction_id"].duplicated(), "transaction_id"]
     return rows["transaction_id"].isin(ambiguous)
-
-
-def _rejects(raw: pd.DataFrame, faults: dict[str, np.ndarray]) -> pd.DataFrame:
-    """List each faulty row once, with its first broken rule and the codes of the others."""
-    codes = np.array(list(faults))
-    matrix = np.column_stack(list(faults.values()))
-    guilty = np.flatnonzero(matrix.any(axis=1)).tolist()
-    broken = [codes[matrix[position]] for position in guilty]
-    columns = [RULES[found[0]].column for found in broken]
-    values = [raw[column].iat[position] for position, column in zip(guilty, columns, strict=True)]
-    return pd.DataFrame(
-        {
-            "rule_code": [str(found[0]) for found in broken],
-            "column_name": columns,
-            "value": values,
-            "other_rules": [", ".join(found[1:]) for found in broken],
-        },
-        index=raw.index[guilty],
-        dtype="str",
-    )
-
-
-def check(raw: pd.DataFrame, conventions: Conventions) -> Checked:
-    """Check raw rows against every rule.
-
-    `raw` holds the five transaction columns as text, and `source_line`, on a RangeIndex. Identical
-    repeats of a transaction count as duplicates and the first one stays; one identifier with
-    several values is a conflict, and all its rows are rejected.
-    """
-    texts = raw[list(TRANSACTION_COLUMNS)].apply(lambda column: column.str.strip())
-    typed = convert(texts, conventions)
-    faults = broken_rules(texts, typed)
-    valid = ~np.column_stack(list(faults.values())).any(axis=1)
-    conflict = np.zeros(len(raw), dtype=bool)
-    conflict[valid] = conflicting(typed.loc[np.flatnonzero(valid)]).to_numpy(dtype=bool)
-    sound = typed.loc[np.flatnonzero(valid & ~conflict)]
-    accepted = sound.drop_duplicates("transaction_id")
-    return Checked(
-        # Aligned by hand: a frame without rows would take over the index of a longer column.
-        accepted=accepted.assign(
-            day=douala_day(accepted["date"]), source_line=raw["source_line"].loc[accepted.index]
-        ),
-        rejects=_rejects(raw, {**faults, "ID_EN_CONFLIT": conflict}),
-        duplicates=len(sound) - len(accepted),
-    )

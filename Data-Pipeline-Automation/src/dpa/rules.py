@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from dpa.cells import DOUALA_OFFSET_MINUTES
+from dpa.dates import douala_days
+from dpa.text_buffers import byte_lengths, has_byte, trimmed
 
 MAX_ID_LENGTH: Final = 64
 MAX_VOLUME_TONNES: Final = 100_000.0
@@ -113,44 +115,52 @@ _RULES: Final = (
 RULES: Final = {rule.code: rule for rule in _RULES}
 
 
-def _identifier_faults(name: str, texts: "pd.Series[str]", gender: str) -> dict[str, pd.Series]:
-    control = texts.str.contains(r"[\x00-\x1f\x7f-\x9f]", regex=True)
+_MAYBE_CONTROL: Final = np.isin(np.arange(256), [*range(32), 0x7F, 0xC2])
+"""Bytes of control characters in UTF-8; U+0080 to U+009F begin with C2."""
+
+Faults = dict[str, np.ndarray]
+"""For each rule that a row may break, by its code, the mask of the rows that break it."""
+
+
+def identifier_faults(name: str, values: pa.Array, gender: str = "") -> Faults:
+    """Check trimmed identifiers; `name` and `gender` make the codes of the rules."""
+    lengths = byte_lengths(values)
+    long = lengths > MAX_ID_LENGTH
+    if long.any():
+        long &= pc.utf8_length(values).to_numpy() > MAX_ID_LENGTH
+    if has_byte(values, _MAYBE_CONTROL):
+        long |= pc.match_substring_regex(values, r"\p{Cc}").to_numpy(zero_copy_only=False)
+    return {f"{name}_MANQUANT{gender}": lengths == 0, f"{name}_INVALIDE": long}
+
+
+def _unread_faults(missing: str, invalid: str, texts: pa.Array, unread: np.ndarray) -> Faults:
+    """Tell the cells that could not be converted because they are empty from the others."""
+    empty = np.zeros(len(unread), dtype=bool)
+    waiting = np.flatnonzero(unread)
+    empty[waiting] = byte_lengths(trimmed(texts.take(pa.array(waiting)))) == 0
+    return {missing: empty, invalid: unread & ~empty}
+
+
+def date_faults(texts: pa.Array, moments: np.ndarray) -> Faults:
+    """Check dates and what they were converted to (NaT where they could not be)."""
+    days = douala_days(moments)
+    first, end = np.datetime64(f"{FIRST_YEAR}-01-01"), np.datetime64(f"{LAST_YEAR + 1}-01-01")
     return {
-        f"{name}_MANQUANT{gender}": texts.eq(""),
-        f"{name}_INVALIDE": texts.str.len().gt(MAX_ID_LENGTH) | control,
+        **_unread_faults("DATE_MANQUANTE", "DATE_INVALIDE", texts, np.isnat(moments)),
+        "DATE_HORS_PLAGE": (days < first) | (days >= end),
     }
 
 
-def _date_faults(texts: "pd.Series[str]", moments: pd.Series) -> dict[str, pd.Series]:
-    year = (moments + pd.Timedelta(minutes=DOUALA_OFFSET_MINUTES)).dt.year
+def volume_faults(texts: pa.Array, tonnes: np.ndarray) -> Faults:
+    """Check volumes and what they were converted to (NaN where they could not be)."""
     return {
-        "DATE_MANQUANTE": texts.eq(""),
-        "DATE_INVALIDE": texts.ne("") & moments.isna(),
-        "DATE_HORS_PLAGE": moments.notna() & ~year.between(FIRST_YEAR, LAST_YEAR),
+        **_unread_faults("VOLUME_MANQUANT", "VOLUME_NON_NUMERIQUE", texts, np.isnan(tonnes)),
+        "VOLUME_NEGATIF": tonnes < 0,
+        "VOLUME_HORS_PLAGE": tonnes > MAX_VOLUME_TONNES,
     }
 
 
-def _volume_faults(texts: "pd.Series[str]", tonnes: "pd.Series[float]") -> dict[str, pd.Series]:
-    return {
-        "VOLUME_MANQUANT": texts.eq(""),
-        "VOLUME_NON_NUMERIQUE": texts.ne("") & tonnes.isna(),
-        "VOLUME_NEGATIF": tonnes.lt(0),
-        "VOLUME_HORS_PLAGE": tonnes.gt(MAX_VOLUME_TONNES),
-    }
-
-
-def broken_rules(texts: pd.DataFrame, typed: pd.DataFrame) -> dict[str, "np.ndarray"]:
-    """Give, for each rule on a single row, the mask of the rows that break it.
-
-    `texts` holds the trimmed cells and `typed` their conversions (NaN, NaT or missing where a
-    cell could not be converted), on the same index.
-    """
-    faults = {
-        **_identifier_faults("ID", texts["transaction_id"], ""),
-        **_identifier_faults("MACHINE", texts["machine_id"], "E"),
-        **_date_faults(texts["date"], typed["date"]),
-        **_volume_faults(texts["volume_transferred"], typed["volume_transferred"]),
-        "STATUT_MANQUANT": texts["status_code"].eq(""),
-        "STATUT_INCONNU": texts["status_code"].ne("") & typed["status_code"].isna(),
-    }
-    return {code: mask.to_numpy(dtype=bool) for code, mask in faults.items()}
+def status_faults(values: pa.Array, known: np.ndarray) -> Faults:
+    """Check trimmed statuses; `known` is -1 where a status is none of ours."""
+    empty = (byte_lengths(values) == 0) & (known < 0)
+    return {"STATUT_MANQUANT": empty, "STATUT_INCONNU": (known < 0) & ~empty}

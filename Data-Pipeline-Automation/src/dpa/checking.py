@@ -1,0 +1,186 @@
+"""Checks a source part by part: each row ends accepted, rejected or a duplicate, none lost.
+
+A part is first screened by itself. Sound rows whose identifier stands elsewhere in the file are
+then set aside, and judged together at the end; so the way a file is cut changes nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from dpa.cells import Conventions
+from dpa.dates import douala_days
+from dpa.engine import Engine
+from dpa.parts import CheckedPart, Part, RawPart, TransactionSource
+from dpa.quality import (
+    accepted_rows,
+    among,
+    check,
+    conflicting,
+    fill_empty,
+    read_dates,
+    repeated_hashes,
+)
+from dpa.rejects import NO_REJECTS, Broken, broken_cells, broken_lines, reject_rows
+from dpa.text_buffers import contiguous, hashes
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How the parts of one source are to be read and checked."""
+
+    columns: dict[str, int | None]
+    conventions: Conventions
+    defaults: dict[str, str]
+    since: date | None
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A part checked by itself; its rejects are still `broken`.
+
+    `hashes` are those of the identifiers of the accepted rows.
+    """
+
+    checked: CheckedPart
+    broken: Broken
+    hashes: np.ndarray
+
+
+def itself(part: CheckedPart) -> CheckedPart:
+    """Give a checked part as it is."""
+    return part
+
+
+def checked_parts(
+    source: TransactionSource,
+    engine: Engine,
+    since: date | None = None,
+    then: Callable[[CheckedPart], Any] = itself,
+) -> Iterator[Any]:
+    """Check every row of a source, part by part; give what `then` makes of each where it is.
+
+    Rows whose day in Douala is readable and before `since` are skipped before anything else. After
+    the parts come, if identifiers are repeated, the rows that bear them. Raises SourceError.
+    """
+    terms = Terms(source.columns, source.conventions, source.defaults, since)
+    kept = engine.keep(partial(screen, terms=terms), source.parts)
+    repeated = repeated_hashes(engine.map(identifier_hashes, kept))
+    aside = []
+    settled = engine.map(partial(settle, then=then), _drained(kept), repeated)
+    for number, (made, repeats) in enumerate(settled):
+        if len(repeats):
+            aside.append(repeats.assign(part=number))
+        yield made
+    if aside:
+        rows = pd.concat(aside, ignore_index=True)
+        yield from map(then, _judged(source.parts, rows, engine, terms))
+
+
+def _drained(handles: list[Any]) -> Iterator[Any]:
+    """Give the handles in order, and let go of each."""
+    handles.reverse()
+    while handles:
+        yield handles.pop()
+
+
+def screen(part: Part, terms: Terms) -> Screened:
+    """Read a part and check it by itself."""
+    raw = part.read()
+    cells, defaulted = _our_cells(raw, terms)
+    dates = read_dates(cells, terms.conventions)
+    skipped = 0
+    if terms.since is not None:
+        early = douala_days(dates) < np.datetime64(terms.since)
+        raw, dates, skipped = _without(raw, early), dates[~early], int(early.sum())
+        cells, defaulted = _our_cells(raw, terms)
+    typed, faults = check(cells, dates, terms.conventions)
+    sound = ~np.logical_or.reduce(list(faults.values()))
+    accepted = accepted_rows(typed, sound, raw.lines)
+    checked = CheckedPart(
+        read=raw.rows,
+        accepted=accepted,
+        rejects=NO_REJECTS,
+        skipped=skipped,
+        blank_lines=raw.blank_lines,
+        defaulted=defaulted,
+    )
+    broken = [broken_cells(raw.header, raw.cells, raw.lines, cells, faults)]
+    if raw.malformed:
+        broken.append(broken_lines(raw.malformed))
+    return Screened(checked, pa.concat_tables(broken), hashes(typed.transaction_id)[sound])
+
+
+def _without(raw: RawPart, rows: np.ndarray) -> RawPart:
+    return replace(raw, cells=raw.cells.filter(pa.array(~rows)), lines=raw.lines[~rows])
+
+
+def _our_cells(raw: RawPart, terms: Terms) -> tuple[dict[str, pa.Array], dict[str, int]]:
+    """Give the cells of each of our columns, defaults filled in, and how many were by column."""
+    cells, defaulted = {}, {}
+    for column, place in terms.columns.items():
+        if place is None:
+            texts = pa.repeat(pa.scalar("", pa.large_string()), raw.cells.num_rows)
+        else:
+            texts = contiguous(raw.cells.column(place))
+        if column in terms.defaults:
+            texts, count = fill_empty(texts, terms.defaults[column])
+            if count:
+                defaulted[column] = count
+        cells[column] = texts
+    return cells, defaulted
+
+
+def identifier_hashes(screened: Screened) -> np.ndarray:
+    """Give the hashes of the identifiers of a screened part's accepted rows."""
+    return screened.hashes
+
+
+def settle(
+    screened: Screened, repeated: np.ndarray, then: Callable[[CheckedPart], Any]
+) -> tuple[Any, pd.DataFrame]:
+    """Give what `then` makes of a part without the rows whose identifier is, by its hash, repeated;
+    and these rows.
+    """
+    checked = replace(screened.checked, rejects=reject_rows(screened.broken))
+    aside = among(screened.hashes, repeated)
+    rows = checked.accepted
+    if not aside.any():
+        return then(checked), rows[:0]
+    rest = rows[~aside].reset_index(drop=True)
+    read = checked.read - int(aside.sum())
+    rest_checked = replace(checked, read=read, accepted=rest)
+    return then(rest_checked), rows[aside].astype({"machine_id": "str"})
+
+
+def _judged(
+    parts: Sequence[Part], rows: pd.DataFrame, engine: Engine, terms: Terms
+) -> Iterator[CheckedPart]:
+    """Tell identical repeats from conflicts among rows set aside; `part` tells their part."""
+    clash = conflicting(rows)
+    alike = rows[~clash].drop(columns="part").astype({"machine_id": "category"})
+    accepted = alike.drop_duplicates("transaction_id", ignore_index=True)
+    duplicates = len(alike) - len(accepted)
+    yield CheckedPart(len(alike), accepted, NO_REJECTS, duplicates)
+    conflicts = [
+        (parts[number], rows.loc[clash & (rows["part"] == number), "source_line"].to_numpy())
+        for number in rows.loc[clash, "part"].unique().tolist()
+    ]
+    for rejected in engine.map(partial(conflict_rejects, terms=terms), conflicts):
+        yield CheckedPart(len(rejected), accepted[:0], rejected)
+
+
+def conflict_rejects(place: tuple[Part, np.ndarray], terms: Terms) -> pd.DataFrame:
+    """Reject, for a conflict of identifiers, the rows of a part that stand at some lines."""
+    part, lines = place
+    raw = part.read()
+    guilty = np.isin(raw.lines, lines)
+    cells = {"transaction_id": _our_cells(raw, terms)[0]["transaction_id"]}
+    conflict = {"ID_EN_CONFLIT": guilty}
+    return reject_rows(broken_cells(raw.header, raw.cells, raw.lines, cells, conflict))

@@ -1,0 +1,98 @@
+"""Decimal numbers as French Excel and SAP write them become floats."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dpa.text_buffers import trimmed
+
+_SPACES: Final = "[ \u00a0\u202f]"
+_APOSTROPHES: Final = "['\u2019]"
+_OTHER_MARK: Final = {".": ",", ",": "."}
+
+
+def _decimal_of(cell: str) -> str:
+    """Give the decimal mark that a cell proves; empty when it proves none, as 1,234 does."""
+    digits = re.sub(rf"{_SPACES}|{_APOSTROPHES}|^[+-]|-$", "", cell.strip())
+    if not re.fullmatch(r"[0-9]*(?:[.,][0-9]+)+", digits):
+        return ""
+    last = "," if digits.rfind(",") > digits.rfind(".") else "."
+    whole, *groups = digits.split(last)
+    if len(groups) > 1:
+        return _OTHER_MARK[last] if {len(group) for group in groups} == {3} else ""
+    grouping = len(groups[0]) == 3 and re.fullmatch("[1-9][0-9]{0,2}", whole)
+    return "" if grouping else last
+
+
+def detect_decimal(volumes: Iterable[str]) -> str:
+    """Tell the decimal mark, "." or ",", of a file from some of its volumes.
+
+    The mark that most cells prove wins. Where none proves any (all are like 1,234), commas alone
+    are decimal, as in French; otherwise it is the point.
+    """
+    cells = list(volumes)
+    proofs = Counter(_decimal_of(cell) for cell in cells)
+    if proofs["."] or proofs[","]:
+        return "," if proofs[","] > proofs["."] else "."
+    text = "".join(cells)
+    return "," if "," in text and "." not in text else "."
+
+
+def _plain(decimal: str) -> str:
+    mark = re.escape(decimal)
+    return rf"^[+-]?(?:[0-9]+(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][+-]?[0-9]{{1,4}})?$"
+
+
+def _dressed(decimal: str) -> str:
+    """Match thousands set apart three by three, and the minus sign that SAP writes last."""
+    mark, other = re.escape(decimal), re.escape(_OTHER_MARK[decimal])
+    grouped = "|".join(f"(?:{by}[0-9]{{3}})+" for by in (_SPACES, _APOSTROPHES, other))
+    body = rf"(?:[1-9][0-9]{{0,2}}(?:{grouped})|[0-9]+)(?:{mark}[0-9]*)?"
+    return rf"^(?:[+-]?{body}|{body}-)$"
+
+
+def _undressed(texts: pa.Array, decimal: str) -> pa.Array:
+    other = re.escape(_OTHER_MARK[decimal])
+    bare = pc.replace_substring_regex(texts, rf"{_SPACES}|{_APOSTROPHES}|{other}", "")
+    return pc.replace_substring_regex(bare, "^(.*)-$", r"-\1")
+
+
+def _read(found: np.ndarray, positions: np.ndarray, texts: pa.Array, decimal: str) -> None:
+    dotted = texts if decimal == "." else pc.replace_substring(texts, decimal, ".")
+    # Adding zero turns -0.0 into 0.0.
+    found[positions] = dotted.cast(pa.float64()).to_numpy() + 0.0
+
+
+def _matching(texts: pa.Array, pattern: str) -> np.ndarray:
+    mask: np.ndarray = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def numbers(texts: pa.Array, decimal: str) -> np.ndarray:
+    """Read decimal numbers; NaN where the text is not one, infinite where it is too large.
+
+    Space around a number does not count. Spaces, apostrophes or the mark that is not `decimal` may
+    set thousands apart, three digits by three; a minus sign may come last.
+    """
+    found = np.full(len(texts), np.nan)
+    plain = _matching(texts, _plain(decimal))
+    _read(
+        found,
+        np.flatnonzero(plain),
+        texts if plain.all() else texts.filter(pa.array(plain)),
+        decimal,
+    )
+    if plain.all():
+        return found
+    waiting = np.flatnonzero(~plain)
+    tidy = trimmed(texts.take(pa.array(waiting)))
+    dressed = _matching(tidy, _dressed(decimal))
+    _read(found, waiting[dressed], _undressed(tidy.filter(pa.array(dressed)), decimal), decimal)
+    exponents = _matching(tidy, _plain(decimal))
+    _read(found, waiting[exponents], tidy.filter(pa.array(exponents)), decimal)
+    return found
