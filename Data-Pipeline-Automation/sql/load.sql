@@ -94,13 +94,19 @@ CREATE TEMP TABLE staging (
 );
 
 -- name: known
--- Grain: one row per staged transaction that the warehouse holds already.
+-- Grain: one row per staged transaction that the warehouse holds already, with its state there.
+-- change: 0 identical, 1 other values on the same day, site and machine, 2 moved.
 CREATE TEMP TABLE known AS
 SELECT
-    f.transaction_key, s.transaction_id, f.date_key AS old_date_key, f.site_key AS old_site_key,
-    CASE WHEN f.machine_id = s.machine_id AND f.date = s.date
-              AND f.volume_transferred = s.volume_transferred AND f.status_code = s.status_code
-         THEN 0 ELSE 1 END AS changed
+    CASE
+        WHEN f.machine_id <> s.machine_id OR f.date_key <> s.date_key THEN 2
+        WHEN f.date = s.date AND f.volume_transferred = s.volume_transferred
+             AND f.status_code = s.status_code THEN 0
+        WHEN f.machine_key = s.machine_key AND f.site_key = s.site_key THEN 1
+        ELSE 2
+    END AS change,
+    f.transaction_key, f.transaction_id, f.date_key, f.site_key, f.machine_id, f.site_location,
+    f.date, f.volume_transferred, f.status_code, f.critical_alert, f.source_line, f.lot_key
 FROM staging AS s JOIN fact_transactions AS f ON f.transaction_id = s.transaction_id;
 
 -- name: known_index
@@ -108,10 +114,10 @@ CREATE UNIQUE INDEX known_id ON known (transaction_id);
 
 -- name: drop_identical
 DELETE FROM staging
-WHERE transaction_id IN (SELECT transaction_id FROM known WHERE changed = 0);
+WHERE transaction_id IN (SELECT transaction_id FROM known WHERE change = 0);
 
 -- name: forget_identical
-DELETE FROM known WHERE changed = 0;
+DELETE FROM known WHERE change = 0;
 
 -- name: audit
 INSERT INTO audit_corrections (
@@ -119,20 +125,58 @@ INSERT INTO audit_corrections (
     old_volume_transferred, old_status_code, old_critical_alert, old_source_line, old_lot_key
 )
 SELECT
-    last.audit_key + ROW_NUMBER() OVER (ORDER BY f.transaction_key), ?, f.transaction_id,
-    f.machine_id, f.site_location, f.date, f.volume_transferred, f.status_code, f.critical_alert,
-    f.source_line, f.lot_key
+    last.audit_key + ROW_NUMBER() OVER (ORDER BY k.transaction_key), ?, k.transaction_id,
+    k.machine_id, k.site_location, k.date, k.volume_transferred, k.status_code, k.critical_alert,
+    k.source_line, k.lot_key
 FROM known AS k
-JOIN fact_transactions AS f ON f.transaction_key = k.transaction_key
 CROSS JOIN (SELECT COALESCE(MAX(audit_key), 0) AS audit_key FROM audit_corrections) AS last;
 
 -- name: touch_changed
 INSERT INTO touched (date_key, site_key)
-SELECT old_date_key, old_site_key FROM known
+SELECT date_key, site_key FROM known WHERE change = 2
 UNION
-SELECT date_key, site_key FROM staging;
+SELECT s.date_key, s.site_key
+FROM staging AS s LEFT JOIN known AS k ON k.transaction_id = s.transaction_id
+WHERE k.change IS NULL OR k.change = 2;
 
--- name: correct_facts
+-- name: shift_sums
+-- Rows that stay on their day, site and machine move nothing but sums.
+UPDATE aggr_daily_site_stats
+SET total_volume = CAST(
+        ROUND(CAST(aggr_daily_site_stats.total_volume + n.volume AS NUMERIC), 6)
+        AS DOUBLE PRECISION
+    ),
+    total_alerts = aggr_daily_site_stats.total_alerts + n.alerts
+FROM (
+    SELECT
+        k.date_key, k.site_key, SUM(s.volume_transferred - k.volume_transferred) AS volume,
+        SUM(s.critical_alert - k.critical_alert) AS alerts
+    FROM known AS k JOIN staging AS s ON s.transaction_id = k.transaction_id
+    WHERE k.change = 1
+    GROUP BY k.date_key, k.site_key
+) AS n
+WHERE n.date_key = aggr_daily_site_stats.date_key AND n.site_key = aggr_daily_site_stats.site_key;
+
+-- name: correct_in_place
+-- Apart from the moved rows: no index has to follow.
+UPDATE fact_transactions
+SET lot_key = n.lot_key,
+    statut_key = n.statut_key,
+    date = n.date,
+    status_code = n.status_code,
+    volume_transferred = n.volume_transferred,
+    critical_alert = n.critical_alert,
+    source_line = n.source_line
+FROM (
+    SELECT
+        k.transaction_key, s.lot_key, s.statut_key, s.date, s.status_code, s.volume_transferred,
+        s.critical_alert, s.source_line
+    FROM known AS k JOIN staging AS s ON s.transaction_id = k.transaction_id
+    WHERE k.change = 1
+) AS n
+WHERE n.transaction_key = fact_transactions.transaction_key;
+
+-- name: correct_moved
 UPDATE fact_transactions
 SET date_key = n.date_key,
     machine_key = n.machine_key,
@@ -148,7 +192,8 @@ SET date_key = n.date_key,
     source_line = n.source_line
 FROM (
     SELECT k.transaction_key, s.*
-    FROM staging AS s JOIN known AS k ON k.transaction_id = s.transaction_id
+    FROM known AS k JOIN staging AS s ON s.transaction_id = k.transaction_id
+    WHERE k.change = 2
 ) AS n
 WHERE n.transaction_key = fact_transactions.transaction_key;
 
@@ -188,7 +233,8 @@ FROM (
         SUM(f.critical_alert) AS total_alerts, COUNT(DISTINCT f.machine_id) AS active_machines,
         COUNT(*) AS transaction_count
     FROM (SELECT DISTINCT date_key, site_key FROM touched) AS t
-    JOIN fact_transactions AS f ON f.date_key = t.date_key AND f.site_key = t.site_key
+    CROSS JOIN fact_transactions AS f -- SQLite then goes by the touched days, not by all facts
+    WHERE f.date_key = t.date_key AND f.site_key = t.site_key
     GROUP BY f.date_key, f.site_key
 ) AS n
 JOIN dim_date AS d ON d.date_key = n.date_key

@@ -251,9 +251,14 @@ class LoadRun:
         if first is not None:
             self._extend_calendar(first, last)
             self._step("audit", self._lot_key)
-            self._step("touch_changed")
-            self._step("correct_facts")
-            self._step("add_facts")
+            for step in (
+                "touch_changed",
+                "shift_sums",
+                "correct_in_place",
+                "correct_moved",
+                "add_facts",
+            ):
+                self._step(step)
         self._database.analyze("touched")
         self._step("forget_touched")
         self._step("aggregate_touched")

@@ -122,13 +122,13 @@ class SqliteDatabase(Database):
         )
         for name, _ in indexes:
             self.execute(f"DROP INDEX {name}")
-        # Sorting for an index is faster in small runs, which fit the processor's caches.
+        # Sorting in small runs fits the processor's caches, and the system's cache holds the file.
         self.execute(f"PRAGMA cache_size = -{_SORTING_KIB}")
         yield
         for _, definition in indexes:
             self.execute(definition)
-        self.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         orphans = self.rows("PRAGMA foreign_key_check")
+        self.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if orphans:
             raise WarehouseError(f"clé étrangère sans ligne dans {orphans[0][2]}.")
 
