@@ -1,85 +1,44 @@
 """The Excel report: the warehouse's content as a finished document, replaced atomically."""
 
-import os
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from xlsxwriter.exceptions import XlsxWriterException
+import pyarrow as pa
+from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from dpa.columns import NOTES
+from dpa.drafts import replacing
 from dpa.errors import ReportNotWritten
-from dpa.excel_table import MAX_ROWS, NAVY, NUMBER_FORMATS, Book, Column, Placed, write
+from dpa.excel_table import MAX_ROWS, NAVY, RED, Book, Placed, write
 from dpa.files import cause
 from dpa.french import douala_time, number, plural
+from dpa.report_charts import insert_overview, machine_chart, overview_rows
+from dpa.report_columns import (
+    DAYS,
+    DICTIONARY,
+    MACHINES,
+    REJECTS,
+    SITE_DAYS,
+    SITES,
+    TRANSACTIONS,
+    Column,
+)
 from dpa.report_data import ReportData
+from dpa.report_figures import Kpi
 
-RED: Final = "#9C0006"
-ORANGE: Final = "#C55A11"
-CHARTED_BARS: Final = 20
-FEW_BARS: Final = 10
-ROW_HEIGHT_PX: Final = 20
-
-TRANSACTIONS: Final = (
-    Column("Transaction"),
-    Column("Machine"),
-    Column("Site"),
-    Column("Année d'installation", "plain"),
-    Column("Date (Douala)", "datetime"),
-    Column("Volume (t)", "decimal"),
-    Column("Statut"),
-    Column("Alerte critique"),
-    Column("Fichier source", max_width=40),
-    Column("Ligne source", "plain"),
-    Column("Lot"),
-)
-SITE_DAYS: Final = (
-    Column("Jour", "date"),
-    Column("Site"),
-    Column("Volume (t)", "decimal"),
-    Column("Alertes critiques", "integer"),
-    Column("Machines actives", "integer"),
-    Column("Transactions", "integer"),
-)
-MACHINES: Final = (
-    Column("Machine"),
-    Column("Site"),
-    Column("Année d'installation", "plain"),
-    Column("Transactions", "integer"),
-    Column("Volume (t)", "decimal"),
-    Column("Avertissements", "integer"),
-    Column("Erreurs", "integer"),
-    Column("Taux d'erreur", "percent"),
-    Column("Alertes critiques", "integer"),
-)
-REJECTS: Final = (
-    Column("Fichier", max_width=30),
-    Column("Ligne", "plain"),
-    Column("Règle", max_width=26),
-    Column("Colonne", max_width=22),
-    Column("Valeur", max_width=30),
-    Column("Motif", max_width=40),
-    Column("Remède", max_width=44),
-    Column("Autres règles", max_width=26),
-    Column("Ligne d'origine", max_width=60),
-)
-DICTIONARY: Final = (
-    Column("Feuille"),
-    Column("Colonne"),
-    Column("Nom technique"),
+KPIS: Final = (
+    Column("Indicateur"),
+    Column("Valeur"),
     Column("Unité"),
-    Column("Définition", max_width=90),
+    Column("Période précédente"),
+    Column("Variation"),
+    Column("Tendance"),
+    Column("Définition"),
 )
-KPIS: Final = (Column("Indicateur"), Column("Valeur"), Column("Unité"), Column("Définition"))
-SITES: Final = (
-    Column("Site"),
-    Column("Volume (t)", "decimal"),
-    Column("Alertes critiques", "integer"),
-    Column("Transactions", "integer"),
-)
-DAYS: Final = (Column("Jour", "date"), *SITES[1:])
+_KPI_WIDTHS: Final = (24, 18, 24, 24, 18, 20, 32)
+_NATURES: Final = {"chargement": "Chargement", "reprise": "Reprise de lignes corrigées"}
 
 
 def write_report(path: Path, data: ReportData, now: datetime, max_rows: int = MAX_ROWS) -> None:
@@ -88,78 +47,94 @@ def write_report(path: Path, data: ReportData, now: datetime, max_rows: int = MA
     `now` (aware) is the time of writing shown in the document. Raises ReportNotWritten; the
     previous report is intact then.
     """
-    draft = path.with_name(f".{path.stem}.{os.getpid()}.tmp.xlsx")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_book(draft, data, now, max_rows)
-        with draft.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        draft.replace(path)
-    except (OSError, XlsxWriterException) as error:
-        # XlsxWriter wraps the system error that stopped it.
-        origin = error if isinstance(error, OSError) else error.__context__
-        reason = cause(origin) if isinstance(origin, OSError) else str(error)
+        with replacing(path) as draft:
+            _book(data, now, max_rows).save(draft)
+    except OSError as error:
         raise ReportNotWritten(
-            f"{path} : le rapport n'a pas pu être écrit ({reason}) ; fermez-le s'il est ouvert "
-            "dans Excel, vérifiez le dossier, puis relancez. Les données sont chargées."
+            f"{path} : le rapport n'a pas pu être écrit ({cause(error)}) ; fermez-le s'il est "
+            "ouvert dans Excel, vérifiez le dossier, puis relancez. Les données sont chargées."
         ) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
 
 
-def _write_book(path: Path, data: ReportData, now: datetime, max_rows: int) -> None:
-    book = Book(str(path))
+def _book(data: ReportData, now: datetime, max_rows: int) -> Book:
+    book = Book()
     book.workbook.set_properties(
         {"title": "Rapport supply chain", "subject": "CAMRAIL", "created": now.replace(tzinfo=None)}
     )
-    summary = book.sheet("Sommaire", "Rapport supply chain CAMRAIL", _period(data))
-    sheets = ["KPI"]
-    _kpi_sheet(book, data)
+    summary = book.sheet("Sommaire", "Rapport supply chain CAMRAIL", period_sentence(data))
+    placed = [_kpi_sheet(book, data)]
     for add in (_transactions_sheets, _site_day_sheets, _machine_sheets, _reject_sheets):
-        sheets += [placed.sheet.get_name() for placed in add(book, data, max_rows)]
-    notes = [(note.sheet, note.label, note.name, note.unit, note.meaning) for note in NOTES]
-    list(
-        book.table_sheets(
-            "Dictionnaire", "Dictionnaire", "Ce que disent les colonnes.", DICTIONARY, notes
-        )
-    )
-    _fill_summary(book, summary, data, now, [*sheets, "Dictionnaire"])
+        placed += add(book, data, max_rows)
+    placed.append(_dictionary_sheet(book))
+    _fill_summary(book, summary, data, now, placed)
     summary.activate()
-    book.workbook.close()
+    return book
 
 
-def _period(data: ReportData) -> str:
-    if data.period is None:
+def period_sentence(data: ReportData) -> str:
+    """Say which days the report shows, or why it shows none."""
+    if data.in_warehouse == 0:
         return "L'entrepôt ne contient aucune transaction."
-    first, last = data.period
-    return f"Période du {first:%d/%m/%Y} au {last:%d/%m/%Y} (jours de Douala, UTC+1)"
+    if data.transactions.num_rows == 0:
+        return f"Aucune transaction ne répond aux filtres : {filters_text(data)}."
+    return f"Période {data.period} (jours de Douala, UTC+1)"
+
+
+def filters_text(data: ReportData) -> str:
+    """Say what the filters keep."""
+    chosen = data.filters
+    sites = ", ".join(chosen.sites) or "tous les sites"
+    if chosen.first_day and chosen.last_day:
+        days = f"du {chosen.first_day:%d/%m/%Y} au {chosen.last_day:%d/%m/%Y}"
+    elif chosen.first_day:
+        days = f"à partir du {chosen.first_day:%d/%m/%Y}"
+    elif chosen.last_day:
+        days = f"jusqu'au {chosen.last_day:%d/%m/%Y}"
+    else:
+        days = "tous les jours"
+    return f"{sites} ; {days}"
+
+
+def previous_sentence(data: ReportData) -> str:
+    """Say what the figures are compared with."""
+    if data.period is None or data.span is None:
+        return "aucune"
+    before = data.period.previous()
+    if before.last < data.span.first:
+        return f"{before} : aucune transaction, pas de comparaison (choisissez --from et --to)"
+    if before.first < data.span.first:
+        return f"{before}, incomplète : l'entrepôt commence le {data.span.first:%d/%m/%Y}"
+    return str(before)
 
 
 def _fill_summary(
-    book: Book, sheet: Worksheet, data: ReportData, now: datetime, sheets: list[str]
+    book: Book, sheet: Worksheet, data: ReportData, now: datetime, placed: list[Placed]
 ) -> None:
-    label = book.format("label", bold=True, color=NAVY)
-    sheet.set_column(0, 0, 26)
-    sheet.set_column(1, 1, 46)
+    sheet.set_column(0, 0, 28)
+    sheet.set_column(1, 1, 50)
     sheet.set_column(2, 2, 70)
     row = 3
     for name, value in _run_facts(data, now):
-        sheet.write_string(row, 0, name, label)
-        sheet.write_string(row, 1, value, book.cell_format("text"))
+        sheet.write_string(row, 0, name, _label(book))
+        sheet.merge_range(row, 1, row, 2, value, book.cell_format("text"))
         row += 1
     row = _source_lines(book, sheet, data, row + 1)
     row = _balance(book, sheet, data, row + 1)
-    sheet.write_string(row + 1, 0, "Feuilles", label)
-    link = book.format("link", color="#0563C1", underline=1)
-    for offset, name in enumerate(sheets):
-        sheet.write_url(row + 1 + offset, 1, f"internal:'{name}'!A1", link, name)
+    _links(book, sheet, placed, row + 1)
+
+
+def _label(book: Book) -> Format:
+    return book.format("label", bold=True, color=NAVY, valign="top")
 
 
 def _run_facts(data: ReportData, now: datetime) -> list[tuple[str, str]]:
     return [
         ("Rapport écrit le", f"{douala_time(now):%d/%m/%Y à %H:%M} (heure de Douala)"),
+        ("Filtres", filters_text(data)),
+        ("Période précédente", previous_sentence(data)),
         ("Lot", data.lot["run_id"]),
+        ("Nature du lot", _NATURES[data.lot["kind"]]),
         ("Version du pipeline", data.lot["version"]),
         ("Durée du chargement", f"{number(data.lot['duration_s'], 1)} s"),
     ]
@@ -175,7 +150,9 @@ def _source_lines(book: Book, sheet: Worksheet, data: ReportData, row: int) -> i
         if path is not None:
             row += 1
             title = {"mapping": "Correspondance"}.get(role, role.capitalize())
-            for column, text in enumerate((title, Path(path).name, data.lot[f"{role}_sha256"])):
+            leaf = data.lot["transactions_sheet"] if role == "transactions" else ""
+            name = f"{Path(path).name} (feuille {leaf})" if leaf else Path(path).name
+            for column, text in enumerate((title, name, data.lot[f"{role}_sha256"])):
                 sheet.write_string(row, column, text, book.cell_format("text"))
     return row + 1
 
@@ -184,47 +161,92 @@ def _balance(book: Book, sheet: Worksheet, data: ReportData, row: int) -> int:
     """Write read = loaded + rejected + duplicates; give the next free row."""
     lot = data.lot
     header = book.header_format()
-    sheet.write_string(row, 0, "Contrôle du lot", header)
-    sheet.write_string(row, 1, "Lignes", header)
+    for column, text in enumerate(("Contrôle du lot", "Lignes", "Ce que c'est")):
+        sheet.write_string(row, column, text, header)
     lines = (
-        ("Lues", lot["rows_read"]),
-        ("= chargées", lot["rows_loaded"]),
-        ("+ rejetées", lot["rows_rejected"]),
-        ("+ doublons", lot["rows_duplicate"]),
-        ("Lignes vides ignorées", lot["blank_lines"]),
-        ("Total dans l'entrepôt", len(data.transactions)),
+        ("Lues", lot["rows_read"], "Lignes du fichier, hors en-tête et lignes vides."),
+        ("= chargées", lot["rows_loaded"], "Nouvelles ou corrigées dans l'entrepôt."),
+        ("+ rejetées", lot["rows_rejected"], "Voir la feuille Rejets."),
+        ("+ doublons", lot["rows_duplicate"], "Répétitions à l'identique, comptées une fois."),
+        ("Lignes antérieures laissées", lot["rows_skipped"], "Avant la date de --since."),
+        ("Lignes vides ignorées", lot["blank_lines"], "Sans aucune cellule remplie."),
+        ("Total dans l'entrepôt", data.in_warehouse, "Transactions de tous les lots."),
+        ("dont dans ce rapport", data.transactions.num_rows, "Celles que gardent les filtres."),
     )
-    left = book.format("count", num_format="[$-40C]#,##0", align="left")
-    for offset, (name, value) in enumerate(lines, start=row + 1):
+    left = book.format("count", num_format="[$-40C]#,##0", align="left", indent=1)
+    for offset, (name, value, meaning) in enumerate(lines, start=row + 1):
         sheet.write_string(offset, 0, name, book.cell_format("text"))
         sheet.write_number(offset, 1, value, left)
+        sheet.write_string(offset, 2, meaning, book.cell_format("text"))
     return row + 1 + len(lines)
 
 
-def _kpi_sheet(book: Book, data: ReportData) -> None:
-    sheet = book.sheet("KPI", "Indicateurs", _period(data))
-    for column, width in enumerate((24, 16, 21, 28, 3)):
+def _links(book: Book, sheet: Worksheet, placed: list[Placed], row: int) -> None:
+    """List the sheets with their links and their rows."""
+    header = book.header_format()
+    for column, text in enumerate(("Feuilles", "Lien", "Contenu")):
+        sheet.write_string(row, column, text, header)
+    link = book.format("link", color="#0563C1", underline=1, indent=1)
+    names = [found.sheet.get_name() for found in placed]
+    for offset, found in enumerate(placed, start=row + 1):
+        name = found.sheet.get_name()
+        sheet.write_string(offset, 0, name, book.cell_format("text"))
+        sheet.write_url(offset, 1, f"internal:'{name}'!A1", link, f"Ouvrir {name}")
+        content = plural(found.count, "ligne", "lignes")
+        if f"{name} 2" in names:
+            content += (
+                f", les premières : une feuille n'en tient pas plus, la suite est sur {name} 2"
+            )
+        sheet.write_string(offset, 2, content, book.cell_format("text"))
+
+
+def _kpi_sheet(book: Book, data: ReportData) -> Placed:
+    sheet = book.sheet("KPI", "Indicateurs", period_sentence(data))
+    sheet.write_string(2, 0, f"Période précédente : {previous_sentence(data)}.", _note(book))
+    for column, width in enumerate(_KPI_WIDTHS):
         sheet.set_column(column, column, width)
-    cells = [(kpi.label, kpi.value, kpi.unit, kpi.meaning) for kpi in data.kpis]
-    kpis = book.table(sheet, 3, "T_KPI", KPIS, cells)
-    for row, kpi in enumerate(data.kpis, start=kpis.first_row):
-        write(sheet, row, 1, book.cell_format(kpi.kind), kpi.value)
-    sites = book.table(sheet, kpis.last_row + 2, "T_Sites", SITES, data.sites)
+    kpis = _kpi_table(book, sheet, data.kpis)
+    charts = kpis.last_row + 2
+    below = charts + overview_rows(data.sites.num_rows) + 1 if data.sites.num_rows else charts
+    sites = book.table(sheet, below, "T_Sites", SITES, data.sites)
     days = book.table(sheet, sites.last_row + 2, "T_Jours", DAYS, data.days)
-    _bars(sheet, sites, 1)
+    _bars(sites, 1)
     sheet.freeze_panes(3, 0)
-    if data.sites:
-        chart = _site_chart(book, sites)
-        sheet.insert_chart(3, 5, chart, {"object_position": 3})
-        below = 4 + -(-chart.height // ROW_HEIGHT_PX)
-        sheet.insert_chart(below, 5, _day_chart(book, days), {"object_position": 3})
+    if data.sites.num_rows:
+        insert_overview(book, sites, days, charts)
+    return kpis
+
+
+def _note(book: Book) -> Format:
+    return book.format("note", italic=True, color="#595959")
+
+
+def _kpi_table(book: Book, sheet: Worksheet, kpis: list[Kpi]) -> Placed:
+    none = pa.nulls(len(kpis), pa.string())
+    blank = pa.table({column.label: none for column in KPIS})
+    placed = book.table(sheet, 3, "T_KPI", KPIS, blank)
+    text = book.cell_format("text")
+    for row, kpi in enumerate(kpis, start=placed.first_row):
+        for column, value in ((0, kpi.label), (2, kpi.unit), (5, kpi.trend), (6, kpi.meaning)):
+            write(sheet, row, column, text, value)
+        form = book.cell_format(kpi.kind)
+        write(sheet, row, 1, form, kpi.value)
+        write(sheet, row, 3, form, kpi.previous)
+        change = "points" if kpi.kind == "percent" else "change"
+        write(sheet, row, 4, book.cell_format(change), kpi.change)
+    return placed
 
 
 def _transactions_sheets(book: Book, data: ReportData, max_rows: int) -> list[Placed]:
-    title = f"{plural(len(data.transactions), 'transaction', 'transactions')} dans l'entrepôt."
+    count = plural(data.transactions.num_rows, "transaction", "transactions")
     placed = list(
         book.table_sheets(
-            "Transactions", "Transactions", title, TRANSACTIONS, data.transactions, max_rows
+            "Transactions",
+            "Transactions",
+            f"{count} : {filters_text(data)}.",
+            TRANSACTIONS,
+            data.transactions,
+            max_rows,
         )
     )
     for part in placed:
@@ -238,14 +260,14 @@ def _site_day_sheets(book: Book, data: ReportData, max_rows: int) -> list[Placed
         book.table_sheets(
             "Stats_Sites",
             "Statistiques par jour et par site",
-            "Un jour sans transaction n'a pas de ligne.",
+            f"Filtres : {filters_text(data)}. Un jour sans transaction n'a pas de ligne.",
             SITE_DAYS,
             data.site_days,
             max_rows,
         )
     )
     for part in placed:
-        _bars(part.sheet, part, 2)
+        _bars(part, 2)
     return placed
 
 
@@ -254,7 +276,8 @@ def _machine_sheets(book: Book, data: ReportData, max_rows: int) -> list[Placed]
         book.table_sheets(
             "Top machines",
             "Machines par taux d'erreur décroissant",
-            "Taux d'erreur : part des transactions au statut ERR.",
+            "Taux d'erreur : part des transactions au statut ERR. "
+            "✓ sous 5 %, ! de 5 à 10 %, ✗ à partir de 10 %.",
             MACHINES,
             data.machines,
             max_rows,
@@ -262,149 +285,60 @@ def _machine_sheets(book: Book, data: ReportData, max_rows: int) -> list[Placed]
     )
     for part in placed:
         _icons(part, 7)
-    if data.machines:
-        chart = _machine_chart(book, placed[0])
+    if data.machines.num_rows:
+        first = data.machines.slice(0, 20)
+        names, rates = first["Machine"].to_pylist(), first["Taux d'erreur"].to_pylist()
+        chart = machine_chart(book, placed[0], names, rates)
         placed[0].sheet.insert_chart(3, len(MACHINES) + 1, chart, {"object_position": 3})
     return placed
 
 
 def _reject_sheets(book: Book, data: ReportData, max_rows: int) -> list[Placed]:
-    title = f"{plural(len(data.rejects), 'ligne rejetée', 'lignes rejetées')} par ce lot."
+    count = plural(data.rejects.num_rows, "ligne rejetée", "lignes rejetées")
+    title = f"{count} par ce lot et encore à corriger ; les filtres ne s'y appliquent pas."
     return list(
         book.table_sheets("Rejets", "Lignes rejetées", title, REJECTS, data.rejects, max_rows)
+    )
+
+
+def _dictionary_sheet(book: Book) -> Placed:
+    notes = [(note.sheet, note.label, note.name, note.unit, note.meaning) for note in NOTES]
+    cells = zip(*notes, strict=True)
+    table = pa.table({column.label: texts for column, texts in zip(DICTIONARY, cells, strict=True)})
+    return next(
+        book.table_sheets(
+            "Dictionnaire", "Dictionnaire", "Ce que disent les colonnes.", DICTIONARY, table
+        )
     )
 
 
 def _mark(book: Book, placed: Placed, column: int, text: str) -> None:
     """Set the cells that say `text` in bold on a tint: the word itself carries the meaning."""
     alarm = book.format("alarm", bold=True, color=RED, bg_color="#FFC7CE")
-    placed.sheet.conditional_format(
-        placed.first_row,
-        column,
-        placed.last_row,
-        column,
-        {"type": "cell", "criteria": "==", "value": f'"{text}"', "format": alarm},
-    )
+    rule = {"type": "cell", "criteria": "==", "value": f'"{text}"', "format": alarm}
+    _conditional(placed, column, rule)
 
 
-def _bars(sheet: Worksheet, placed: Placed, column: int) -> None:
-    sheet.conditional_format(
-        placed.first_row,
-        column,
-        placed.last_row,
-        column,
-        {"type": "data_bar", "bar_solid": True, "bar_color": "#BDD7EE", "min_type": "num"},
-    )
+def _bars(placed: Placed, column: int) -> None:
+    """Draw a bar behind each number, which stays readable."""
+    bar = {"type": "data_bar", "bar_solid": True, "bar_color": "#BDD7EE", "min_type": "num"}
+    _conditional(placed, column, bar)
 
 
 def _icons(placed: Placed, column: int) -> None:
     """Put a tick, an exclamation mark or a cross before error rates (under 5 %, 10 %, above)."""
-    placed.sheet.conditional_format(
-        placed.first_row,
-        column,
-        placed.last_row,
-        column,
-        {
-            "type": "icon_set",
-            "icon_style": "3_symbols_circled",
-            "reverse_icons": True,
-            "icons": [
-                {"criteria": ">=", "type": "number", "value": 0.10},
-                {"criteria": ">=", "type": "number", "value": 0.05},
-            ],
-        },
-    )
-
-
-def _cells(placed: Placed, column: int, limit: int | None = None) -> list[Any]:
-    """Give a column of a table as XlsxWriter's list reference, for a chart."""
-    last = placed.last_row if limit is None else min(placed.last_row, placed.first_row + limit - 1)
-    return [placed.sheet.get_name(), placed.first_row, column, last, column]
-
-
-def _first_ones(placed: Placed) -> str:
-    """Say in a chart's title that it shows only the first rows of its table."""
-    rows = placed.last_row - placed.first_row + 1
-    return f" ({CHARTED_BARS} premiers rangs)" if rows > CHARTED_BARS else ""
-
-
-def _chart(
-    book: Book,
-    kind: str,
-    title: str,
-    series: dict[str, Any],
-    axis: str,
-    num_format: str = NUMBER_FORMATS["integer"],
-) -> Any:
-    chart = book.workbook.add_chart({"type": kind})
-    chart.add_series({"fill": {"color": NAVY}, "border": {"none": True}, "gap": 60, **series})
-    chart.set_title({"name": title, "name_font": {"size": 13, "color": NAVY}})
-    values = {
-        "name": axis,
-        "num_format": num_format,
-        "min": 0,
-        "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}},
+    icons = [
+        {"criteria": ">=", "type": "number", "value": 0.10},
+        {"criteria": ">=", "type": "number", "value": 0.05},
+    ]
+    rule = {
+        "type": "icon_set",
+        "icon_style": "3_symbols_circled",
+        "reverse_icons": True,
+        "icons": icons,
     }
-    if kind == "bar":
-        # Reversing the categories moves the values to the top; "high" brings them back down.
-        chart.set_x_axis({**values, "label_position": "high"})
-        chart.set_y_axis({"reverse": True, "interval_unit": 1, "num_font": {"size": 8}})
-    else:
-        chart.set_y_axis(values)
-    chart.set_size({"width": 720, "height": 360})
-    return chart
+    _conditional(placed, column, rule)
 
 
-def _site_chart(book: Book, sites: Placed) -> Any:
-    series = {
-        "name": "Volume (t)",
-        "categories": _cells(sites, 0, CHARTED_BARS),
-        "values": _cells(sites, 1, CHARTED_BARS),
-    }
-    chart = _chart(book, "bar", f"Volume par site{_first_ones(sites)}", series, "Tonnes")
-    chart.set_legend({"none": True})
-    if sites.last_row - sites.first_row > FEW_BARS:
-        chart.set_size({"width": 720, "height": 500})
-    return chart
-
-
-def _day_chart(book: Book, days: Placed) -> Any:
-    when = _cells(days, 0)
-    series = {"name": "Volume (t)", "categories": when, "values": _cells(days, 1)}
-    chart = _chart(book, "column", "Volume et alertes critiques par jour", series, "Tonnes")
-    alerts = book.workbook.add_chart({"type": "line"})
-    alerts.add_series(
-        {
-            "name": "Alertes critiques",
-            "categories": when,
-            "values": _cells(days, 2),
-            "y2_axis": True,
-            "line": {"color": ORANGE, "width": 2},
-            "marker": {"type": "diamond", "size": 6, "fill": {"color": ORANGE}},
-        }
-    )
-    alerts.set_y2_axis({"name": "Alertes", "min": 0, "num_format": "0"})
-    chart.combine(alerts)
-    chart.set_x_axis({"date_axis": True, "num_format": "dd/mm/yy", "num_font": {"rotation": -45}})
-    chart.set_legend({"position": "bottom"})
-    return chart
-
-
-def _machine_chart(book: Book, machines: Placed) -> Any:
-    series = {
-        "name": "Taux d'erreur",
-        "categories": _cells(machines, 0, CHARTED_BARS),
-        "values": _cells(machines, 7, CHARTED_BARS),
-        "fill": {"color": ORANGE},
-    }
-    chart = _chart(
-        book,
-        "bar",
-        f"Taux d'erreur par machine{_first_ones(machines)}",
-        series,
-        "Part du statut ERR",
-        "0 %",
-    )
-    chart.set_legend({"none": True})
-    chart.set_size({"width": 620, "height": 480})
-    return chart
+def _conditional(placed: Placed, column: int, rule: dict[str, object]) -> None:
+    placed.sheet.conditional_format(placed.first_row, column, placed.last_row, column, rule)

@@ -1,14 +1,20 @@
 """Named tables on the sheets of a workbook: formats, widths, print set-up, overflow."""
 
-import textwrap
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
+
+from dpa.report_columns import Column
+from dpa.sheet_rows import SheetRows, fill
 
 MAX_ROWS: Final = 1_000_000
 """Rows of one sheet; Excel holds 1,048,576 with the headings."""
@@ -20,49 +26,61 @@ NUMBER_FORMATS: Final = {
     "plain": "0",
     "decimal": f"{FRENCH}#,##0.00",
     "percent": f"{FRENCH}0.0 %",
+    "change": f"{FRENCH}+0.0 %;{FRENCH}-0.0 %;{FRENCH}0.0 %",
+    "points": f'{FRENCH}+0.0" pt";{FRENCH}-0.0" pt";{FRENCH}0.0" pt"',
     "date": f"{FRENCH}dd/mm/yyyy",
     "datetime": f"{FRENCH}dd/mm/yyyy hh:mm:ss",
 }
 _FIXED_WIDTHS: Final = {"date": 12, "datetime": 20, "percent": 10}
-_ARROW_WIDTH: Final = 5
+_WRITTEN: Final = {"integer": "{:,}", "plain": "{}", "decimal": "{:,.2f}"}
+ARROW_WIDTH: Final = 5
+"""Room for the filter's arrow beside a heading."""
 _MARGIN: Final = 3
 MAX_LINES: Final = 20
-_LINE_HEIGHT_PT: Final = 15
+LINE_HEIGHT_PT: Final = 15
+_FILLED: Final = 0.85
+"""Share of a line that words fill before they wrap, at the least."""
 NAVY: Final = "#1F3864"
+RED: Final = "#9C0006"
 _CELL: Final = {"valign": "top", "bottom": 1, "bottom_color": "#D9D9D9"}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table; text wider than `max_width` characters wraps."""
-
-    label: str
-    kind: str = "text"
-    max_width: int = 60
+TABLE_TOP: Final = 3
+"""Row of the headings in a sheet that holds one table, counted from zero."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Where a table stands: its sheet and its first and last data rows, counted from zero."""
+    """Where a table stands: its sheet and its first and last data rows, counted from zero.
+
+    `count` is its number of rows, zero for a table that only has its blank one.
+    """
 
     sheet: Worksheet
     first_row: int
     last_row: int
+    count: int
 
 
 class Book:
     """A workbook with our formats; text never becomes a formula, a link or a number."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self) -> None:
+        self._package = io.BytesIO()
         self.workbook = Workbook(
-            path,
+            self._package,
             {
+                "in_memory": True,
                 "strings_to_formulas": False,
                 "strings_to_urls": False,
                 "strings_to_numbers": False,
             },
         )
         self._formats: dict[str, Format] = {}
+        self._rows: dict[int, SheetRows] = {}
+
+    def save(self, path: Path) -> None:
+        """Write the workbook to `path`; raises OSError."""
+        self.workbook.close()
+        fill(self._package, path, self._rows)
 
     def format(self, name: str, **properties: Any) -> Format:
         """Give the format called `name`, made once from `properties`."""
@@ -97,20 +115,31 @@ class Book:
         return sheet
 
     def table(
+        self, sheet: Worksheet, top: int, name: str, columns: Sequence[Column], rows: pa.Table
+    ) -> Placed:
+        """Write a small named table, headings in row `top`; without rows it has one blank."""
+        placed = self.add_table(sheet, top, name, columns, rows.num_rows, rows.num_rows)
+        forms = [self.cell_format(column.kind) for column in columns]
+        for offset, row in enumerate(rows.to_pylist(), start=placed.first_row):
+            for at, (form, column) in enumerate(zip(forms, columns, strict=True)):
+                write(sheet, offset, at, form, row[column.label])
+        return placed
+
+    def add_table(
         self,
         sheet: Worksheet,
         top: int,
         name: str,
         columns: Sequence[Column],
-        rows: Sequence[Sequence[Any]],
+        count: int,
+        written: int,
     ) -> Placed:
-        """Write a named table whose headings stand in row `top`; without rows it has one blank."""
-        last = top + max(len(rows), 1)
+        """Add a table of `count` rows, of which XlsxWriter itself writes `written`."""
         header = self.header_format()
         sheet.add_table(
             top,
             0,
-            last,
+            top + max(written, 1),
             len(columns) - 1,
             {
                 "name": name,
@@ -120,11 +149,7 @@ class Book:
                 ],
             },
         )
-        forms = [self.cell_format(column.kind) for column in columns]
-        for offset, row in enumerate(rows, start=top + 1):
-            for at, (form, value) in enumerate(zip(forms, row, strict=True)):
-                write(sheet, offset, at, form, value)
-        return Placed(sheet, top + 1, last)
+        return Placed(sheet, top + 1, top + max(count, 1), count)
 
     def table_sheets(
         self,
@@ -132,68 +157,111 @@ class Book:
         title: str,
         subtitle: str,
         columns: Sequence[Column],
-        rows: Sequence[Sequence[Any]],
+        rows: pa.Table,
         max_rows: int = MAX_ROWS,
     ) -> Iterator[Placed]:
         """Write one table per sheet `name`, `name 2`…, as many as the rows need."""
-        parts = range(0, max(len(rows), 1), max_rows)
+        parts = range(0, max(rows.num_rows, 1), max_rows)
         for number, start in enumerate(parts, start=1):
             suffix = "" if number == 1 else f" {number}"
             of = "" if len(parts) == 1 else f" (feuille {number} sur {len(parts)})"
             sheet = self.sheet(name + suffix, title + of, subtitle)
             table_name = f"T_{name.replace(' ', '_')}{suffix.replace(' ', '_')}"
-            part = rows[start : start + max_rows]
-            placed = self.table(sheet, 3, table_name, columns, part)
-            set_widths(sheet, columns, part, placed.first_row)
-            sheet.freeze_panes(4, 1)
-            sheet.repeat_rows(3)
+            part = shortened(rows.slice(start, max_rows))
+            placed = self.add_table(sheet, TABLE_TOP, table_name, columns, part.num_rows, 0)
+            self.put(sheet, placed.first_row, columns, part)
+            sheet.freeze_panes(TABLE_TOP + 1, 1)
+            sheet.repeat_rows(TABLE_TOP)
             yield placed
+
+    def put(
+        self,
+        sheet: Worksheet,
+        first_row: int,
+        columns: Sequence[Column],
+        rows: pa.Table,
+        forms: Sequence[Sequence[Format]] = (),
+        models: Mapping[int, pa.Array] | None = None,
+    ) -> None:
+        """Put many rows under a table's headings, in columns as wide as they need.
+
+        `forms[m][c]` is the format of column c in model row m; by default there is one model row,
+        with the formats of the columns' kinds. `models` is that of SheetRows.
+        """
+        usual = [self.cell_format(column.kind) for column in columns]
+        for model, row_forms in enumerate(forms or [usual]):
+            for at, form in enumerate(row_forms):
+                sheet.write_blank(first_row + model, at, None, form)
+        for at, column in enumerate(columns):
+            sheet.set_column(at, at, _width(column, _longest(column, rows[column.label])))
+        if rows.num_rows:
+            heights = _heights(columns, rows)
+            self._rows[sheet.index] = SheetRows(first_row, rows, heights, models)
 
 
 def write(sheet: Worksheet, row: int, column: int, form: Format, value: Any) -> None:
-    """Write one value; None leaves an empty formatted cell, and a long text is cut visibly."""
+    """Write one value; None leaves an empty formatted cell."""
     if value is None:
         sheet.write_blank(row, column, None, form)
     elif isinstance(value, str):
-        sheet.write_string(row, column, _shortened(value), form)
-    elif isinstance(value, (date, datetime)):
+        sheet.write_string(row, column, value, form)
+    elif isinstance(value, date | datetime):
         sheet.write_datetime(row, column, value, form)
     else:
         sheet.write_number(row, column, value, form)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]} […]"
+def shortened(rows: pa.Table, limit: int = MAX_TEXT) -> pa.Table:
+    """Cut texts of more than `limit` characters, visibly."""
+    for at, (name, column) in enumerate(zip(rows.column_names, rows.columns, strict=True)):
+        if not pa.types.is_string(column.type):
+            continue
+        too_long = pc.greater(pc.utf8_length(column), limit)
+        if pc.any(too_long).as_py():
+            cut = pc.binary_join_element_wise(pc.utf8_slice_codeunits(column, 0, limit), " […]", "")
+            rows = rows.set_column(at, name, pc.if_else(too_long, cut, column))
+    return rows
 
 
-def set_widths(
-    sheet: Worksheet, columns: Sequence[Column], rows: Sequence[Sequence[Any]], first_row: int
-) -> None:
-    """Make columns as wide as their longest text, and rows as high as their wrapped text."""
-    wrapped = {}
-    for at, column in enumerate(columns):
-        longest = max((_shown_length(column.kind, row[at]) for row in rows), default=0) + _MARGIN
-        width = max(len(column.label) + _ARROW_WIDTH, min(longest, column.max_width))
-        sheet.set_column(at, at, width)
-        if longest > width:
-            wrapped[at] = width - _MARGIN
-    if wrapped:
-        for number, row in enumerate(rows, start=first_row):
-            lines = max(_lines(row[at], width) for at, width in wrapped.items())
-            if lines > 1:
-                sheet.set_row(number, lines * _LINE_HEIGHT_PT)
+def _longest(column: Column, values: pa.ChunkedArray) -> int:
+    """Measure the longest value as it is shown, in characters."""
+    if column.kind in _FIXED_WIDTHS:
+        return _FIXED_WIDTHS[column.kind]
+    if column.kind == "text":
+        return max((pc.max(_lengths(part)).as_py() or 0 for part in values.chunks), default=0)
+    ends = [end for end in pc.min_max(values).as_py().values() if end is not None]
+    return max((len(_WRITTEN[column.kind].format(end)) for end in ends), default=0)
 
 
-def _lines(text: str, width: int) -> int:
-    """Count the lines that `text` takes when it wraps at `width` characters."""
-    return sum(
-        max(1, len(textwrap.wrap(line[:MAX_TEXT], width))) for line in text.split("\n")[:MAX_LINES]
-    )
+def _lengths(texts: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(texts.type):
+        return pc.utf8_length(texts.dictionary).take(texts.indices)
+    return pc.utf8_length(texts)
 
 
-def _shown_length(kind: str, value: Any) -> int:
-    if kind in _FIXED_WIDTHS:
-        return _FIXED_WIDTHS[kind]
-    if kind == "decimal" and value is not None:
-        return len(f"{value:,.2f}")
-    return len("" if value is None else str(value))
+def _width(column: Column, longest: int) -> int:
+    return max(len(column.label) + ARROW_WIDTH, min(longest + _MARGIN, column.max_width))
+
+
+def _heights(columns: Sequence[Column], rows: pa.Table) -> pa.Array | None:
+    """Give the height of each row with wrapped text, none when no text wraps."""
+    lines = pa.repeat(pa.scalar(1, pa.int32()), rows.num_rows)
+    for column in columns:
+        longest = _longest(column, rows[column.label])
+        room = _width(column, longest) - _MARGIN
+        if column.kind == "text" and longest > room:
+            lines = pc.max_element_wise(lines, wrapped_lines(rows[column.label], room))
+    if pc.max(lines).as_py() in (None, 1):
+        return None
+    heights = pc.multiply(pc.min_element_wise(lines, MAX_LINES), LINE_HEIGHT_PT)
+    return pc.if_else(pc.greater(lines, 1), heights, None)
+
+
+def wrapped_lines(texts: pa.ChunkedArray, room: int) -> pa.Array:
+    """Estimate the lines that each text takes in a column of `room` characters."""
+    plain = pc.cast(texts, pa.string())
+    length = pc.fill_null(pc.utf8_length(plain), 0)
+    breaks = pc.fill_null(pc.count_substring(plain, "\n"), 0)
+    wrapped = pc.cast(pc.ceil(pc.divide(pc.cast(length, pa.float64()), room * _FILLED)), pa.int32())
+    lines = pc.if_else(pc.less_equal(length, room), 1, wrapped)
+    return pc.cast(pc.add(lines, breaks), pa.int32()).combine_chunks()

@@ -1,0 +1,84 @@
+"""The layout that the rejects workbook is written in and read back from."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dpa.columns import TRANSACTION_COLUMNS
+from dpa.mapping import ColumnNames, Defaults, Mapping
+from dpa.parts import TransactionSource
+
+SHEET: Final = "À corriger"
+GUIDE: Final = "Consigne"
+NOTES: Final = "_dpa"
+"""Hidden sheet with what the reader must know; a JSON text cut over its first column."""
+NOTES_TOP: Final = "classeur de rejets CAMRAIL"
+NOTES_PIECE: Final = 16_000
+"""Characters of that text in one cell, which holds 32,767 UTF-16 units."""
+VERSION: Final = 1
+OUR_COLUMNS: Final = (
+    "À corriger",
+    "Règle",
+    "Motif",
+    "Remède",
+    "Fichier",
+    "Feuille",
+    "Ligne",
+    "Ligne d'origine",
+    "Clé (ne pas modifier)",
+)
+_MAX_LABEL: Final = 240
+
+
+class Notes(BaseModel):
+    """What the workbook says about itself: whose rows it holds and how their cells are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Annotated[int, Field(ge=1)]
+    run_id: str
+    header: tuple[str, ...]
+    mapping: Mapping
+    mapping_path: str | None
+    mapping_sha256: str | None
+
+
+def labels(header: Sequence[str]) -> list[str]:
+    """Give each column of the sheet a heading of its own, as a table demands.
+
+    The analyst's headings come first, as they are but for line ends; an empty one is named by its
+    position, a repeated one is numbered.
+    """
+    found: list[str] = []
+    for position, heading in enumerate([*header, *OUR_COLUMNS], start=1):
+        plain = " ".join(heading.split())[:_MAX_LABEL] or f"Colonne {position}"
+        taken = {label.casefold() for label in found}
+        label, number = plain, 1
+        while label.casefold() in taken:
+            number += 1
+            label = f"{plain} ({number})"
+        found.append(label)
+    return found
+
+
+def mapping_of(source: TransactionSource) -> Mapping:
+    """Give the mapping that reads corrected rows as the source was read, nothing left to detect."""
+    conventions = source.conventions
+    names = {
+        column: _absent(column, source.header) if at is None else source.header[at]
+        for column, at in source.columns.items()
+    }
+    return Mapping(
+        decimal="," if conventions.decimal == "," else ".",
+        columns=ColumnNames(**{column: names[column] for column in TRANSACTION_COLUMNS}),
+        date_formats=conventions.date_formats,
+        volume_factor=conventions.volume_factor,
+        status_codes=dict(conventions.status_codes),
+        defaults=Defaults(**source.defaults),
+    )
+
+
+def _absent(column: str, header: Sequence[str]) -> str:
+    """Name a column that the file lacks, and whose default stands for it."""
+    return column if column not in header else f"{column} (valeur par défaut)"

@@ -1,0 +1,184 @@
+"""The report's figures, computed from the transactions that it shows."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+ALERT: Final = "Oui"
+NO_ALERT: Final = "Non"
+
+
+@dataclass(frozen=True)
+class Period:
+    """Civil days in Douala, both ends included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.last - self.first).days + 1
+
+    def previous(self) -> "Period":
+        """Give the period of the same length that ends on the eve."""
+        return Period(self.first - timedelta(days=self.days), self.first - timedelta(days=1))
+
+    def __str__(self) -> str:
+        return f"du {self.first:%d/%m/%Y} au {self.last:%d/%m/%Y}"
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """One figure of the period; `previous` is that of the period before, None when it has no rows.
+
+    `kind` is the cell format that suits it. A share changes by points, anything else by per cent.
+    """
+
+    label: str
+    value: float
+    previous: float | None
+    kind: Literal["decimal", "integer", "percent"]
+    unit: str
+    meaning: str
+
+    @property
+    def change(self) -> float | None:
+        """Points or share of the previous value; None without one, or when that one is zero."""
+        if self.previous is None:
+            return None
+        if self.kind == "percent":
+            return (self.value - self.previous) * 100
+        return self.value / self.previous - 1 if self.previous else None
+
+    @property
+    def trend(self) -> str:
+        """The direction of the change in a sign and a word."""
+        if self.previous is None:
+            return "sans précédent"
+        if self.value == self.previous:
+            return "= stable"
+        return "▲ hausse" if self.value > self.previous else "▼ baisse"
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _equal(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
+    return pc.equal(column, pa.scalar(value))
+
+
+def _count(mask: pa.ChunkedArray) -> int:
+    return pc.sum(mask).as_py() or 0
+
+
+def _distinct(column: pa.ChunkedArray) -> int:
+    return len(pc.unique(column))
+
+
+def measures(transactions: pa.Table) -> dict[str, float]:
+    """Sum up transactions, in the columns of their sheet."""
+    count = transactions.num_rows
+    volume = pc.sum(transactions["Volume (t)"]).as_py() or 0.0
+    alerts = _count(_equal(transactions["Alerte critique"], ALERT))
+    return {
+        "volume": volume,
+        "count": count,
+        "mean_volume": _share(volume, count),
+        "alerts": alerts,
+        "alert_rate": _share(alerts, count),
+        "error_rate": _share(_count(_equal(transactions["Statut"], "ERR")), count),
+        "machines": _distinct(transactions["Machine"]),
+        "sites": _distinct(transactions["Site"]),
+        "days": _distinct(pc.cast(transactions["Date (Douala)"], pa.date32())),
+    }
+
+
+_KPIS: Final[tuple[tuple[str, str, Literal["decimal", "integer", "percent"], str, str], ...]] = (
+    ("volume", "Volume transféré", "decimal", "t", "Somme des volumes."),
+    ("count", "Transactions", "integer", "nombre", "Transactions de la période."),
+    ("mean_volume", "Volume moyen", "decimal", "t", "Par transaction."),
+    ("alerts", "Alertes critiques", "integer", "nombre", "WARN ou ERR sous 20 t."),
+    ("alert_rate", "Taux d'alerte", "percent", "%", "Alertes sur transactions."),
+    ("error_rate", "Taux d'erreur", "percent", "%", "Part du statut ERR."),
+    ("machines", "Machines actives", "integer", "nombre", "Avec les inconnues."),
+    ("sites", "Sites actifs", "integer", "nombre", "Avec « Inconnu »."),
+    ("days", "Jours d'activité", "integer", "jour", "Jours avec transaction."),
+)
+
+
+def kpis(transactions: pa.Table, before: pa.Table | None) -> list[Kpi]:
+    """Compare the period's transactions with those of the period before."""
+    now = measures(transactions)
+    then = measures(before) if before is not None and before.num_rows else {}
+    return [
+        Kpi(label, now[name], then.get(name), kind, unit, meaning)
+        for name, label, kind, unit, meaning in _KPIS
+    ]
+
+
+def machine_rates(transactions: pa.Table) -> pa.Table:
+    """Count the statuses of each (machine, site), the highest share of ERR first."""
+    ones = {
+        name: pc.cast(_equal(transactions[column], value), pa.int64())
+        for name, column, value in (
+            ("Avertissements", "Statut", "WARN"),
+            ("Erreurs", "Statut", "ERR"),
+            ("Alertes critiques", "Alerte critique", ALERT),
+        )
+    }
+    # Arrow groups by plain text only.
+    keys = {name: pc.cast(transactions[name], pa.string()) for name in ("Machine", "Site")}
+    plain = pa.table(
+        {
+            **keys,
+            "Année d'installation": transactions["Année d'installation"],
+            "Volume (t)": transactions["Volume (t)"],
+            **ones,
+        }
+    )
+    grouped = plain.group_by(["Machine", "Site"]).aggregate(
+        [
+            ("Année d'installation", "max"),
+            ([], "count_all"),
+            *[(name, "sum") for name in ("Volume (t)", *ones)],
+        ]
+    )
+    rates = pc.divide(
+        pc.cast(grouped["Erreurs_sum"], pa.float64()), pc.cast(grouped["count_all"], pa.float64())
+    )
+    return (
+        grouped.rename_columns([name.removesuffix("_sum") for name in grouped.column_names])
+        .append_column("Taux d'erreur", rates)
+        .rename_columns(
+            {"Année d'installation_max": "Année d'installation", "count_all": "Transactions"}
+        )
+        .sort_by(
+            [
+                ("Taux d'erreur", "descending"),
+                ("Erreurs", "descending"),
+                ("Machine", "ascending"),
+                ("Site", "ascending"),
+            ]
+        )
+    )
+
+
+def by_site(site_days: pa.Table) -> pa.Table:
+    """Sum the days of each site, the largest volume first."""
+    return _summed(site_days, "Site").sort_by([("Volume (t)", "descending"), ("Site", "ascending")])
+
+
+def by_day(site_days: pa.Table) -> pa.Table:
+    """Sum the sites of each day, in order."""
+    return _summed(site_days, "Jour").sort_by("Jour")
+
+
+def _summed(site_days: pa.Table, key: str) -> pa.Table:
+    sums = ("Volume (t)", "Alertes critiques", "Transactions")
+    grouped = site_days.group_by(key).aggregate([(name, "sum") for name in sums])
+    return grouped.rename_columns([name.removesuffix("_sum") for name in grouped.column_names])

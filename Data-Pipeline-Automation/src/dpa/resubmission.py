@@ -1,0 +1,171 @@
+"""Corrected rejects come back: the rejects workbook becomes a source like any other."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from dpa.dwh_url import DwhUrl
+from dpa.errors import SourceEmpty, SourceUnreadable
+from dpa.parts import TransactionSource
+from dpa.rejects_sheet import NOTES, NOTES_TOP, OUR_COLUMNS, SHEET, VERSION, Notes, labels
+from dpa.sheet_grid import Grid, read_grid
+from dpa.typed_source import TypedRows, transaction_source
+from dpa.warehouse import reading
+from dpa.workbook_file import WorkbookFile, open_workbook
+
+_HEADER_AT: Final = 3
+_KEY: Final = re.compile(r"(\d{1,18})-([0-9a-f]{64})")
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True)
+class Resubmission:
+    """The rows of a rejects workbook as they were given back.
+
+    `closing` gives, for each row of the sheet, the reject that it mends; `digests` the SHA-256 of
+    the file that each reject came from. `mapping_path` and `mapping_sha256` name the mapping under
+    which the file was read at first, None when there was none.
+    """
+
+    source: TransactionSource
+    closing: dict[int, int]
+    digests: dict[int, str]
+    mapping_path: str | None
+    mapping_sha256: str | None
+
+
+def read_resubmission(path: Path) -> Resubmission:
+    """Read a rejects workbook that an analyst corrected; rows deleted or emptied are left out.
+
+    Raises SourceUnreadable, with the cause and the remedy, when it is another workbook or its
+    layout was changed; SourceEmpty when no row is left.
+    """
+    workbook = open_workbook(path)
+    if not {SHEET, NOTES} <= set(workbook.sheets):
+        _refuse(path, "ce n'est pas un classeur de lignes à corriger écrit par ce programme")
+    notes = _notes(workbook)
+    grid = read_grid(workbook, SHEET)
+    width = len(notes.header)
+    _check_headings(path, grid, labels(notes.header))
+    rows, keys = _rows(grid, width)
+    if not keys:
+        raise SourceEmpty(f"{path} : la feuille « {SHEET} » n'a plus aucune ligne.")
+    found = [_KEY.fullmatch(key) for key in keys]
+    lines = [int(line) for line in rows.lines]
+    _refuse_lines(
+        path,
+        [line for line, match in zip(lines, found, strict=True) if match is None],
+        "sans clé valable : n'ajoutez pas de ligne et ne touchez pas à la colonne masquée",
+    )
+    _refuse_lines(
+        path,
+        [line for line, key in zip(lines, keys, strict=True) if keys.count(key) > 1]
+        if len(set(keys)) < len(keys)
+        else [],
+        "copies l'une de l'autre (même clé) : gardez-en une",
+    )
+    pairs = [(int(match[1]), match[2]) for match in found if match]
+    source = transaction_source(path, workbook.sha256, SHEET, notes.header, rows, notes.mapping)
+    return Resubmission(
+        source=source,
+        closing=dict(zip(lines, (key for key, _ in pairs), strict=True)),
+        digests=dict(pairs),
+        mapping_path=notes.mapping_path,
+        mapping_sha256=notes.mapping_sha256,
+    )
+
+
+def _refuse(path: Path, reason: str) -> NoReturn:
+    raise SourceUnreadable(
+        f"{path} : {reason} ; reprenez le classeur écrit par le dernier chargement et reportez-y "
+        "vos corrections."
+    )
+
+
+def _refuse_lines(path: Path, lines: Sequence[int], reason: str) -> None:
+    if lines:
+        shown = ", ".join(map(str, lines[:_SHOWN]))
+        rest = len(lines) - _SHOWN
+        more = f" et {rest} de plus" if rest > 0 else ""
+        raise SourceUnreadable(f"{path}, feuille « {SHEET} » : lignes {shown}{more} {reason}.")
+
+
+def _notes(workbook: WorkbookFile) -> Notes:
+    """Read the hidden sheet."""
+    grid = read_grid(workbook, NOTES)
+    texts = grid.cells.column(0).to_pylist() if grid.cells.num_columns else []
+    if texts[:1] != [NOTES_TOP]:
+        _refuse(workbook.path, f"la feuille masquée « {NOTES} » a été modifiée")
+    try:
+        notes = Notes.model_validate_json("".join(texts[1:]))
+    except ValidationError as error:
+        raise SourceUnreadable(
+            f"{workbook.path} : la feuille masquée « {NOTES} » a été modifiée ; reprenez le "
+            "classeur écrit par le dernier chargement."
+        ) from error
+    if notes.version > VERSION:
+        _refuse(workbook.path, "une version plus récente du programme a écrit ce classeur")
+    return notes
+
+
+def _check_headings(path: Path, grid: Grid, expected: Sequence[str]) -> None:
+    found = grid.row(_HEADER_AT) if grid.cells.num_rows > _HEADER_AT else []
+    changed = [
+        name for name, now in zip(expected, [*found, *expected], strict=False) if name != now
+    ]
+    if len(found) < len(expected) or changed:
+        missing = changed or [expected[len(found)]]
+        _refuse(
+            path,
+            f"feuille « {SHEET} » : la ligne {_HEADER_AT + 1} doit garder ses titres dans leur "
+            f"ordre (« {missing[0]} » n'est plus à sa place)",
+        )
+
+
+def _rows(grid: Grid, width: int) -> tuple[TypedRows, list[str]]:
+    """Give the analyst's cells of the rows that still have any, and the key of each row."""
+    below = grid.cells.slice(_HEADER_AT + 1)
+    own = below.select(range(width))
+    filled = [
+        pc.not_equal(pc.utf8_trim_whitespace(column), "").to_numpy() for column in own.columns
+    ]
+    kept = np.logical_or.reduce(filled)
+    keys: list[str] = (
+        pc.utf8_trim_whitespace(below.column(width + len(OUR_COLUMNS) - 1))
+        .filter(pa.array(kept))
+        .to_pylist()
+    )
+    rows = TypedRows(
+        cells=own.filter(pa.array(kept)).rename_columns([str(at) for at in range(width)]),
+        lines=np.flatnonzero(kept) + _HEADER_AT + 2,
+        is_number=[grid.is_number[at][_HEADER_AT + 1 :][kept] for at in range(width)],
+    )
+    return rows, keys
+
+
+def refuse_foreign_rejects(url: DwhUrl, resubmission: Resubmission, busy_timeout_s: float) -> None:
+    """Raise SourceUnreadable when the warehouse does not have these rejects open."""
+    with reading(url, busy_timeout_s) as reader:
+        known = {
+            key: (digest, status)
+            for key, digest, status in reader.rows(
+                "SELECT reject_key, source_sha256, status FROM rejets"
+            )
+        }
+    lines = {key: line for line, key in resubmission.closing.items()}
+    foreign = [
+        lines[key]
+        for key, digest in resubmission.digests.items()
+        if known.get(key, ("", ""))[0] != digest
+    ]
+    path = resubmission.source.path
+    _refuse_lines(path, foreign, f"inconnues de l'entrepôt {url} : vérifiez --dwh")
+    closed = [lines[key] for key in resubmission.digests if known[key][1] != "ouvert"]
+    _refuse_lines(path, closed, "déjà corrigées ou remplacées : supprimez-les de la feuille")
