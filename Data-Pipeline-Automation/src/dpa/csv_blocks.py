@@ -1,5 +1,6 @@
 """Cuts blocks of CSV at full speed; the lines that are not plain go to the careful splitter."""
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from dpa.csv_records import Malformed, Records, cut_lines
+from dpa.text_buffers import any_begins, contiguous
 
 _NEWLINE: Final = ord("\n")
 _RETURN: Final = ord("\r")
@@ -30,6 +32,9 @@ class Block:
 
 def cut_block(data: bytes, first_line: int, delimiter: str, width: int) -> Block:
     """Cut whole lines of UTF-8, ended by LF, as `csv_records.cut_lines` does."""
+    cells = _cut_at_once(data, delimiter, width)
+    if cells is not None:
+        return Block(cells, np.arange(first_line, first_line + cells.num_rows), [], 0)
     marks = _marks(data, delimiter)
     plain = _plain_lines(marks, width)
     numbers = np.arange(first_line, first_line + len(plain))
@@ -48,6 +53,18 @@ def cut_block(data: bytes, first_line: int, delimiter: str, width: int) -> Block
             _extend(others, cut_lines(text.split("\n"), first_line + top, delimiter, width))
     cells, lines = _merged(_parse(good, delimiter, width), numbers[plain], others)
     return Block(cells, lines, others.malformed, others.blank_lines)
+
+
+def _cut_at_once(data: bytes, delimiter: str, width: int) -> pa.Table | None:
+    """Cut a block of plain lines, the usual case, in a third of the time; None for any other."""
+    if not data or b'"' in data or b"\r" in data:
+        return None
+    try:
+        cells = _parse(data, delimiter, width)
+    except pa.ArrowInvalid:
+        return None
+    # Only a line that begins blank may be blank altogether.
+    return None if any_begins(contiguous(cells.column(0)), _MAYBE_BLANK) else cells
 
 
 @dataclass(frozen=True)
@@ -124,14 +141,23 @@ def _plain_quotes(marks: _Marks, quotes: np.ndarray, width: int) -> np.ndarray:
 
 
 def _parse(data: bytes, delimiter: str, width: int) -> pa.Table:
-    """Cut plain lines into text columns "0", "1"…"""
+    """Cut plain lines into text columns "0", "1"…; raises ArrowInvalid when they are not."""
     names = [str(number) for number in range(width)]
     if not data:
         return pa.table({name: pa.array([], pa.large_string()) for name in names})
+    # Arrow would take these bytes for the mark of a file; a line before them is skipped.
+    skipped = int(data.startswith(BOM_UTF8))
+    data = b"\n" * skipped + data
     return pyarrow.csv.read_csv(
         pa.BufferReader(data),
-        pyarrow.csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-        pyarrow.csv.ParseOptions(delimiter=delimiter, quote_char='"' if b'"' in data else False),
+        pyarrow.csv.ReadOptions(
+            use_threads=False, block_size=len(data) + 1, column_names=names, skip_rows=skipped
+        ),
+        pyarrow.csv.ParseOptions(
+            delimiter=delimiter,
+            quote_char='"' if b'"' in data else False,
+            ignore_empty_lines=False,
+        ),
         pyarrow.csv.ConvertOptions(
             check_utf8=False, column_types=dict.fromkeys(names, pa.large_string())
         ),

@@ -43,6 +43,14 @@ def has_byte(texts: pa.Array, table: np.ndarray) -> bool:
     return bool(table[_bytes(texts)[offsets[0] : offsets[-1]]].any())
 
 
+def any_begins(texts: pa.Array, table: np.ndarray) -> bool:
+    """Tell whether any text is empty, or begins with a byte whose entry in `table` is true."""
+    offsets = _offsets(texts)
+    if (np.diff(offsets) == 0).any():
+        return True
+    return bool(table[_bytes(texts)[offsets[:-1]]].any())
+
+
 def trimmed(texts: pa.Array) -> pa.Array:
     """Take off the white space around each text; free of charge where there is none."""
     offsets, data = _offsets(texts), _bytes(texts)
