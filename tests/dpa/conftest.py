@@ -11,7 +11,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from postgres import BACK_ENDS, own_schema, running_server
+from postgres_server import PostgresServer
+from store import Store
 
+from dpa.dwh_url import DwhUrl
 from dpa.pipeline import Outcome, run
 from dpa.settings import Settings
 
@@ -30,8 +34,9 @@ class Desk:
         self.folder = folder
         self.settings = Settings(
             erp=folder / "erp.csv",
-            machines=folder / "machines.json",
-            dwh=folder / "dwh.sqlite",
+            machines=str(folder / "machines.json"),
+            machines_cache=folder / "copies",
+            dwh=DwhUrl.of_file(folder / "dwh.sqlite"),
             report=folder / "rapport.xlsx",
             log_dir=folder / "logs",
             busy_timeout_s=0.01,
@@ -40,7 +45,7 @@ class Desk:
 
     def machines(self, entries: Sequence[dict[str, Any]]) -> None:
         text = json.dumps(list(entries), ensure_ascii=False)
-        self.settings.machines.write_text(text, encoding="utf-8")
+        Path(self.settings.machines).write_text(text, encoding="utf-8")
 
     def erp(self, *lines: str, header: str = HEADER, newline: str = "\n") -> Path:
         text = newline.join([header, *lines]) + newline
@@ -51,16 +56,16 @@ class Desk:
         return run(replace(self.settings, **changes), now=lambda: NOON)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.settings.dwh)) as connection:
+        with closing(sqlite3.connect(self.settings.dwh.path)) as connection:
             return connection.execute(sql).fetchall()
 
     def execute(self, sql: str) -> None:
-        with closing(sqlite3.connect(self.settings.dwh)) as connection, connection:
+        with closing(sqlite3.connect(self.settings.dwh.path)) as connection, connection:
             connection.execute(sql)
 
     def dump(self) -> list[str]:
         """Everything in the warehouse but its runs, which every run adds to."""
-        with closing(sqlite3.connect(self.settings.dwh)) as connection:
+        with closing(sqlite3.connect(self.settings.dwh.path)) as connection:
             return [line for line in connection.iterdump() if '"dim_lot"' not in line]
 
     @property
@@ -83,6 +88,28 @@ def desk(tmp_path: Path) -> Desk:
 @pytest.fixture
 def make_desk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
     return lambda: Desk(tmp_path_factory.mktemp("desk"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The session's server; skips where PostgreSQL is not installed."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=BACK_ENDS)
+def dwh_url(request: pytest.FixtureRequest, tmp_path: Path) -> DwhUrl:
+    """The address of a warehouse that does not exist yet, of either kind."""
+    if request.param == "sqlite":
+        return DwhUrl.of_file(tmp_path / "dwh.sqlite")
+    server = request.getfixturevalue("postgres_server")
+    return DwhUrl.parse(own_schema(server, tmp_path.name))
+
+
+@pytest.fixture
+def store(dwh_url: DwhUrl) -> Store:
+    """A warehouse of either kind, loaded part by part."""
+    return Store(dwh_url)
 
 
 @pytest.fixture(params=["python", "pyarrow"])

@@ -1,331 +1,286 @@
-"""The warehouse: keyed upserts, corrections, aggregates, refusals, atomicity."""
+"""The warehouse of either kind: keyed upserts, corrections, aggregates, rejects, atomicity."""
 
-import os
-import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
+from postgres_server import PostgresServer
+from store import MACHINES, Store, machine_list, part
 
-from dpa.errors import WarehouseError, WarehouseForeign, WarehouseLocked
+from dpa.dwh_url import DwhUrl
+from dpa.errors import RejectsClosed, SourceUnreadable, WarehouseError, WarehouseForeign
+from dpa.errors import WarehouseLocked
+from dpa.parts import CheckedPart
 from dpa.settings import SERVICE_ROOT
-from dpa.warehouse import connect
+from dpa.warehouse import connect, last_day, load, reading
 
-from .conftest import MACHINES, Desk
-
-A = "T1,M1,2026-01-05 08:00,10,ERR"
-B = "T2,M1,2026-01-05 09:00,30,OK"
-C = "T3,M2,2026-01-06 00:30,5,WARN"
+A = (2, "T1", "M1", "2026-01-05 08:00", 10.0, "ERR")
+B = (3, "T2", "M1", "2026-01-05 09:00", 30.0, "OK")
+C = (4, "T3", "M2", "2026-01-06 00:30", 5.0, "WARN")
 """Half past midnight in Douala is still the day before in UTC."""
+UNKNOWN = (5, "T4", "M9", "2026-01-05 10:00", 3.0, "OK")
 
-FACT = "SELECT transaction_id, site_location, day, volume_transferred FROM fact_transactions"
-STATS = "SELECT * FROM aggr_daily_site_stats ORDER BY day, site_location"
+FACTS = (
+    "SELECT transaction_id, site_location, date_key, volume_transferred FROM fact_transactions "
+    "ORDER BY 1"
+)
+STATS = (
+    "SELECT day, site_location, total_volume, total_alerts, active_machines, transaction_count "
+    "FROM aggr_daily_site_stats ORDER BY day, site_location"
+)
+RECOMPUTED = (
+    "SELECT d.day, f.site_location, SUM(f.volume_transferred), SUM(f.critical_alert), "
+    "COUNT(DISTINCT f.machine_id), COUNT(*) FROM fact_transactions AS f "
+    "JOIN dim_date AS d ON d.date_key = f.date_key "
+    "GROUP BY d.day, f.site_location ORDER BY d.day, f.site_location"
+)
+REJECTS = (
+    "SELECT reject_key, lot_key, first_lot_key, status, closed_lot_key, closed_line, source_line "
+    "FROM rejets ORDER BY reject_key"
+)
 
 
-def test_facts_hold_machine_transaction_alert_and_provenance(desk: Desk) -> None:
-    desk.erp(A, "", C)
-    summary = desk.run().summary
-    assert desk.query(
-        "SELECT machine_id, site_location, installation_year, transaction_id, date, "
-        "volume_transferred, status_code, critical_alert, source_file, source_sheet, source_line, "
-        "run_id FROM fact_transactions ORDER BY transaction_id"
+def test_facts_hold_keys_machine_transaction_alert_and_line(store: Store) -> None:
+    store.load(part([A, C]))
+    assert store.rows(
+        "SELECT transaction_key, transaction_id, date_key, machine_key, site_key, statut_key, "
+        "lot_key, date, machine_id, site_location, status_code, volume_transferred, "
+        "critical_alert, source_line FROM fact_transactions ORDER BY 1"
     ) == [
-        ("M1", "Douala", 2010, "T1", "2026-01-05T07:00:00Z", 10.0, "ERR", 1,
-         "erp.csv", None, 2, summary.run_id),
-        ("M2", "Yaoundé", None, "T3", "2026-01-05T23:30:00Z", 5.0, "WARN", 1,
-         "erp.csv", None, 4, summary.run_id),
-    ]  # fmt: skip
+        (1, "T1", 20260105, 1, 1, 3, 1, "2026-01-05T07:00:00", "M1", "Douala", "ERR", 10.0, 1, 2),
+        (2, "T3", 20260106, 2, 2, 2, 1, "2026-01-05T23:30:00", "M2", "Yaoundé", "WARN", 5.0, 1, 4),
+    ]
 
 
-def test_aggregates_count_by_douala_day_and_distinct_machines(desk: Desk) -> None:
-    desk.erp(A, B, C)
-    desk.run()
-    assert desk.query(STATS) == [
+def test_a_transaction_is_shown_with_the_names_of_its_keys(store: Store) -> None:
+    store.load(part([C]), transactions_sheet="Janvier")
+    assert store.rows(
+        'SELECT "Machine", "Site", "Année d\'installation", "Date (Douala)", "Jour", '
+        '"Fichier source", "Feuille source", "Ligne source", "Lot" FROM v_transactions'
+    ) in (
+        [("M2", "Yaoundé", None, moment, "2026-01-06", "erp.csv", "Janvier", 4, "R1")]
+        for moment in ("2026-01-06 00:30:00", "2026-01-06T00:30:00")
+    )
+
+
+@pytest.mark.parametrize("runs", [[[A, B, C]], [[A, B], [C]], [[C], [B], [A]]])
+def test_aggregates_count_by_douala_day_and_distinct_machines(
+    store: Store, runs: list[list[tuple[int, str, str, str, float, str]]]
+) -> None:
+    for rows in runs:
+        store.load(part(rows))
+    assert store.rows(STATS) == [
         ("2026-01-05", "Douala", 40.0, 1, 1, 2),
         ("2026-01-06", "Yaoundé", 5.0, 1, 1, 1),
     ]
 
 
-def test_a_second_run_in_any_order_adds_no_row(desk: Desk) -> None:
-    lines = [A, B, C, "T4,M1,hier,1,OK", "T5,M9,2026-01-05,1,OK", A]
-    desk.erp(*lines)
-    first = desk.run().summary
-    before = desk.query(f"{FACT} ORDER BY 1"), desk.query(STATS)
-    desk.erp(*reversed(lines))
-    second = desk.run().summary
-    assert (desk.query(f"{FACT} ORDER BY 1"), desk.query(STATS)) == before
-    assert (first.loaded, first.rejected, first.duplicates) == (4, 1, 1)
-    assert (second.loaded, second.rejected, second.duplicates) == (0, 1, 5)
-    assert desk.query("SELECT COUNT(*) FROM audit_corrections") == [(0,)]
+def test_parts_of_one_file_are_one_run(store: Store) -> None:
+    loaded = store.load(part([A, UNKNOWN]), part(), part([B], duplicates=1), part([C], [9]))
+    assert (loaded.read, loaded.inserted, loaded.duplicates, loaded.rejected) == (6, 4, 1, 1)
+    assert store.rows(STATS) == store.rows(RECOMPUTED)
+    assert store.rows("SELECT transaction_key FROM fact_transactions ORDER BY 1") == [
+        (1,), (2,), (3,), (4,)
+    ]  # fmt: skip
 
 
-def test_the_same_file_again_repeats_no_reject(desk: Desk) -> None:
-    desk.erp("T4,M1,hier,1,OK")
-    first, second = desk.run().summary, desk.run().summary
-    assert desk.query("SELECT first_run_id, run_id, source_line FROM rejets") == [
-        (first.run_id, second.run_id, 2)
-    ]
+def test_a_second_run_in_any_order_adds_no_row(store: Store) -> None:
+    first = store.load(part([A, B, UNKNOWN], [8], duplicates=1), sha256="f" * 64)
+    before = store.dump()
+    second = store.load(part([UNKNOWN, B, A], [8], duplicates=1), sha256="f" * 64)
+    after = store.dump()
+    assert before.pop("rejets") != after.pop("rejets"), "the latest run that met it moves"
+    assert after == before
+    assert (first.inserted, first.rejected, first.duplicates) == (3, 1, 1)
+    assert (second.inserted, second.corrected, second.duplicates) == (0, 0, 4)
 
 
-def test_a_correction_keeps_the_old_values_and_moves_both_days(desk: Desk) -> None:
-    desk.erp(A, B)
-    first = desk.run().summary
-    desk.erp("T1,M2,2026-01-07,12,OK", B)
-    second = desk.run().summary
+def test_a_correction_keeps_the_old_values_and_moves_both_days(store: Store) -> None:
+    store.load(part([A, B]))
+    second = store.load(part([(7, "T1", "M2", "2026-01-07 08:00", 12.0, "OK"), B]))
     assert (second.inserted, second.corrected, second.duplicates) == (0, 1, 1)
     assert second.total_volume == 12
-    assert desk.query(STATS) == [
+    assert store.rows(STATS) == [
         ("2026-01-05", "Douala", 30.0, 0, 1, 1),
         ("2026-01-07", "Yaoundé", 12.0, 0, 1, 1),
     ]
-    assert desk.query(
-        "SELECT run_id, transaction_id, old_machine_id, old_site_location, old_date, "
-        "old_volume_transferred, old_status_code, old_critical_alert, old_source_line, old_run_id "
+    assert store.rows(
+        "SELECT audit_key, lot_key, transaction_id, old_machine_id, old_site_location, old_date, "
+        "old_volume_transferred, old_status_code, old_critical_alert, old_source_line, old_lot_key "
         "FROM audit_corrections"
+    ) == [(1, 2, "T1", "M1", "Douala", "2026-01-05T07:00:00", 10.0, "ERR", 1, 2, 1)]
+
+
+def test_a_correction_in_place_moves_the_sums_to_the_gram(store: Store) -> None:
+    store.load(part([A, (3, "T2", "M1", "2026-01-05 09:00", 0.1, "OK")]))
+    loaded = store.load(part([(2, "T1", "M1", "2026-01-05 11:00", 0.2, "OK")]))
+    assert loaded.corrected == 1
+    assert store.rows(STATS) == [("2026-01-05", "Douala", 0.3, 0, 1, 2)]
+    assert store.rows("SELECT lot_key, source_line FROM fact_transactions ORDER BY 1") == [
+        (1, 3),
+        (2, 2),
+    ]
+
+
+def test_corrections_of_all_kinds_leave_what_a_fresh_aggregation_gives(store: Store) -> None:
+    store.load(part([A, B, C, UNKNOWN]))
+    corrections = [
+        (2, "T1", "M1", "2026-01-05 08:00", 11.0, "OK"),  # in place
+        (3, "T2", "M1", "2026-01-06 09:00", 30.0, "OK"),  # another day
+        (4, "T3", "M1", "2026-01-06 00:30", 5.0, "WARN"),  # another machine, another site
+        (5, "T4", "M1", "2026-01-05 10:00", 3.0, "OK"),  # from an unknown machine
+        (6, "T5", "M2", "2026-01-05 10:00", 4.0, "ERR"),  # new
+    ]
+    loaded = store.load(part(corrections))
+    assert (loaded.corrected, loaded.inserted) == (4, 1)
+    assert store.rows(STATS) == store.rows(RECOMPUTED)
+
+
+def test_only_touched_days_are_aggregated_again(store: Store) -> None:
+    store.load(part([A]))
+    store.execute("UPDATE aggr_daily_site_stats SET total_volume = -1")
+    store.load(part([C]))
+    assert [row[2] for row in store.rows(STATS)] == [-1.0, 5.0]
+
+
+def test_an_unknown_machine_is_loaded_under_the_unknown_member(store: Store) -> None:
+    assert store.load(part([UNKNOWN])).unknown_machines == ["M9"]
+    assert store.rows("SELECT machine_key, site_key, site_location FROM fact_transactions") == [
+        (-1, -1, "Inconnu")
+    ]
+
+
+def test_a_machine_known_later_takes_its_rows_to_its_site(store: Store) -> None:
+    store.load(part([UNKNOWN, (6, "T5", "M8", "2026-01-05 10:00", 4.0, "OK")]))
+    loaded = store.load(part([UNKNOWN]), machines=[*MACHINES, ("M9", "Edéa", 2007)])
+    assert (loaded.newly_attached, loaded.duplicates, loaded.unknown_machines) == (1, 1, [])
+    assert [row[1:3] for row in store.rows(STATS)] == [("Edéa", 3.0), ("Inconnu", 4.0)]
+    assert (
+        store.rows('SELECT "Machine", "Année d\'installation" FROM v_transactions')
+        == [
+            ("M9", 2007),
+            ("M8", None),
+        ]
+        or store.url.kind == "postgresql"
+    )
+
+
+def test_a_machine_that_the_list_forgets_keeps_its_site(store: Store) -> None:
+    store.load(part([C]))
+    loaded = store.load(
+        part([C, (5, "T9", "M2", "2026-01-06 03:00", 3.0, "OK")]), machines=MACHINES[:1]
+    )
+    assert (loaded.remembered_machines, loaded.unknown_machines) == (["M2"], [])
+    assert [row[1:4] for row in store.rows(STATS)] == [("Yaoundé", 8.0, 1)]
+
+
+def test_a_machine_that_moves_is_told_and_keeps_its_history(store: Store) -> None:
+    store.load(part([A]))
+    loaded = store.load(part([A, B]), machines=[("M1", "Bélabo", 2011), MACHINES[1]])
+    assert loaded.moved_machines == ["M1"]
+    assert [row[:2] for row in store.rows(FACTS)] == [("T1", "Douala"), ("T2", "Bélabo")]
+    assert store.rows("SELECT * FROM dim_machine WHERE machine_key = 1") == [
+        (1, "M1", 3, "Bélabo", 2011)
+    ]
+
+
+def test_keys_go_on_where_earlier_runs_ended(store: Store) -> None:
+    store.load(part([A]))
+    store.load(part([B]), machines=[("M3", "Edéa", 1), ("M1", "Douala", 2010)])
+    assert store.rows("SELECT machine_key, machine_id FROM dim_machine ORDER BY 1") == [
+        (-1, "Inconnu"), (1, "M1"), (2, "M2"), (3, "M3")
+    ]  # fmt: skip
+    assert store.rows("SELECT transaction_key, lot_key FROM fact_transactions ORDER BY 1") == [
+        (1, 1),
+        (2, 2),
+    ]
+
+
+def test_the_calendar_has_whole_years_and_no_gap(store: Store) -> None:
+    years = "SELECT annee, COUNT(*) FROM dim_date GROUP BY annee ORDER BY annee"
+    store.load(part([A]))
+    assert store.rows(years) == [(2026, 365)]
+    store.load(part([(2, "T8", "M1", "2023-12-31 23:00", 1.0, "OK")]))
+    assert store.rows(years) == [(2023, 365), (2024, 366), (2025, 365), (2026, 365)]
+
+
+def test_a_run_leaves_one_lot_with_its_sources_and_counts(store: Store) -> None:
+    store.load(part([A], [4], duplicates=1, skipped=2, blank_lines=1), sha256="c" * 64)
+    assert store.rows(
+        "SELECT run_id, started_at, kind, transactions_file, transactions_sha256, rows_read, "
+        "rows_loaded, rows_rejected, rows_duplicate, rows_skipped, blank_lines, volume_loaded, "
+        "mapping_path FROM dim_lot"
     ) == [
-        (second.run_id, "T1", "M1", "Douala", "2026-01-05T07:00:00Z", 10.0, "ERR", 1, 2,
-         first.run_id)
+        ("R1", "2026-02-01T12:00:00", "chargement", "erp.csv", "c" * 64, 3, 1, 1, 1, 2, 1, 10.0,
+         None)
     ]  # fmt: skip
 
 
-def test_only_touched_days_are_aggregated_again(desk: Desk) -> None:
-    desk.erp(A)
-    desk.run()
-    desk.execute("UPDATE aggr_daily_site_stats SET total_volume = -1")
-    desk.erp(C)
-    desk.run()
-    assert [row[2] for row in desk.query(STATS)] == [-1.0, 5.0]
-
-
-def test_an_unknown_machine_is_loaded_under_the_unknown_member(desk: Desk) -> None:
-    desk.erp("T1,M9,2026-01-05,3,OK")
-    assert "M9" in desk.run().summary.warnings[0]
-    assert desk.query("SELECT machine_key, machine_id, site_location FROM fact_transactions") == [
-        (-1, "M9", "Inconnu")
-    ]
-
-
-def test_a_known_machine_is_joined_by_its_key(desk: Desk) -> None:
-    desk.erp(A, C, "T4,M9,2026-01-05,3,OK", "T5,Inconnu,2026-01-05,3,OK")
-    desk.run()
-    assert desk.query(
-        "SELECT f.machine_id, m.machine_id FROM fact_transactions AS f "
-        "JOIN dim_machine AS m USING (machine_key) ORDER BY transaction_id"
-    ) == [("M1", "M1"), ("M2", "M2"), ("M9", "Inconnu"), ("Inconnu", "Inconnu")]
-
-
-def test_a_machine_known_later_takes_its_rows_to_its_site(desk: Desk) -> None:
-    desk.erp("T1,M9,2026-01-05,3,OK", "T2,M8,2026-01-05,4,OK")
-    desk.run()
-    desk.machines(
-        [*MACHINES, {"machine_id": "M9", "site_location": "Edéa", "installation_year": 7 + 2000}]
+def test_counts_of_all_parts_are_added_up(store: Store) -> None:
+    future = (9, "T9", "M1", "2026-02-01 14:00", 1.0, "OK")
+    loaded = store.load(
+        part([A], [5, 6], defaulted={"status_code": 2}),
+        part([future], defaulted={"status_code": 1, "date": 1}),
     )
-    summary = desk.run().summary
-    assert (summary.loaded, summary.duplicates) == (0, 2)
-    assert any("désormais connue" in warning for warning in summary.warnings)
-    assert [(row[1], row[2]) for row in desk.query(STATS)] == [("Edéa", 3.0), ("Inconnu", 4.0)]
-    assert desk.query("SELECT installation_year FROM fact_transactions ORDER BY 1") == [
-        (None,),
-        (2007,),
-    ]
+    assert loaded.defaulted == {"status_code": 3, "date": 1}
+    assert loaded.rejects_by_rule == {"DATE_INVALIDE": 2}
+    assert (loaded.future_rows, loaded.total_volume) == (1, 11.0)
 
 
-def test_a_machine_that_the_list_forgets_keeps_its_site(desk: Desk) -> None:
-    desk.erp(C)
-    desk.run()
-    desk.machines(MACHINES[:1])
-    desk.erp(C, "T4,M2,2026-01-06,3,OK")
-    assert desk.run().summary.warnings == [
-        "Machines absentes de la liste, laissées au site que donnait une liste antérieure : M2."
-    ]
-    assert [row[1:4] for row in desk.query(STATS)] == [("Yaoundé", 8.0, 1)]
+def test_a_run_without_a_sound_row_is_a_run(store: Store) -> None:
+    assert store.load(part([], [2])).read == 1
+    assert store.load(part([A])).inserted == 1
+    assert store.load(part([], [2])).rejected == 1
+    assert store.rows("SELECT COUNT(*) FROM dim_lot") == [(3,)]
 
 
-def test_a_machine_that_moves_is_told_and_keeps_its_history(desk: Desk) -> None:
-    desk.erp(A)
-    desk.run()
-    desk.machines([{**MACHINES[0], "site_location": "Bélabo"}])
-    desk.erp(A, B)
-    summary = desk.run().summary
-    assert "M1" in summary.warnings[0]
-    assert [row[:2] for row in desk.query(f"{FACT} ORDER BY 1")] == [
-        ("T1", "Douala"),
-        ("T2", "Bélabo"),
-    ]
+def test_a_part_that_loses_a_row_is_refused_by_the_lot(store: Store) -> None:
+    store.load(part([A]))
+    before = store.dump()
+    lossy = CheckedPart(5, part([B]).accepted, part([B]).rejects)
+    with pytest.raises(WarehouseError, match=r"(?i)check.*Rien n'a été modifié"):
+        store.load(lossy)
+    assert store.dump() == before
 
 
-def test_a_run_leaves_one_lot_with_its_sources_and_counts(desk: Desk) -> None:
-    desk.erp(A, "", "T4,M1,hier,1,OK", A)
-    summary = desk.run().summary
-    assert desk.query(
-        "SELECT run_id, started_at, rows_read, rows_loaded, rows_rejected, rows_duplicate, "
-        "blank_lines, volume_loaded, transactions_sha256, machines_sha256, mapping_sha256 "
-        "FROM dim_lot"
-    ) == [
-        (summary.run_id, "2026-02-01T12:00:00Z", 3, 1, 1, 1, 1, 10.0,
-         summary.sources[0].sha256, summary.sources[1].sha256, None)
-    ]  # fmt: skip
-
-
-def test_a_lot_that_loses_a_row_is_refused_by_the_table(desk: Desk) -> None:
-    desk.erp(A)
-    desk.run()
-    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
-        desk.execute("UPDATE dim_lot SET rows_read = 2")
-
-
-def test_a_locked_warehouse_is_named_and_unchanged(desk: Desk) -> None:
-    desk.erp(A)
-    desk.run()
-    before = desk.dump()
-    desk.erp(B)
-    with closing(sqlite3.connect(desk.settings.dwh, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(WarehouseLocked, match="verrouillé"):
-            desk.run()
-    assert desk.dump() == before
-
-
-def test_a_failure_midway_changes_nothing(desk: Desk) -> None:
-    desk.erp(A)
-    desk.run()
-    desk.execute(
-        "CREATE TRIGGER panne BEFORE INSERT ON aggr_daily_site_stats "
-        "BEGIN SELECT RAISE(ABORT, 'panne'); END"
-    )
-    before = desk.dump()
-    desk.erp("T1,M1,2026-01-05,11,OK", B, "T4,M1,hier,1,OK")
-    with pytest.raises(WarehouseError, match=r"panne.*Rien n'a été modifié"):
-        desk.run()
-    assert desk.dump() == before
-    assert desk.query("SELECT COUNT(*) FROM dim_lot") == [(1,)]
-
-
-def test_a_process_killed_midway_changes_nothing_and_the_next_run_completes(desk: Desk) -> None:
-    desk.erp(A)
-    desk.run()
-    before, report = desk.dump(), desk.settings.report.read_bytes()
-    desk.erp(B)
-    dying = (
-        "import os, sys, dpa.warehouse as w\n"
-        "from dpa.cli import main\n"
-        "w._close_lot = lambda *a: os._exit(9)\n"
-        "sys.exit(main(sys.argv[1:]))"
-    )
-    environ = os.environ | desk.environ | {"PYTHONPATH": str(SERVICE_ROOT / "src")}
-    done = subprocess.run([sys.executable, "-c", dying, *desk.flags], env=environ, check=False)
-    assert done.returncode == 9
-    assert (desk.dump(), desk.settings.report.read_bytes()) == (before, report)
-    assert desk.run().summary.inserted == 1
-
-
-def test_a_newer_warehouse_is_refused(desk: Desk) -> None:
-    desk.erp(A)
-    desk.run()
-    desk.execute("PRAGMA user_version = 99")
-    with pytest.raises(WarehouseForeign, match="99"):
-        desk.run()
-
-
-@pytest.mark.parametrize("version", [0, 1])
-def test_a_foreign_database_is_refused_and_unchanged(desk: Desk, version: int) -> None:
-    desk.erp(A)
-    desk.execute("CREATE TABLE clients (nom TEXT)")
-    desk.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(WarehouseForeign, match="d'autres tables"):
-        desk.run()
-    assert desk.query("SELECT name FROM sqlite_master") == [("clients",)]
-
-
-def test_a_file_that_is_no_database_is_refused_and_unchanged(desk: Desk) -> None:
-    desk.erp(A)
-    desk.settings.dwh.write_bytes(b"ceci n'est pas une base" * 100)
-    with pytest.raises(WarehouseForeign, match="pas une base SQLite"):
-        desk.run()
-    assert desk.settings.dwh.read_bytes().startswith(b"ceci")
-
-
-def test_a_damaged_warehouse_is_named(desk: Desk) -> None:
-    desk.erp(A)
-    desk.run()
-    content = desk.settings.dwh.read_bytes()
-    desk.settings.dwh.write_bytes(content[:200] + b"\xff" * (len(content) - 200))
-    with pytest.raises(WarehouseError, match=r"abîmé.*dernière copie.*Rien n'a été modifié"):
-        desk.run()
-
-
-def test_a_folder_is_no_warehouse(desk: Desk) -> None:
-    desk.erp(A)
-    with pytest.raises(WarehouseError, match="dossier"):
-        desk.run(dwh=desk.folder)
-
-
-def test_a_first_load_that_waits_in_vain_leaves_the_file_of_the_other(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("first", [True, False])
+def test_what_a_part_raises_is_raised_unchanged_and_changes_nothing(
+    store: Store, first: bool
 ) -> None:
-    """The other program made the file after this load looked, and has not committed yet."""
-    opened = []
+    if not first:
+        store.load(part([C]))
+    before = None if first else store.dump()
 
-    def late(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-        opened.append(sqlite3.connect(path, isolation_level=None))
-        opened[0].execute("BEGIN IMMEDIATE")
-        return connect(path, busy_timeout_s)
+    def parts() -> Iterator[CheckedPart]:
+        yield part([A])
+        raise SourceUnreadable("disque parti")
 
-    monkeypatch.setattr("dpa.warehouse.connect", late)
-    desk.erp(A)
-    with pytest.raises(WarehouseLocked):
-        desk.run()
-    opened[0].close()
-    assert desk.settings.dwh.exists()
-
-
-def test_a_failed_first_run_leaves_no_empty_database(desk: Desk, tmp_path: Path) -> None:
-    desk.erp(A)
-    folder = tmp_path / "plein"
-    folder.write_bytes(b"")
-    with pytest.raises(WarehouseError, match="chemin inutilisable"):
-        desk.run(dwh=folder / "dwh.sqlite")
-    desk.settings.dwh.write_bytes(b"")
-    assert desk.run().summary.loaded == 1
+    with pytest.raises(SourceUnreadable, match=r"^disque parti$"):
+        store.load(*[], **{"sha256": "d" * 64}) if False else load(
+            store.url, _lot("X"), machine_list(MACHINES), parts(), 0.05
+        )
+    if first:
+        assert last_day(store.url, 0.05) is None
+    else:
+        assert store.dump() == before
 
 
-def test_a_first_run_that_fails_midway_leaves_no_file(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
-        raise sqlite3.OperationalError("panne")
-
-    monkeypatch.setattr("dpa.warehouse._close_lot", broken)
-    desk.erp(A)
-    with pytest.raises(WarehouseError, match="panne"):
-        desk.run()
-    assert not desk.settings.dwh.exists()
-
-
-def test_a_full_disk_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def small(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-        connection = connect(path, busy_timeout_s)
-        connection.execute("PRAGMA max_page_count = 30")
-        return connection
-
-    monkeypatch.setattr("dpa.warehouse.connect", small)
-    desk.erp(*[f"{'T' * 50}{number},M1,2026-01-05,1,OK" for number in range(2000)])
-    with pytest.raises(WarehouseError, match="disque plein"):
-        desk.run()
-    assert not desk.settings.dwh.exists()
-
-
-def test_foreign_keys_hold(desk: Desk) -> None:
-    desk.erp(A, "T4,M1,hier,1,OK")
-    desk.run()
-    desk.run()
-    assert desk.query("PRAGMA foreign_key_check") == []
-    assert desk.query("PRAGMA integrity_check") == [("ok",)]
-
-
-def test_a_french_title_is_searched_with_its_accents(desk: Desk) -> None:
-    desk.erp(C)
-    desk.run()
-    assert desk.query('SELECT "Volume (t)" FROM v_sites WHERE "Site" = \'Yaoundé\'') == [(5.0,)]
+def _lot(run_id: str) -> dict[str, str | int | None]:
+    return {
+        "run_id": run_id,
+        "started_at": "2026-02-01T12:00:00Z",
+        "version": "3",
+        "kind": "chargement",
+        "transactions_path": "erp.csv",
+        "transactions_sha256": "a" * 64,
+        "transactions_sheet": "",
+        "machines_path": "m.json",
+        "machines_sha256": "b" * 64,
+        "mapping_path": None,
+        "mapping_sha256": None,
+    }

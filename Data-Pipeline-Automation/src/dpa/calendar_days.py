@@ -21,7 +21,7 @@ def calendar_days(first_year: int, last_year: int) -> pa.Table:
     """
     days = pd.date_range(f"{first_year}-01-01", f"{last_year}-12-31", freq="D")
     weeks = days.isocalendar()
-    weekday = days.dayofweek.to_numpy()
+    weekday = days.day_of_week.to_numpy()
     numbers = {
         "annee": days.year,
         "trimestre": days.quarter,
@@ -29,7 +29,7 @@ def calendar_days(first_year: int, last_year: int) -> pa.Table:
         "annee_iso": weeks["year"],
         "semaine_iso": weeks["week"],
         "jour_mois": days.day,
-        "jour_annee": days.dayofyear,
+        "jour_annee": days.day_of_year,
         "jour_semaine": weekday + 1,
         "est_weekend": weekday >= WEEKDAYS.index("samedi"),
     }

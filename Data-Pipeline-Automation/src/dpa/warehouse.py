@@ -21,7 +21,7 @@ from dpa.sqlite_database import SqliteDatabase
 
 _UNCHANGED: Final = " Rien n'a été modifié."
 
-__all__ = ["Loaded", "Lot", "last_day", "load", "reading"]
+__all__ = ["Loaded", "Lot", "connect", "last_day", "load", "reading"]
 
 
 def load(
@@ -98,7 +98,7 @@ def _writing(url: DwhUrl, busy_timeout_s: float) -> Iterator[Database]:
 def _connected(url: DwhUrl, busy_timeout_s: float, consequence: str = "") -> Iterator[Database]:
     """Connect; name the warehouse, and what became of the data, in every error met inside."""
     try:
-        with closed_at_end(_connect(url, busy_timeout_s, create=bool(consequence))) as database:
+        with closed_at_end(connect(url, busy_timeout_s, create=bool(consequence))) as database:
             yield database
     except WarehouseError as error:
         raise type(error)(f"{url} : {error}{consequence}") from error
@@ -109,7 +109,8 @@ def _connected(url: DwhUrl, busy_timeout_s: float, consequence: str = "") -> Ite
         raise type(refusal)(f"{url} : {refusal}{consequence}") from error
 
 
-def _connect(url: DwhUrl, busy_timeout_s: float, *, create: bool) -> Database:
+def connect(url: DwhUrl, busy_timeout_s: float, *, create: bool) -> Database:
+    """Connect without a transaction; `create` lets SQLite make a missing file."""
     if url.kind == "postgresql":
         return PostgresDatabase.connect(url, busy_timeout_s)
     return SqliteDatabase.connect(url.path, busy_timeout_s, create=create)

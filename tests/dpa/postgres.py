@@ -1,0 +1,50 @@
+"""A private PostgreSQL server for a test session, gone with it whatever happens to pytest."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from postgres_server import PostgresServer, binaries
+
+BACK_ENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+"""Parameters of a fixture that stands for either kind of warehouse."""
+
+_GUARD = """
+import shutil, sys, psutil
+server = psutil.Process(int(sys.argv[1]))
+sys.stdin.read()  # ends when pytest closes the pipe, or dies
+family = [*server.children(recursive=True), server]
+for process in family:
+    process.kill()
+psutil.wait_procs(family, timeout=10)
+shutil.rmtree(sys.argv[2], ignore_errors=True)
+"""
+
+
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Run a server without fsync in a folder of its own; skip the test where there is none."""
+    if not any(binaries().glob("initdb*")):
+        pytest.skip(f"no PostgreSQL programs in {binaries()}; install them or set PG_BIN")
+    # Not below pytest's folder, which only its owner may enter: as root, the server is not root.
+    folder = Path(tempfile.mkdtemp(prefix="camrail-postgres-"))
+    server = PostgresServer(folder, fsync=False)
+    server.start()
+    guard = subprocess.Popen(
+        [sys.executable, "-c", _GUARD, str(server.pid), str(folder)], stdin=subprocess.PIPE
+    )
+    try:
+        yield server
+    finally:
+        guard.communicate()
+
+
+def own_schema(server: PostgresServer, name: str) -> str:
+    """Give the address of an empty schema of the server's database."""
+    server.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
+    server.execute(f'CREATE SCHEMA "{name}"')
+    return f"{server.url('postgres')}?options=-csearch_path%3D{name}"
