@@ -1,14 +1,13 @@
 """The catalogue of rules and the rows that break them."""
 
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from dpa.cells import Conventions
 from dpa.columns import TRANSACTION_COLUMNS
-from dpa.quality import convert
-from dpa.rules import MAX_ID_LENGTH, RULES, broken_rules
+from dpa.quality import check, read_dates
+from dpa.rules import MAX_ID_LENGTH, RULES
 
-pytestmark = pytest.mark.usefixtures("string_storage")
 GOOD = {
     "transaction_id": "T1",
     "machine_id": "M1",
@@ -19,9 +18,9 @@ GOOD = {
 
 
 def broken(**cells: str) -> list[str]:
-    texts = pd.DataFrame([GOOD | cells], dtype="str")
-    masks = broken_rules(texts, convert(texts, Conventions()))
-    return [code for code, mask in masks.items() if mask[0]]
+    texts = {name: pa.array([cell], pa.large_string()) for name, cell in (GOOD | cells).items()}
+    _, faults = check(texts, read_dates(texts, Conventions()), Conventions())
+    return [code for code, mask in faults.items() if mask[0]]
 
 
 def test_a_good_row_breaks_no_rule() -> None:
@@ -33,6 +32,10 @@ def test_the_bounds_of_the_volume_are_admitted(volume: str) -> None:
     assert broken(volume_transferred=volume) == []
 
 
+def test_an_identifier_is_measured_in_characters() -> None:
+    assert broken(transaction_id="é" * MAX_ID_LENGTH, machine_id="é" * MAX_ID_LENGTH) == []
+
+
 @pytest.mark.parametrize("date", ["1950-01-01", "2100-12-31 23:59"])
 def test_the_bounds_of_the_year_are_those_of_douala(date: str) -> None:
     assert broken(date=date) == []
@@ -42,22 +45,27 @@ def test_the_bounds_of_the_year_are_those_of_douala(date: str) -> None:
     ("column", "cell", "code"),
     [
         ("transaction_id", "", "ID_MANQUANT"),
+        ("transaction_id", " \u00a0", "ID_MANQUANT"),
+        ("transaction_id", "T\x85\u00e9", "ID_INVALIDE"),
         ("transaction_id", "a" * (MAX_ID_LENGTH + 1), "ID_INVALIDE"),
         ("transaction_id", "T\x07", "ID_INVALIDE"),
         ("transaction_id", "T\n1", "ID_INVALIDE"),
         ("machine_id", "", "MACHINE_MANQUANTE"),
         ("machine_id", "M\x00", "MACHINE_INVALIDE"),
         ("date", "", "DATE_MANQUANTE"),
+        ("date", "  ", "DATE_MANQUANTE"),
         ("date", "2026-02-30", "DATE_INVALIDE"),
         ("date", "0026-01-05", "DATE_HORS_PLAGE"),
         ("date", "2226-01-05", "DATE_HORS_PLAGE"),
         ("volume_transferred", "", "VOLUME_MANQUANT"),
+        ("volume_transferred", " ", "VOLUME_MANQUANT"),
         ("volume_transferred", "voir bon", "VOLUME_NON_NUMERIQUE"),
         ("volume_transferred", "-1", "VOLUME_NEGATIF"),
         ("volume_transferred", "100000.01", "VOLUME_HORS_PLAGE"),
         ("volume_transferred", "1e999", "VOLUME_HORS_PLAGE"),
         ("volume_transferred", "-1e999", "VOLUME_NEGATIF"),
         ("status_code", "", "STATUT_MANQUANT"),
+        ("status_code", " ", "STATUT_MANQUANT"),
         ("status_code", "ok", "STATUT_INCONNU"),
     ],
 )

@@ -4,7 +4,7 @@ A part is first screened by itself. Sound rows whose identifier stands elsewhere
 then set aside, and judged together at the end; so the way a file is cut changes nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -53,18 +53,10 @@ class Screened:
     hashes: np.ndarray
 
 
-def itself(part: CheckedPart) -> CheckedPart:
-    """Give a checked part as it is."""
-    return part
-
-
 def checked_parts(
-    source: TransactionSource,
-    engine: Engine,
-    since: date | None = None,
-    then: Callable[[CheckedPart], Any] = itself,
-) -> Iterator[Any]:
-    """Check every row of a source, part by part; give what `then` makes of each where it is.
+    source: TransactionSource, engine: Engine, since: date | None = None
+) -> Iterator[CheckedPart]:
+    """Check every row of a source, part by part.
 
     Rows whose day in Douala is readable and before `since` are skipped before anything else. After
     the parts come, if identifiers are repeated, the rows that bear them. Raises SourceError.
@@ -72,15 +64,65 @@ def checked_parts(
     terms = Terms(source.columns, source.conventions, source.defaults, since)
     kept = engine.keep(partial(screen, terms=terms), source.parts)
     repeated = repeated_hashes(engine.map(identifier_hashes, kept))
+    settled = enumerate(engine.map(partial(settle, then=itself), _drained(kept), repeated))
+    yield from _with_repeats(settled, source.parts, engine, terms, itself)
+
+
+def summed_parts(
+    source: TransactionSource, engine: Engine, then: Callable[[CheckedPart], Any]
+) -> Iterator[Any]:
+    """Check every row of a source; give what `then` makes of each part, in any order.
+
+    Rows neither travel nor stay in memory, so `then` should make little of many. A part with
+    repeated identifiers is read and checked twice. Raises SourceError.
+    """
+    terms = Terms(source.columns, source.conventions, source.defaults, None)
+    summed = engine.map(partial(screen_and_sum, terms=terms, then=then), source.parts)
+    made, hashes = zip(*summed, strict=True)
+    repeated = repeated_hashes(hashes)
+    again = [number for number, found in enumerate(hashes) if among(found, repeated).any()]
+    yield from (made[number] for number in sorted(set(range(len(made))) - set(again)))
+    parts = [source.parts[number] for number in again]
+    settled = engine.map(partial(screen_and_settle, terms=terms, then=then), parts, repeated)
+    yield from _with_repeats(zip(again, settled, strict=True), source.parts, engine, terms, then)
+
+
+def itself(part: CheckedPart) -> CheckedPart:
+    """Give a checked part as it is."""
+    return part
+
+
+def screen_and_sum(
+    part: Part, terms: Terms, then: Callable[[CheckedPart], Any]
+) -> tuple[Any, np.ndarray]:
+    """Give what `then` makes of a part checked by itself, and the hashes of its identifiers."""
+    screened = screen(part, terms)
+    return then(_with_rejects(screened)), screened.hashes
+
+
+def screen_and_settle(
+    part: Part, repeated: np.ndarray, terms: Terms, then: Callable[[CheckedPart], Any]
+) -> tuple[Any, pd.DataFrame]:
+    """Screen a part and settle it at once."""
+    return settle(screen(part, terms), repeated, then)
+
+
+def _with_repeats(
+    settled: Iterable[tuple[int, tuple[Any, pd.DataFrame]]],
+    parts: Sequence[Part],
+    engine: Engine,
+    terms: Terms,
+    then: Callable[[CheckedPart], Any],
+) -> Iterator[Any]:
+    """Give what was made of numbered parts, then of the rows that they set aside."""
     aside = []
-    settled = engine.map(partial(settle, then=then), _drained(kept), repeated)
-    for number, (made, repeats) in enumerate(settled):
+    for number, (made, repeats) in settled:
         if len(repeats):
             aside.append(repeats.assign(part=number))
         yield made
     if aside:
         rows = pd.concat(aside, ignore_index=True)
-        yield from map(then, _judged(source.parts, rows, engine, terms))
+        yield from map(then, _judged(parts, rows, engine, terms))
 
 
 def _drained(handles: list[Any]) -> Iterator[Any]:
@@ -148,7 +190,7 @@ def settle(
     """Give what `then` makes of a part without the rows whose identifier is, by its hash, repeated;
     and these rows.
     """
-    checked = replace(screened.checked, rejects=reject_rows(screened.broken))
+    checked = _with_rejects(screened)
     aside = among(screened.hashes, repeated)
     rows = checked.accepted
     if not aside.any():
@@ -157,6 +199,10 @@ def settle(
     read = checked.read - int(aside.sum())
     rest_checked = replace(checked, read=read, accepted=rest)
     return then(rest_checked), rows[aside].astype({"machine_id": "str"})
+
+
+def _with_rejects(screened: Screened) -> CheckedPart:
+    return replace(screened.checked, rejects=reject_rows(screened.broken))
 
 
 def _judged(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -84,10 +85,10 @@ class _Header:
 
 
 class _Undecodable(Exception):
-    """A byte that is no text; `alone` when nothing but ASCII stands before it in its part."""
+    """A byte that is no text."""
 
-    def __init__(self, line: int, byte: int, alone: bool) -> None:
-        self.line, self.byte, self.alone = line, byte, alone
+    def __init__(self, line: int, byte: int) -> None:
+        self.line, self.byte = line, byte
 
 
 def read_csv_source(path: Path, mapping: Mapping) -> TransactionSource:
@@ -101,7 +102,7 @@ def read_csv_source(path: Path, mapping: Mapping) -> TransactionSource:
             return _planned(path, file, mapping, mark_bytes, encoding)
         except _Undecodable as fault:
             undecodable = _undecodable(path, fault, encoding)
-            if mapping.encoding != "auto" or mark_bytes or not fault.alone:
+            if mapping.encoding != "auto" or mark_bytes or _begins_as_utf8(file):
                 raise undecodable from fault
         try:
             found = _planned(path, file, mapping, 0, "cp1252")
@@ -129,6 +130,16 @@ def _without_mark(head: bytes) -> str:
     if zeros == [False, True] * 2:
         return "utf-16-le"
     return "utf-16-be" if zeros == [True, False] * 2 else "utf-8"
+
+
+def _begins_as_utf8(file: BufferedReader) -> bool:
+    """Tell whether the first accent of a text is UTF-8: then a wrong byte is a damaged one."""
+    file.seek(0)
+    for block in iter(partial(file.read, PART_BYTES), b""):
+        if found := re.search(rb"[\x80-\xff]", block):
+            head = (block + file.read(3))[found.start() :][:4]
+            return head.decode("utf-8", errors="replace")[0] != "\ufffd"
+    return True
 
 
 def _planned(
@@ -182,7 +193,8 @@ def _newline(file: BufferedReader, encoding: str) -> str:
     """Tell what ends the lines: LF (CRLF too), or CR in a text that has no LF."""
     file.seek(0)
     blocks = iter(partial(file.read, PART_BYTES), b"")
-    return "\n" if any("\n".encode(encoding) in block for block in blocks) else "\r"
+    found = any(_after_last_newline(block, len(block), "\n", encoding) for block in blocks)
+    return "\n" if found else "\r"
 
 
 def _first_lines(
@@ -221,9 +233,8 @@ def _decode(raw: bytes, encoding: str, newline: str, lines_before: int = 0) -> s
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
-        good = raw[: error.start]
-        line = lines_before + good.decode(encoding).count(newline) + 1
-        raise _Undecodable(line, raw[error.start], good.isascii()) from error
+        line = lines_before + raw[: error.start].decode(encoding).count(newline) + 1
+        raise _Undecodable(line, raw[error.start]) from error
 
 
 def _ranges(path: Path, file: BufferedReader, header: _Header) -> Iterator[CsvRange]:
@@ -231,16 +242,16 @@ def _ranges(path: Path, file: BufferedReader, header: _Header) -> Iterator[CsvRa
     dialect, stamp = header.dialect, _stamp(file)
     start, line, blank_before = header.stop, header.line + 1, header.blank_before
     file.seek(start)
-    raw, size = b"", FIRST_BYTES
-    while block := file.read(size):
-        raw += block
-        end = _certain_end(raw, dialect) if len(block) == size else len(raw)
+    raw, size, ended = b"", FIRST_BYTES, False
+    while not ended:
+        block = file.read(size)
+        raw, ended = raw + block, len(block) < size
+        end = len(raw) if ended else _certain_end(raw, dialect)
         if end:
             piece, raw, size = raw[:end], raw[end:], PART_BYTES
-            yield CsvRange(
-                path, stamp, start, start + end, line, header.cells, dialect, blank_before
-            )
-            start, line, blank_before = start + end, line + _line_count(piece, dialect, line), 0
+            stop = start + end
+            yield CsvRange(path, stamp, start, stop, line, header.cells, dialect, blank_before)
+            start, line, blank_before = stop, line + _line_count(piece, dialect, line), 0
 
 
 def _line_count(piece: bytes, dialect: Dialect, first_line: int) -> int:

@@ -131,7 +131,8 @@ def _calendar() -> tuple[np.datetime64, np.ndarray]:
 
 def repeated_hashes(hashes: Iterable[np.ndarray]) -> np.ndarray:
     """Give, sorted, the hashes that stand more than once in all the arrays together."""
-    everything = np.sort(np.concatenate([np.empty(0, dtype=np.uint64), *hashes]))
+    everything = np.concatenate([np.empty(0, dtype=np.uint64), *hashes])
+    everything.sort()
     repeats: np.ndarray = np.unique(everything[1:][everything[1:] == everything[:-1]])
     return repeats
 
