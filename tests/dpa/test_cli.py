@@ -2,10 +2,8 @@
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,15 +63,7 @@ def test_a_bad_file_ends_with_code_1_and_creates_no_warehouse(
     desk.erp(*lines, **({"header": header} if header else {}))
     assert main(desk.flags, desk.environ) == 1
     assert word in capsys.readouterr().err
-    assert not desk.settings.dwh.exists()
-
-
-def test_a_locked_warehouse_ends_with_code_1(desk: Desk, capsys: Capture) -> None:
-    desk.erp(GOOD)
-    with closing(sqlite3.connect(desk.settings.dwh, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        assert main(desk.flags, desk.environ) == 1
-    assert "verrouillé" in capsys.readouterr().err
+    assert not desk.settings.dwh.path.exists()
 
 
 @pytest.mark.parametrize("limit", ["0", "49,9%", "10 %"])
@@ -101,13 +91,22 @@ def test_a_missing_report_ends_with_code_3(desk: Desk, capsys: Capture) -> None:
         (["--inconnu"], "arguments inconnus : --inconnu"),
         (["--erp"], "--erp attend une valeur"),
         (["--json=oui"], "n'attend pas de valeur"),
-        (["--m", "x"], "option ambiguë"),
+        (["--ma", "x"], "option ambiguë"),
         (["autre"], "commande inconnue : 'autre'"),
         (["synth"], "arguments obligatoires : --out"),
         (["synth", "--out", "x", "--seed", "un"], "--seed attend un nombre entier positif"),
         (["synth", "--out", "x", "--seed", "-1"], "--seed attend"),
         (["--max-rejects", "beaucoup"], "--max-rejects 'beaucoup'"),
-        (["--dwh", "postgresql://u:secret@h/d"], "« postgresql » n'est pas pris en charge"),
+        (["--dwh", "mysql://u:secret@h/d"], "« mysql » n'est pas pris en charge"),
+        (["--dwh", "postgresql://u:secret@h"], "nommez la base"),
+        (["--rejects", "rejets.csv"], ".xlsx"),
+        (["--engine", "spark"], "--engine admet"),
+        (["--scheduler", "tcp://h:1"], "--engine dask"),
+        (["--since", "hier"], "--since 'hier'"),
+        (["--from", "02/01/2026", "--to", "01/01/2026"], "est après"),
+        (["--sites", " , "], "au moins un site"),
+        (["--resubmit", "r.xlsx", "--erp", "e.csv"], "--resubmit se passe de --erp"),
+        (["trace"], "arguments obligatoires : TRANSACTION"),
         (["--report", "rapport.csv"], ".xlsx"),
     ],
 )

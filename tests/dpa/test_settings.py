@@ -1,11 +1,13 @@
 """Defaults, environment and the warehouse's address."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from dpa.dwh_url import DwhUrl
 from dpa.errors import UsageError
-from dpa.settings import SERVICE_ROOT, RejectLimit, Settings, warehouse_path
+from dpa.settings import SERVICE_ROOT, RejectLimit, Settings, is_address, parse_day
 
 
 def test_defaults_stand_in_the_service_folder_whatever_the_current_one(
@@ -14,44 +16,21 @@ def test_defaults_stand_in_the_service_folder_whatever_the_current_one(
     monkeypatch.chdir(tmp_path)
     settings = Settings.from_environ({})
     assert settings == Settings()
-    assert settings.dwh == SERVICE_ROOT / "database" / "supply_chain_dwh.sqlite"
+    assert settings.dwh.path == SERVICE_ROOT / "database" / "supply_chain_dwh.sqlite"
     assert settings.report == SERVICE_ROOT / "reports" / "rapport_supply_chain.xlsx"
     assert settings.erp.is_file()
-    assert settings.machines.is_file()
+    assert Path(settings.machines).is_file()
 
 
 def test_the_environment_replaces_defaults() -> None:
     settings = Settings.from_environ(
         {"DPA_DWH": "sqlite:///d.db", "DPA_REPORT": "r.xlsx", "DPA_LOG_DIR": "l"}
-        | {"DPA_BUSY_TIMEOUT_S": "0.5"}
+        | {"DPA_BUSY_TIMEOUT_S": "0.5", "DPA_MACHINES_API_KEY": "cle-secrete"}
     )
-    assert (settings.dwh, settings.report) == (Path("d.db"), Path("r.xlsx"))
+    assert (settings.dwh.path, settings.report) == (Path("d.db"), Path("r.xlsx"))
+    assert settings.machines_api_key == "cle-secrete"
+    assert "cle-secrete" not in repr(settings)
     assert (settings.log_dir, settings.busy_timeout_s) == (Path("l"), 0.5)
-
-
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("sqlite:///a/b.db", "a/b.db"),
-        ("sqlite:////srv/b.db", "/srv/b.db"),
-        ("SQLite:///b.db", "b.db"),
-        ("sqlite:///C:/data/b.db", "C:/data/b.db"),
-        ("a/b.db", "a/b.db"),
-        ("C:\\data\\b.db", "C:\\data\\b.db"),
-    ],
-)
-def test_a_warehouse_is_a_url_or_a_path(url: str, path: str) -> None:
-    assert warehouse_path(url) == Path(path)
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["postgresql://h/d", "postgres+x://h", "sqlite://b.db", "sqlite:///", "sqlite:///:memory:", "",
-     ":memory:"],
-)  # fmt: skip
-def test_another_address_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="--dwh"):
-        warehouse_path(url)
 
 
 def test_a_name_that_no_database_can_hold_is_refused() -> None:
@@ -62,10 +41,14 @@ def test_a_name_that_no_database_can_hold_is_refused() -> None:
 def test_outputs_never_overwrite_inputs(tmp_path: Path) -> None:
     source = tmp_path / "a.xlsx"
     for settings in (
-        Settings(erp=source, dwh=source),
+        Settings(erp=source, dwh=DwhUrl.of_file(source)),
         Settings(erp=source, report=tmp_path / "." / "a.xlsx"),
         Settings(mapping=source, report=source),
-        Settings(dwh=source, report=source),
+        Settings(dwh=DwhUrl.of_file(source), report=source),
+        Settings(machines=str(source), rejects=source),
+        Settings(resubmit=source, rejects=source),
+        Settings(report=source, rejects=source),
+        Settings(report=tmp_path / "rejets_a_corriger.xlsx"),
     ):
         with pytest.raises(UsageError, match="écraserait"):
             settings.refuse_unusable_paths()
@@ -90,3 +73,26 @@ def test_another_limit_is_refused(text: str) -> None:
 
 def test_a_limit_reads_as_french() -> None:
     assert [str(RejectLimit.parse(text)) for text in ("200", "2.5%")] == ["200", "2,5 %"]
+
+
+def test_the_rejects_go_beside_the_report_unless_told_otherwise(tmp_path: Path) -> None:
+    report = tmp_path / "r.xlsx"
+    assert Settings(report=report).rejects_workbook == tmp_path / "rejets_a_corriger.xlsx"
+    assert Settings(report=report, rejects=Path("x.xlsx")).rejects_workbook == Path("x.xlsx")
+
+
+def test_an_address_is_no_file_that_an_output_could_overwrite() -> None:
+    Settings(machines="https://erp.example/machines").refuse_unusable_paths()
+    assert is_address("HTTP://erp.example/machines")
+    assert not is_address("httpd/machines.json")
+
+
+@pytest.mark.parametrize("text", ["2026-01-31", "31/01/2026", " 31/01/2026 "])
+def test_a_day_is_iso_or_french(text: str) -> None:
+    assert parse_day("--from", text) == date(2026, 1, 31)
+
+
+@pytest.mark.parametrize("text", ["", "hier", "2026-02-30", "01/31/2026", "31.01.2026"])
+def test_another_day_is_refused_by_its_flag(text: str) -> None:
+    with pytest.raises(UsageError, match="--from"):
+        parse_day("--from", text)

@@ -303,7 +303,8 @@ def _overview(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = settings_of(arguments, environ)
     from dpa.overview import write_overview
 
-    return _told(lambda: write_overview(settings, getattr(arguments, "out", None)))
+    with configured(settings.log_dir):
+        return _told(lambda: write_overview(settings, getattr(arguments, "out", None)))
 
 
 def _synth(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:
@@ -322,7 +323,7 @@ def _synth(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:
 
 
 def _told(answer: Callable[[], str]) -> int:
-    """Write the answer of a command that logs nothing, or its failure in one line."""
+    """Write the answer of a command, or its failure in one line."""
     try:
         sys.stdout.write(answer())
     except UsageError:
