@@ -60,7 +60,9 @@ def column_texts(file: JetFile, column: Column, values: Sequence[Raw]) -> pa.Arr
         write = _writer(file, column, kind)
         texts = pa.array([write(value) for value in present], pa.string())
     spread = iter(texts.to_pylist())
-    return pa.array([next(spread) if isinstance(value, bytes) else "" for value in values])
+    return pa.array(
+        [next(spread) if isinstance(value, bytes) else "" for value in values], pa.string()
+    )
 
 
 def _writer(file: JetFile, column: Column, kind: Kind) -> Callable[[bytes], str]:
@@ -78,9 +80,10 @@ def _writer(file: JetFile, column: Column, kind: Kind) -> Callable[[bytes], str]
 
 
 def _numbers(kind: Kind, present: Sequence[bytes]) -> pa.Array:
-    numbers = np.frombuffer(b"".join(present), dtype=_NUMBERS[kind])
-    if len(numbers) != len(present):
+    dtype = np.dtype(_NUMBERS[kind])
+    if any(len(value) != dtype.itemsize for value in present):
         raise JetError("nombre d'une longueur inattendue")
+    numbers = np.frombuffer(b"".join(present), dtype=dtype)
     if numbers.dtype.kind == "f":
         return decimal_texts(pa.array(numbers))
     return pa.array(numbers).cast(pa.string())

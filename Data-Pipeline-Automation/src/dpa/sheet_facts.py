@@ -13,6 +13,8 @@ _ROW: Final = re.compile(rb'<row r="(\d+)"')
 _WIDE_CELL: Final = re.compile(rb' r="([A-Z]{2,3})\d')
 _HIDDEN_ROW: Final = re.compile(rb"<row [^>]*hidden=\"(?:1|true)\"")
 _UNSAVED_FORMULA: Final = re.compile(rb"</f>(?:<v></v>|<v ?/>)?</c>")
+_MOST_CELL_BYTES: Final = 1_000_000
+"""A cell holds 32,767 characters; what goes on longer without a tag is no sheet."""
 _ONE_LETTER_COLUMNS: Final = 26
 
 _ODS_ROW: Final = re.compile(
@@ -63,6 +65,8 @@ def _whole_cells(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         text = waiting + piece
         end = max(text.rfind(b"<c "), text.rfind(b"<row"))
+        if end <= 0 and len(text) > _MOST_CELL_BYTES:
+            end = len(text)
         if end > 0:
             yield text[:end]
         waiting = text[max(end, 0) :]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 from xml.etree import ElementTree
 
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
 from dpa.errors import SourceEmpty, SourceUnreadable
 from dpa.files import read_bytes, read_head
@@ -31,6 +31,11 @@ MAX_SHARED_STRINGS: Final = 10_000_000
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 _ENCRYPTED_PACKAGE: Final = "EncryptedPackage".encode("utf-16-le")
+_GLOBALS_BOF: Final = bytes.fromhex("0908100000060500")
+_BOF_BYTES: Final = 20
+_WRITE_PROTECT: Final = b"\x86\x00"
+_FILE_PASS: Final = b"\x2f\x00"
+_WORKSHEETS: Final = "xl/worksheets/"
 _HEAD_BYTES: Final = 4_096
 _OFFICE: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
@@ -113,16 +118,25 @@ def unreadable(path: Path) -> SourceUnreadable:
 def _reader(path: Path, data: bytes) -> CalamineWorkbook:
     try:
         return CalamineWorkbook.from_filelike(io.BytesIO(data))
-    except PasswordError as error:
-        raise protected(path) from error
     except CalamineError as error:
         raise unreadable(path) from error
 
 
 def _legacy(path: Path, data: bytes) -> tuple[Kind, FactsBySheet]:
-    if _ENCRYPTED_PACKAGE in data:
+    if _ENCRYPTED_PACKAGE in data or _has_file_pass(data):
         raise protected(path)
     return "xls", {}
+
+
+def _has_file_pass(data: bytes) -> bool:
+    """Tell whether an .xls is locked: FILEPASS comes first, but for a write protection (MS-XLS)."""
+    at = data.find(_GLOBALS_BOF)
+    if at < 0:
+        return False
+    at += _BOF_BYTES
+    if data[at : at + 2] == _WRITE_PROTECT:
+        at += 4
+    return data[at : at + 2] == _FILE_PASS
 
 
 def _packed(path: Path, data: bytes) -> tuple[Kind, FactsBySheet]:
@@ -156,7 +170,7 @@ def _given(facts: SheetFacts) -> SheetFacts:
 
 def _office_open(path: Path, members: Mapping[str, Member]) -> FactsBySheet:
     for name, member in members.items():
-        if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+        if name.startswith(_WORKSHEETS):
             _refuse_too_wide(path, worksheet_extent(unpacked(path, member)))
         elif _drain(path, member) > MAX_SHARED_STRINGS:
             raise SourceUnreadable(
@@ -166,7 +180,7 @@ def _office_open(path: Path, members: Mapping[str, Member]) -> FactsBySheet:
     return {
         sheet: partial(_facts, path, members[name])
         for sheet, name in _sheet_members(path, members).items()
-        if name in members
+        if name in members and name.startswith(_WORKSHEETS)
     }
 
 

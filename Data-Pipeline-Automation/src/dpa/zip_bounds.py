@@ -44,7 +44,7 @@ def zip_members(path: Path, data: bytes) -> list[Member]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
+            entries, directory_at = archive.infolist(), archive.start_dir
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise _damaged(path) from error
     if len(entries) > MAX_MEMBERS:
@@ -56,7 +56,7 @@ def zip_members(path: Path, data: bytes) -> list[Member]:
         )
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
         raise _bomb(path, f"plus de {MAX_UNPACKED_BYTES // 1_000_000} Mo une fois décompressé")
-    if sum(entry.compress_size for entry in entries) > len(data):
+    if sum(_LOCAL_HEADER.size + entry.compress_size for entry in entries) > directory_at:
         raise _bomb(path, "fichiers internes superposés")
     return [_member(path, data, entry) for entry in entries]
 
