@@ -1,15 +1,12 @@
 """A small desk: input files, a warehouse and a report in a folder of their own."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from postgres import BACK_ENDS, own_schema, running_server
 from postgres_server import PostgresServer
@@ -30,13 +27,13 @@ NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
 class Desk:
     """Writes inputs, runs the pipeline on them and reads the warehouse."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dwh: DwhUrl | None = None) -> None:
         self.folder = folder
         self.settings = Settings(
             erp=folder / "erp.csv",
             machines=str(folder / "machines.json"),
             machines_cache=folder / "copies",
-            dwh=DwhUrl.of_file(folder / "dwh.sqlite"),
+            dwh=dwh or DwhUrl.of_file(folder / "dwh.sqlite"),
             report=folder / "rapport.xlsx",
             log_dir=folder / "logs",
             busy_timeout_s=0.01,
@@ -56,17 +53,7 @@ class Desk:
         return run(replace(self.settings, **changes), now=lambda: NOON)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.settings.dwh.path)) as connection:
-            return connection.execute(sql).fetchall()
-
-    def execute(self, sql: str) -> None:
-        with closing(sqlite3.connect(self.settings.dwh.path)) as connection, connection:
-            connection.execute(sql)
-
-    def dump(self) -> list[str]:
-        """Everything in the warehouse but its runs, which every run adds to."""
-        with closing(sqlite3.connect(self.settings.dwh.path)) as connection:
-            return [line for line in connection.iterdump() if '"dim_lot"' not in line]
+        return Store(self.settings.dwh).rows(sql)
 
     @property
     def flags(self) -> list[str]:
@@ -110,12 +97,3 @@ def dwh_url(request: pytest.FixtureRequest, tmp_path: Path) -> DwhUrl:
 def store(dwh_url: DwhUrl) -> Store:
     """A warehouse of either kind, loaded part by part."""
     return Store(dwh_url)
-
-
-@pytest.fixture(params=["python", "pyarrow"])
-def string_storage(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Both memory layouts of pandas' text: the service alone installs no pyarrow."""
-    if request.param == "pyarrow":
-        pytest.importorskip("pyarrow")
-    with pd.option_context("mode.string_storage", request.param):
-        yield request.param

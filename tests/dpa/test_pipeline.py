@@ -1,19 +1,24 @@
 """A whole run: its balance, its warnings, its ends."""
 
 import json
-from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from openpyxl import load_workbook
 
+from dpa.dwh_url import DwhUrl
 from dpa.errors import InvalidMachines, SourceUnreadable, WarehouseLocked
 from dpa.settings import RejectLimit
 
 from .conftest import HEADER, Desk
 
 GOOD = "T1,M1,2026-01-05,10,OK"
+
+
+@pytest.fixture
+def desk(tmp_path: Path, dwh_url: DwhUrl) -> Desk:
+    return Desk(tmp_path, dwh_url)
 
 
 def test_the_summary_balances_and_counts_rejects_by_rule(desk: Desk) -> None:
@@ -148,42 +153,46 @@ def test_a_run_leaves_its_inputs_alone(desk: Desk) -> None:
     assert (path.read_bytes(), machines.read_bytes()) == before
 
 
-CELLS = st.one_of(
-    st.sampled_from(["T1", "T2", "M1", "M9", "2026-01-05", "05/01/2026", "OK", "ERR", "12", "1e9"]),
-    st.text(st.characters(codec="utf-8"), max_size=6),
-)
-LINES = st.one_of(
-    st.builds("T{},M1,2026-01-0{},{},ERR".format, *[st.integers(1, 6)] * 3),
-    st.lists(CELLS, max_size=7).map(",".join),
-    st.sampled_from(["", '"', 'T8,"M1', "a\nb", "T9,M1,2026-01-05,1,OK,,"]),
-)
-
-
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(lines=st.lists(LINES, min_size=1, max_size=12))
-def test_dirty_files_lose_no_row(make_desk: Callable[[], Desk], lines: list[str]) -> None:
-    assume("".join(lines).strip())
-    desk = make_desk()
-    desk.erp(*lines)
+def test_the_rejected_rows_are_written_beside_the_report(desk: Desk) -> None:
+    desk.erp(GOOD)
+    assert desk.run().summary.rejects_workbook is None
+    desk.erp(GOOD, "T2,M1,hier,1,OK")
     summary = desk.run().summary
-    assert summary.read == summary.loaded + summary.rejected + summary.duplicates
-    facts = desk.query(
-        "SELECT COUNT(*), COALESCE(SUM(volume_transferred), 0) FROM fact_transactions"
-    )[0]
-    stats = desk.query(
-        "SELECT COALESCE(SUM(transaction_count), 0), COALESCE(SUM(total_volume), 0) "
-        "FROM aggr_daily_site_stats"
-    )[0]
-    assert facts == pytest.approx(stats)
-    assert facts[0] == summary.loaded
-    rejects = desk.query("SELECT source_file, source_line, rule_code, reason FROM rejets")
-    assert len(rejects) == summary.rejected
-    for file, line, rule, reason in rejects:
-        assert (file, line >= 2, bool(rule), bool(reason)) == ("erp.csv", True, True, True)
-    again = desk.run().summary
-    assert (again.loaded, again.rejected) == (0, summary.rejected)
+    assert summary.rejects_workbook == str(desk.folder / "rejets_a_corriger.xlsx")
+    assert Path(summary.rejects_workbook).is_file()
+
+
+def test_earlier_days_are_left_and_counted_apart(desk: Desk) -> None:
+    desk.erp(GOOD, "T2,M1,2026-01-06,1,OK", "T3,M1,hier,1,OK")
+    summary = desk.run(since=date(2026, 1, 6)).summary
+    assert (summary.read, summary.skipped, summary.loaded, summary.rejected) == (2, 1, 1, 1)
+
+
+def test_an_incremental_run_begins_with_the_last_known_day(desk: Desk) -> None:
+    desk.erp(GOOD, "T2,M1,2026-01-06,1,OK")
+    assert desk.run(since="auto").summary.skipped == 0
+    desk.erp(GOOD, "T2,M1,2026-01-06,1,OK", "T3,M1,2026-01-07,1,OK")
+    summary = desk.run(since="auto").summary
+    assert (summary.skipped, summary.duplicates, summary.inserted) == (1, 1, 1)
+
+
+def test_corrected_rejects_are_loaded_under_the_mapping_of_their_file(desk: Desk) -> None:
+    desk.erp("T1,M1,2026-01-05,beaucoup,OK", "T2,M1,2026-01-05,trop,OK")
+    mapping = desk.folder / "m.yaml"
+    mapping.write_text("volume_factor: 0.001", encoding="utf-8")
+    rejects = desk.run(mapping=mapping).summary.rejects_workbook
+    book = load_workbook(rejects)
+    [sheet] = [sheet for sheet in book if sheet["A4"].value == "transaction_id"]
+    sheet["D5"] = 2000
+    book.save(rejects)
+    summary = desk.run(resubmit=Path(str(rejects)), rejects=desk.folder / "suite.xlsx").summary
+    assert (summary.loaded, summary.rejected, summary.total_volume) == (1, 1, 2.0)
+    assert desk.query("SELECT status, COUNT(*) FROM rejets GROUP BY status ORDER BY status") == [
+        ("corrigé", 1),
+        ("ouvert", 1),
+        ("remplacé", 1),
+    ]
+    assert desk.query("SELECT mapping_path FROM dim_lot ORDER BY lot_key") == [(str(mapping),)] * 2
 
 
 def test_the_committed_samples_load(desk: Desk) -> None:

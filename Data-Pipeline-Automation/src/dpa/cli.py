@@ -197,6 +197,9 @@ def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Se
         flags["dwh"] = DwhUrl.parse(given["dwh"])
     if "max_rejects" in given:
         flags["max_rejects"] = RejectLimit.parse(given["max_rejects"])
+    elif "resubmit" in given:
+        # An analyst may well mend a few rows of the workbook and leave the others.
+        flags["max_rejects"] = RejectLimit(100, is_percent=True)
     if "since" in given:
         day = given["since"]
         flags["since"] = "auto" if day == "auto" else parse_day("--since", day)
