@@ -142,6 +142,7 @@ SELECT
     a.old_source_line        AS "Ancienne ligne",
     o.run_id                 AS "Ancien lot",
     l.run_id                 AS "Lot",
+    a.old_lot_key            AS "Clé ancien lot",
     a.lot_key                AS "Clé lot"
 FROM audit_corrections AS a
 LEFT JOIN dim_lot AS o ON o.lot_key = a.old_lot_key

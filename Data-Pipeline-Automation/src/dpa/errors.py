@@ -12,7 +12,8 @@ DpaError
 ├── WarehouseError          the warehouse refused; nothing was changed
 │   ├── WarehouseLocked     another program holds it
 │   ├── WarehouseForeign    not a warehouse of ours, or a newer one
-│   └── RejectsClosed       resubmitted rows whose rejects are closed or gone
+│   ├── RejectsClosed       resubmitted rows whose rejects are closed or gone
+│   └── TransactionUnknown  no such transaction in it
 └── ReportNotWritten        the data are committed, the workbook is not (exit code 3)
 """
 
@@ -67,6 +68,10 @@ class WarehouseForeign(WarehouseError):
 
 class RejectsClosed(WarehouseError):
     """Resubmitted rows correct rejects that are closed already, or that the warehouse lacks."""
+
+
+class TransactionUnknown(WarehouseError):
+    """The warehouse holds no such transaction."""
 
 
 class ReportNotWritten(DpaError):

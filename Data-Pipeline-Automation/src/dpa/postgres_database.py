@@ -33,6 +33,14 @@ _LOCKED: Final[tuple[type[WarehouseError], str]] = (
     "l'entrepôt est verrouillé par un autre programme ; attendez la fin de l'autre chargement et "
     "relancez.",
 )
+_SETTINGS: Final = {
+    "TimeZone": "'UTC'",
+    "random_page_cost": "1.1",  # a merge finds its rows by their keys, on a disk that seeks
+    "work_mem": "'64MB'",
+    "maintenance_work_mem": "'256MB'",
+    "jit": "off",
+}
+
 _REFUSALS: Final[dict[str, tuple[type[WarehouseError], str]]] = {
     "55P03": _LOCKED,
     "40P01": _LOCKED,
@@ -58,7 +66,8 @@ class PostgresDatabase(Database):
         connection = postgresql.connect(url.completed(_PARAMETERS), autocommit=True)
         database = cls(connection)
         try:
-            database.execute("SET TIME ZONE 'UTC'")
+            for setting, value in _SETTINGS.items():
+                database.execute(f"SET {setting} = {value}")
             # Zero would mean for ever.
             database.execute(f"SET lock_timeout = {max(1, round(busy_timeout_s * 1000))}")
             with suppress(Error):  # a server that cannot watch its clients refuses
