@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from dpa.columns import NOTES, ColumnNote
-from dpa.excel_report import MACHINES, REJECTS, SITE_DAYS, TRANSACTIONS
+from dpa.report_columns import MACHINES, REJECTS, SITE_DAYS, TRANSACTIONS
 from dpa.settings import SQL_ROOT
 
 LABELS = {
@@ -18,6 +18,8 @@ LABELS = {
 
 def technical_names() -> set[str]:
     connection = sqlite3.connect(":memory:")
+    for function in ("douala_time", "utc_time"):
+        connection.create_function(function, 1, str)
     for name in ("schema.sql", "views.sql"):
         connection.executescript((SQL_ROOT / name).read_text(encoding="utf-8"))
     relations = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
@@ -36,6 +38,6 @@ def test_a_note_names_a_heading_and_a_column_of_the_warehouse(note: ColumnNote) 
     assert note.name in technical_names()
 
 
-@pytest.mark.parametrize("sheet", ["Transactions", "Stats_Sites"])
-def test_every_heading_of_the_facts_has_its_note(sheet: str) -> None:
+@pytest.mark.parametrize("sheet", LABELS)
+def test_every_heading_has_its_note(sheet: str) -> None:
     assert {note.label for note in NOTES if note.sheet == sheet} == LABELS[sheet]

@@ -3,15 +3,19 @@
 import os
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openpyxl import load_workbook
 
+from dpa.dwh_url import DwhUrl
 from dpa.errors import ReportNotWritten
 from dpa.excel_report import write_report
+from dpa.filters import Filters
+from dpa.report_columns import REJECTS, TRANSACTIONS
 from dpa.report_data import ReportData, read_report
 
 from .conftest import NOON, Desk
@@ -21,8 +25,7 @@ TOP = 4
 """Row of the headings in the sheets that hold one table."""
 
 
-@pytest.fixture
-def loaded(desk: Desk) -> Desk:
+def load(desk: Desk) -> Desk:
     desk.erp(
         "T1,M1,2026-01-05 00:30,10.25,ERR",
         "T2,M2,2026-01-05 09:00,30.5,OK",
@@ -37,8 +40,19 @@ def loaded(desk: Desk) -> Desk:
 
 
 @pytest.fixture
-def book(loaded: Desk) -> Iterator[Any]:
-    workbook = load_workbook(loaded.settings.report)
+def loaded(desk: Desk) -> Desk:
+    return load(desk)
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """One run whose report many tests look at."""
+    return load(Desk(tmp_path_factory.mktemp("desk")))
+
+
+@pytest.fixture(scope="module")
+def book(printed: Desk) -> Iterator[Any]:
+    workbook = load_workbook(printed.settings.report)
     yield workbook
     workbook.close()
 
@@ -48,9 +62,18 @@ def rows(sheet: Any) -> list[dict[str, Any]]:
     return [dict(zip(map(str, values[0]), row, strict=True)) for row in values[1:]]
 
 
+def rows_of_two(sheet: Any) -> list[tuple[Any, Any]]:
+    return [(row[1], row[2]) for row in sheet.iter_rows(values_only=True)]
+
+
+def kpis(book: Any) -> dict[str, tuple[Any, ...]]:
+    values = book["KPI"].iter_rows(min_row=5, max_row=14, max_col=6, values_only=True)
+    return {row[0]: row[1:] for row in values}
+
+
 def data(desk: Desk) -> ReportData:
     run_id = desk.query("SELECT run_id FROM dim_lot")[0][0]
-    return read_report(desk.settings.dwh, run_id, 1)
+    return read_report(desk.settings.dwh, run_id, Filters(), 1)
 
 
 def test_sheets_stand_in_reading_order(book: Any) -> None:
@@ -59,18 +82,18 @@ def test_sheets_stand_in_reading_order(book: Any) -> None:
     ]  # fmt: skip
 
 
-def test_totals_equal_those_of_sql(loaded: Desk, book: Any) -> None:
-    volume, count, alerts = loaded.query(
+def test_totals_equal_those_of_sql(printed: Desk, book: Any) -> None:
+    volume, count, alerts = printed.query(
         "SELECT SUM(volume_transferred), COUNT(*), SUM(critical_alert) FROM fact_transactions"
     )[0]
     transactions, sites = rows(book["Transactions"]), rows(book["Stats_Sites"])
     machines = rows(book["Top machines"])
-    kpis = dict(book["KPI"].iter_rows(min_row=5, max_row=14, max_col=2, values_only=True))
+    figures = {label: found[0] for label, found in kpis(book).items()}
     for table in (transactions, sites, machines):
         assert sum(row["Volume (t)"] for row in table) == pytest.approx(volume)
-    assert kpis["Volume transféré"] == pytest.approx(volume)
-    assert kpis["Transactions"] == len(transactions) == count
-    assert kpis["Alertes critiques"] == sum(row["Alertes critiques"] for row in sites) == alerts
+    assert figures["Volume transféré"] == pytest.approx(volume)
+    assert figures["Transactions"] == len(transactions) == count
+    assert figures["Alertes critiques"] == sum(row["Alertes critiques"] for row in sites) == alerts
     assert sum(row["Alerte critique"] == "Oui" for row in transactions) == alerts
 
 
@@ -80,13 +103,15 @@ def test_dates_are_those_of_douala(book: Any) -> None:
     assert rows(book["Stats_Sites"])[0]["Jour"] == datetime(2026, 1, 5)
 
 
-def test_the_summary_balances_and_names_its_sources(loaded: Desk, book: Any) -> None:
+def test_the_summary_balances_and_names_its_sources(printed: Desk, book: Any) -> None:
     cells = {str(row[0]): row[1:3] for row in book["Sommaire"].iter_rows(values_only=True)}
     counted = [cells[name][0] for name in ("Lues", "= chargées", "+ rejetées", "+ doublons")]
     assert counted == [7, 4, 2, 1]
-    lot = loaded.query("SELECT run_id, transactions_sha256, machines_sha256 FROM dim_lot")[0]
+    assert (cells["Total dans l'entrepôt"][0], cells["dont dans ce rapport"][0]) == (4, 4)
+    lot = printed.query("SELECT run_id, transactions_sha256, machines_sha256 FROM dim_lot")[0]
     assert cells["Lot"][0] == lot[0]
-    assert cells["Transactions"] == ("erp.csv", lot[1])
+    assert cells["Filtres"][0] == "tous les sites ; tous les jours"
+    assert ("erp.csv", lot[1]) in rows_of_two(book["Sommaire"])
     assert cells["Machines"] == ("machines.json", lot[2])
     assert cells["Rapport écrit le"][0] == "01/02/2026 à 13:00 (heure de Douala)"
     assert book["Sommaire"]["A2"].value == (
@@ -140,12 +165,16 @@ def test_every_sheet_prints_on_a4_landscape_with_page_numbers(book: Any) -> None
         assert sheet.oddFooter.right.text == "Page &P / &N"
 
 
+def widths(sheet: Any) -> dict[int, float]:
+    dimensions = sheet.column_dimensions.values()
+    return {at: found.width for found in dimensions for at in range(found.min, found.max + 1)}
+
+
 def test_columns_are_wide_enough_for_what_they_show(book: Any) -> None:
     for name in ("Transactions", "Stats_Sites", "Top machines"):
-        for cells in book[name].iter_cols(min_row=TOP):
-            width = book[name].column_dimensions[cells[0].column_letter].width
+        for at, cells in enumerate(book[name].iter_cols(min_row=TOP), start=1):
             texts = [str(cell.value) for cell in cells if cell.value and not cell.is_date]
-            assert width > max(map(len, texts))
+            assert widths(book[name])[at] > max(map(len, texts), default=0)
 
 
 def test_charts_and_conditional_formats_are_native(book: Any) -> None:
@@ -173,6 +202,11 @@ def test_more_rows_than_a_sheet_holds_go_on_numbered_sheets(loaded: Desk, tmp_pa
     assert [len(part) for part in ids] == [3, 1]
     assert sorted(ids[0] + ids[1]) == ["=1+1", "T1", "T2", "T4"]
     assert book["Transactions 2"]["A1"].value == "Transactions (feuille 2 sur 2)"
+    assert set(book["Transactions 2"].tables) == {"T_Transactions_2"}
+    contents = {row[0]: row[2] for row in book["Sommaire"].iter_rows(values_only=True)}
+    assert contents["Transactions"].startswith("3 lignes, les premières")
+    assert "Transactions 2" in contents["Transactions"]
+    assert contents["Transactions 2"] == "1 ligne"
     book.close()
 
 
@@ -200,8 +234,8 @@ def test_a_long_cell_is_shortened_visibly_and_wraps(desk: Desk) -> None:
 def test_a_writer_that_fails_midway_leaves_the_old_one_and_no_draft(loaded: Desk) -> None:
     content = data(loaded)
     old = loaded.settings.report.read_bytes()
-    broken = ReportData(**{**vars(content), "machines": [("M1", "trop court")]})
-    with pytest.raises(ValueError, match="zip"):
+    broken = replace(content, machines=content.machines.drop_columns(["Site"]))
+    with pytest.raises(KeyError, match="Site"):
         write_report(loaded.settings.report, broken, NOON)
     assert loaded.settings.report.read_bytes() == old
     assert list(loaded.folder.glob(".*")) == []
@@ -229,3 +263,113 @@ def test_a_chart_of_many_sites_says_that_it_shows_the_first_ones(desk: Desk) -> 
             if name.startswith("xl/charts/chart")
         ]
     assert sum("(20 premiers rangs)" in chart for chart in charts) == 2
+
+
+def test_both_kinds_of_warehouse_give_the_same_report(desk: Desk, dwh_url: DwhUrl) -> None:
+    desk.erp(
+        "T1,M1,2026-01-05 00:30,10.25,ERR", "T2,M2,2026-01-06 09:00,30.5,OK", "T3,M9,hier,1,OK"
+    )
+    desk.run(dwh=dwh_url, filters=Filters(first_day=date(2026, 1, 6)))
+    book: Any = load_workbook(desk.settings.report)
+    first = rows(book["Transactions"])
+    assert [tuple(row.values())[:11] for row in first] == [
+        (
+            "T2",
+            "M2",
+            "Yaoundé",
+            None,
+            datetime(2026, 1, 6, 9),
+            30.5,
+            "OK",
+            "Non",
+            "erp.csv",
+            None,
+            3,
+        )
+    ]
+    assert rows(book["Stats_Sites"]) == [
+        {
+            "Jour": datetime(2026, 1, 6),
+            "Site": "Yaoundé",
+            "Volume (t)": 30.5,
+            "Alertes critiques": 0,
+            "Machines actives": 1,
+            "Transactions": 1,
+        }
+    ]
+    assert [row["Taux d'erreur"] for row in rows(book["Top machines"])] == [0]
+    assert [(row["Ligne"], row["État"]) for row in rows(book["Rejets"])] == [(4, "ouvert")]
+    assert kpis(book)["Volume transféré"] == (
+        30.5,
+        "t",
+        10.25,
+        pytest.approx(20.25 / 10.25),
+        "▲ hausse",
+    )
+    assert kpis(book)["Taux d'erreur"] == (0, "%", 1, -100, "▼ baisse")
+    assert kpis(book)["Sites actifs"] == (1, "nombre", 1, 0, "= stable")
+    book.close()
+
+
+def test_filters_are_written_in_the_report_and_keep_its_figures(desk: Desk) -> None:
+    desk.erp("T1,M1,2026-01-05,10,OK", "T2,M2,2026-01-05,30,OK", "T3,M2,2026-01-07,5,OK")
+    desk.run(filters=Filters(("Yaoundé",), None, date(2026, 1, 6)))
+    book: Any = load_workbook(desk.settings.report)
+    facts = {str(row[0]): row[1] for row in book["Sommaire"].iter_rows(values_only=True)}
+    assert facts["Filtres"] == "Yaoundé ; jusqu'au 06/01/2026"
+    assert (facts["Total dans l'entrepôt"], facts["dont dans ce rapport"]) == (3, 1)
+    assert [row["Transaction"] for row in rows(book["Transactions"])] == ["T2"]
+    assert kpis(book)["Volume transféré"][:3] == (30, "t", None)
+    assert kpis(book)["Volume transféré"][4] == "sans précédent"
+    book.close()
+
+
+def test_filters_that_keep_nothing_give_a_report_that_says_so(desk: Desk) -> None:
+    desk.erp("T1,M1,2026-01-05,10,OK")
+    desk.run(filters=Filters((), date(2027, 1, 1), date(2027, 1, 31)))
+    book: Any = load_workbook(desk.settings.report)
+    assert book["Sommaire"]["A2"].value == (
+        "Aucune transaction ne répond aux filtres : tous les sites ; du 01/01/2027 au 31/01/2027."
+    )
+    assert book["Transactions"].tables["T_Transactions"].ref == "A4:L5"
+    assert [row["Transaction"] for row in rows(book["Transactions"])] == [None]
+    assert book["Transactions"].max_column == len(TRANSACTIONS)
+    book.close()
+
+
+def test_a_partial_previous_period_is_said(desk: Desk) -> None:
+    desk.erp("T1,M1,2026-01-05,10,OK", "T2,M1,2026-01-07,30,OK")
+    desk.run(filters=Filters((), date(2026, 1, 6), date(2026, 1, 9)))
+    book: Any = load_workbook(desk.settings.report)
+    assert book["KPI"]["A3"].value == (
+        "Période précédente : du 02/01/2026 au 05/01/2026, incomplète : l'entrepôt commence le "
+        "05/01/2026."
+    )
+    book.close()
+
+
+def test_shares_change_by_points_and_counts_by_per_cent(book: Any) -> None:
+    formats = {row[0].value: row[4].number_format for row in book["KPI"].iter_rows(min_row=5)}
+    assert formats["Taux d'erreur"].startswith('[$-40C]+0.0" pt"')
+    assert formats["Transactions"].startswith("[$-40C]+0.0 %")
+
+
+def test_a_table_ends_with_its_last_row(book: Any) -> None:
+    assert book["Transactions"].tables["T_Transactions"].ref == "A4:L8"
+    assert book["Transactions"].tables["T_Transactions"].autoFilter.ref == "A4:L8"
+    assert book["Rejets"].tables["T_Rejets"].ref == "A4:K6"
+    assert book["Rejets"].max_column == len(REJECTS)
+
+
+def test_the_chart_of_machines_keeps_its_figures_for_viewers_that_do_not_compute(
+    printed: Desk,
+) -> None:
+    with zipfile.ZipFile(printed.settings.report) as package:
+        charts = [
+            package.read(name).decode()
+            for name in package.namelist()
+            if name.startswith("xl/charts/chart")
+        ]
+    (machines,) = [chart for chart in charts if "Taux d'erreur par machine" in chart]
+    assert "<c:v>0.5</c:v>" in machines
+    assert "<c:v>M1</c:v>" in machines

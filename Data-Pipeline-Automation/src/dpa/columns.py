@@ -73,7 +73,16 @@ NOTES: Final = (
         "oui / non",
         "Statut WARN ou ERR et volume inférieur à 20 t.",
     ),
-    ColumnNote("Transactions", "Fichier source", "source_file", "", "Fichier d'où vient la ligne."),
+    ColumnNote(
+        "Transactions", "Fichier source", "transactions_file", "", "Fichier d'où vient la ligne."
+    ),
+    ColumnNote(
+        "Transactions",
+        "Feuille source",
+        "transactions_sheet",
+        "",
+        "Feuille d'un classeur ou table d'une base Access ; vide pour un CSV.",
+    ),
     ColumnNote(
         "Transactions",
         "Ligne source",
@@ -98,6 +107,25 @@ NOTES: Final = (
     ColumnNote(
         "Stats_Sites", "Transactions", "transaction_count", "nombre", "Nombre de transactions."
     ),
+    ColumnNote("Top machines", "Machine", "machine_id", "", "Machine telle que l'ERP l'a écrite."),
+    ColumnNote(
+        "Top machines",
+        "Site",
+        "site_location",
+        "",
+        "Site des transactions ; une machine déplacée a une ligne par site.",
+    ),
+    ColumnNote(
+        "Top machines",
+        "Année d'installation",
+        "installation_year",
+        "année",
+        "Vide si elle n'est pas connue.",
+    ),
+    ColumnNote("Top machines", "Transactions", "v_machines", "nombre", "Nombre de transactions."),
+    ColumnNote("Top machines", "Volume (t)", "volume_transferred", "tonne", "Somme des volumes."),
+    ColumnNote("Top machines", "Avertissements", "v_machines", "nombre", "Au statut WARN."),
+    ColumnNote("Top machines", "Erreurs", "v_machines", "nombre", "Au statut ERR."),
     ColumnNote(
         "Top machines",
         "Taux d'erreur",
@@ -105,8 +133,30 @@ NOTES: Final = (
         "%",
         "Part des transactions de la machine au statut ERR.",
     ),
+    ColumnNote(
+        "Top machines",
+        "Alertes critiques",
+        "critical_alert",
+        "nombre",
+        "Statut WARN ou ERR et volume inférieur à 20 t.",
+    ),
+    ColumnNote("Rejets", "Fichier", "source_file", "", "Fichier d'où vient la ligne."),
+    ColumnNote("Rejets", "Feuille", "source_sheet", "", "Feuille ou table ; vide pour un CSV."),
+    ColumnNote("Rejets", "Ligne", "source_line", "ligne", "Numéro de la ligne dans ce fichier."),
     ColumnNote("Rejets", "Règle", "rule_code", "", "Code de la première règle enfreinte."),
+    ColumnNote(
+        "Rejets", "Colonne", "column_name", "", "Colonne fautive ; vide si c'est toute la ligne."
+    ),
     ColumnNote("Rejets", "Valeur", "value", "", "Valeur refusée, telle qu'elle est écrite."),
     ColumnNote("Rejets", "Motif", "reason", "", "Pourquoi la ligne est refusée."),
     ColumnNote("Rejets", "Remède", "remedy", "", "Ce qu'il faut corriger à la source."),
+    ColumnNote("Rejets", "Autres règles", "other_rules", "", "Codes des autres règles enfreintes."),
+    ColumnNote("Rejets", "Ligne d'origine", "raw_row", "", "Toutes les cellules de la ligne."),
+    ColumnNote(
+        "Rejets",
+        "État",
+        "status",
+        "",
+        "Ouvert ; corrigé ou remplacé une fois la ligne rendue par --resubmit.",
+    ),
 )

@@ -173,7 +173,7 @@ def _balance(book: Book, sheet: Worksheet, data: ReportData, row: int) -> int:
         ("Total dans l'entrepôt", data.in_warehouse, "Transactions de tous les lots."),
         ("dont dans ce rapport", data.transactions.num_rows, "Celles que gardent les filtres."),
     )
-    left = book.format("count", num_format="[$-40C]#,##0", align="left", indent=1)
+    left = book.left_count_format()
     for offset, (name, value, meaning) in enumerate(lines, start=row + 1):
         sheet.write_string(offset, 0, name, book.cell_format("text"))
         sheet.write_number(offset, 1, value, left)

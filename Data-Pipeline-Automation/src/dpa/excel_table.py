@@ -1,6 +1,7 @@
 """Named tables on the sheets of a workbook: formats, widths, print set-up, overflow."""
 
 import io
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -36,6 +37,8 @@ _WRITTEN: Final = {"integer": "{:,}", "plain": "{}", "decimal": "{:,.2f}"}
 ARROW_WIDTH: Final = 5
 """Room for the filter's arrow beside a heading."""
 _MARGIN: Final = 3
+_WRAPPED_EXACTLY: Final = 2_000
+"""Different texts of a column that are wrapped one by one, in some 0.1 s."""
 MAX_LINES: Final = 20
 LINE_HEIGHT_PT: Final = 15
 _FILLED: Final = 0.85
@@ -93,6 +96,11 @@ class Book:
         if kind == "text":
             return self.format("text", **_CELL, align="left", indent=1, text_wrap=True)
         return self.format(kind, **_CELL, num_format=NUMBER_FORMATS[kind], align="right")
+
+    def left_count_format(self) -> Format:
+        """Give the format of a count among texts."""
+        form = {"num_format": NUMBER_FORMATS["integer"], "align": "left", "indent": 1}
+        return self.format("left_count", **_CELL, **form)
 
     def header_format(self) -> Format:
         """Give the format of headings."""
@@ -258,10 +266,26 @@ def _heights(columns: Sequence[Column], rows: pa.Table) -> pa.Array | None:
 
 
 def wrapped_lines(texts: pa.ChunkedArray, room: int) -> pa.Array:
-    """Estimate the lines that each text takes in a column of `room` characters."""
-    plain = pc.cast(texts, pa.string())
-    length = pc.fill_null(pc.utf8_length(plain), 0)
-    breaks = pc.fill_null(pc.count_substring(plain, "\n"), 0)
-    wrapped = pc.cast(pc.ceil(pc.divide(pc.cast(length, pa.float64()), room * _FILLED)), pa.int32())
-    lines = pc.if_else(pc.less_equal(length, room), 1, wrapped)
-    return pc.cast(pc.add(lines, breaks), pa.int32()).combine_chunks()
+    """Count the lines that each text takes in a column of `room` characters.
+
+    Beyond so many different texts the count is an estimate, on the safe side.
+    """
+    coded = pc.cast(texts, pa.string()).combine_chunks().dictionary_encode()
+    if len(coded.dictionary) > _WRAPPED_EXACTLY:
+        lines = _estimated_lines(coded.dictionary, room)
+    else:
+        exact = [_lines(text, room) for text in coded.dictionary.to_pylist()]
+        lines = pa.array(exact, pa.int32())
+    return pc.fill_null(lines.take(coded.indices), 1)
+
+
+def _lines(text: str, room: int) -> int:
+    parts = text.split("\n")[:MAX_LINES]
+    return sum(max(1, len(textwrap.wrap(part[:MAX_TEXT], room))) for part in parts)
+
+
+def _estimated_lines(texts: pa.Array, room: int) -> pa.Array:
+    length = pc.utf8_length(texts)
+    wrapped = pc.ceil(pc.divide(pc.cast(length, pa.float64()), room * _FILLED))
+    lines = pc.if_else(pc.less_equal(length, room), 1.0, wrapped)
+    return pc.cast(pc.add(lines, pc.count_substring(texts, "\n")), pa.int32())
