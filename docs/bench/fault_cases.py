@@ -1,5 +1,6 @@
 """The ways in which a run is cut short, and what must hold afterwards."""
 
+import re
 import subprocess
 import sys
 import time
@@ -162,7 +163,7 @@ def restored(desk: Desk, scenario: Scenario) -> None:
 def last_line(end: End) -> str:
     """Give the last thing that a run said, fit for a table."""
     lines = end.said.strip().splitlines()
-    return lines[-1].partition("|")[2].strip().replace("|", "/") if lines else ""
+    return re.sub(r"^[A-Z]+ *\| ", "", lines[-1]).replace("|", "/") if lines else ""
 
 
 # --- Kills --------------------------------------------------------------------------------------
