@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dpa.access_source import read_access_source
+from dpa.access_source import extract_from_access, read_access_source
 from dpa.errors import MissingColumns, SourceEmpty, SourceError, SourceUnreadable
 from dpa.jet_file import JetFile
 from dpa.jet_table import catalog, raw_rows, read_definition
@@ -188,6 +188,15 @@ def test_a_cut_database_is_refused(path: Path) -> None:
         path.write_bytes(data[:size])
         with pytest.raises(SourceError):
             read_access_source(path, Mapping(), None)
+
+
+def test_an_analyst_gets_a_table_as_text_without_what_cannot_be_read_right() -> None:
+    frame = extract_from_access(FIXTURES / FILES[2])
+    assert frame.loc[34].to_list()[1:] == ["MACH-004", "2026-01-02", "28.14", "OK"]
+    assert frame.index.name == "ligne"
+    calculated = extract_from_access(str(FIXTURES / "types_2019.accdb"), "Calculees")
+    assert calculated.to_dict("list") == {"n": ["21"]}
+    assert extract_from_access(FIXTURES / "types_2019.accdb", 7).empty
 
 
 def exported(path: Path, table: str) -> list[dict[str, str]]:

@@ -162,7 +162,6 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, f
     return found
 
 
-@pytest.mark.xdist_group("office_refusals")
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_file_is_refused_fast_in_little_memory_with_its_cause(
     name: str, outcomes: dict[str, tuple[str, float, float]]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +20,7 @@ from dpa.jet_table import CatalogEntry, Column, Definition, catalog, raw_rows, r
 from dpa.jet_values import NUMERIC_KINDS, column_texts, unreadable_reason
 from dpa.mapping import Mapping
 from dpa.parts import TransactionSource
-from dpa.typed_source import TypedRows, transaction_source
+from dpa.typed_source import TypedRows, text_frame, transaction_source
 
 _OWN_TABLE: Final = 1
 _ZIP: Final = b"PK\x03\x04"
@@ -39,7 +40,7 @@ def read_access_source(path: Path, mapping: Mapping, table: str | None) -> Trans
         file = JetFile(data)
         tables = catalog(file)
         entry, definition = _chosen_table(path, file, tables, mapping, table or mapping.sheet)
-        names = tuple(column.name.strip() for column in definition.columns)
+        names = _header(definition)
         needed = resolve_columns(path, names, mapping)
         notes = _unread_notes(path, entry.name, definition, set(needed.values()))
         rows = _typed_rows(file, definition)
@@ -49,6 +50,28 @@ def read_access_source(path: Path, mapping: Mapping, table: str | None) -> Trans
         notes.insert(0, f"Table lue : « {entry.name} » (la base en a {len(tables)}).")
     sha256 = hashlib.sha256(data).hexdigest()
     return transaction_source(path, sha256, entry.name, names, rows, mapping, notes)
+
+
+def extract_from_access(path: str | Path, table: str | int | None = None) -> pd.DataFrame:
+    """Read one table of an Access database as a table of text, for an analyst's own work.
+
+    The index, "ligne", is the ordinal of the row. Cells are text exactly as the pipeline reads
+    them: dates in ISO, numbers with a point, "" for no value. A column that cannot be read right is
+    left out. `table` is a name or a number, the first being 1; without it,
+    the table is chosen as for the pipeline. Raises SourceUnreadable or SourceEmpty.
+    """
+    path, asked = Path(path), None if table is None else str(table)
+    data = _content(path)
+    with _refusing(path):
+        file = JetFile(data)
+        _, definition = _chosen_table(path, file, catalog(file), Mapping(), asked)
+        frame = text_frame(_header(definition), _typed_rows(file, definition))
+    readable = [not unreadable_reason(column) for column in definition.columns]
+    return frame.loc[:, readable]
+
+
+def _header(definition: Definition) -> tuple[str, ...]:
+    return tuple(column.name.strip() for column in definition.columns)
 
 
 def _content(path: Path) -> bytes:
@@ -112,7 +135,7 @@ def _chosen_table(
 
 def _holds(path: Path, definition: Definition, mapping: Mapping) -> bool:
     try:
-        resolve_columns(path, [column.name.strip() for column in definition.columns], mapping)
+        resolve_columns(path, _header(definition), mapping)
     except MissingColumns:
         return False
     return True

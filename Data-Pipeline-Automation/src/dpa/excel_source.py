@@ -16,12 +16,11 @@ from dpa.header import defaults_of
 from dpa.mapping import Mapping
 from dpa.parts import TransactionSource
 from dpa.sheet_grid import Grid, read_grid
-from dpa.typed_source import TypedRows, transaction_source
+from dpa.typed_source import TypedRows, text_frame, transaction_source
 from dpa.workbook_file import WorkbookFile, open_workbook
 
 HEADER_SEARCH_ROWS: Final = 100
 """A logo, a title and a legend take a few rows; a header below that is not looked for."""
-LINE: Final = "ligne"
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,7 @@ def extract_from_excel(path: str | Path, sheet: str | int | None = None) -> pd.D
     chosen = _chosen_sheet(workbook, Mapping(), None if sheet is None else str(sheet))
     header, rows = _below_header(chosen)
     _refuse_no_row(workbook.path, chosen, rows)
-    frame: pd.DataFrame = rows.cells.to_pandas(
-        types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get
-    )
-    return frame.set_axis(list(header), axis=1).set_axis(pd.Index(rows.lines, name=LINE))
+    return text_frame(header, rows)
 
 
 def _chosen_sheet(workbook: WorkbookFile, mapping: Mapping, asked: str | None) -> _Sheet:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +17,7 @@ from dpa.parts import LoadedPart, RawPart, TransactionSource
 from dpa.typed_cells import ISO_DATE
 
 PART_ROWS: Final = 65_536
+LINE: Final = "ligne"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,13 @@ def transaction_source(
         parts=_parts(header, replace(rows, cells=cells)),
         notes=(*notes, *said),
     )
+
+
+def text_frame(header: tuple[str, ...], rows: TypedRows) -> pd.DataFrame:
+    """Give the rows as a table of text under the header, indexed by their line, "ligne"."""
+    frame = rows.cells.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
+    named: pd.DataFrame = frame.set_axis(list(header), axis=1)
+    return named.set_axis(pd.Index(rows.lines, name=LINE))
 
 
 def _conventions(
