@@ -77,13 +77,13 @@ def summed_parts(
     repeated identifiers is read and checked twice. Raises SourceError.
     """
     terms = Terms(source.columns, source.conventions, source.defaults, None)
-    summed = engine.map(partial(screen_and_sum, terms=terms, then=then), source.parts)
+    summed = engine.map(screen_and_sum, source.parts, terms, then)
     made, hashes = zip(*summed, strict=True)
     repeated = repeated_hashes(hashes)
     again = [number for number, found in enumerate(hashes) if among(found, repeated).any()]
     yield from (made[number] for number in sorted(set(range(len(made))) - set(again)))
     parts = [source.parts[number] for number in again]
-    settled = engine.map(partial(screen_and_settle, terms=terms, then=then), parts, repeated)
+    settled = engine.map(screen_and_settle, parts, terms, then, repeated)
     yield from _with_repeats(zip(again, settled, strict=True), source.parts, engine, terms, then)
 
 
@@ -101,7 +101,7 @@ def screen_and_sum(
 
 
 def screen_and_settle(
-    part: Part, repeated: np.ndarray, terms: Terms, then: Callable[[CheckedPart], Any]
+    part: Part, terms: Terms, then: Callable[[CheckedPart], Any], repeated: np.ndarray
 ) -> tuple[Any, pd.DataFrame]:
     """Screen a part and settle it at once."""
     return settle(screen(part, terms), repeated, then)

@@ -11,7 +11,7 @@ import pandas as pd
 from loguru import logger
 
 from dpa import french
-from dpa.checking import checked_parts
+from dpa.checking import summed_parts
 from dpa.drafts import replacing
 from dpa.engine import Engine
 from dpa.errors import ReportNotWritten
@@ -64,7 +64,7 @@ def overview(source: TransactionSource, machines: pd.DataFrame, engine: Engine) 
     Rows, rejects and duplicates are those that a load would have. Raises SourceError.
     """
     sites = machines[["machine_id", "site_location"]]
-    parts = list(checked_parts(source, engine, then=partial(_part_overview, machines=sites)))
+    parts = list(summed_parts(source, engine, partial(_part_overview, machines=sites)))
     daily = combine_daily_stats(part.daily for part in parts)
     return Overview(
         stats=_with_days(daily),
@@ -86,9 +86,8 @@ def _part_overview(part: CheckedPart, machines: pd.DataFrame) -> _PartOverview:
 
 
 def _with_days(daily: pd.DataFrame) -> pd.DataFrame:
-    ordered = daily.sort_values(["date_key", "site_location"], ignore_index=True)
-    days = pd.to_datetime(ordered["date_key"].astype("str"), format="%Y%m%d")
-    return ordered.assign(day=days.dt.strftime("%Y-%m-%d"))[list(COLUMNS)]
+    days = pd.to_datetime(daily["date_key"].astype("str"), format="%Y%m%d")
+    return daily.assign(day=days.dt.strftime("%Y-%m-%d"))[list(COLUMNS)]
 
 
 def write_overview(settings: Settings, out: Path | None = None) -> str:
