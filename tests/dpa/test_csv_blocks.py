@@ -20,7 +20,8 @@ def fast(text: str, delimiter: str, width: int) -> Found:
 
 
 def careful(text: str, delimiter: str, width: int) -> Found:
-    found = cut_lines(text.removesuffix("\n").split("\n"), 7, delimiter, width)
+    lines = text.removesuffix("\n").split("\n")
+    found = cut_lines(lines, range(7, 7 + len(lines)), delimiter, width)
     return found.fields, found.lines, found.malformed, found.blank_lines
 
 

@@ -19,7 +19,11 @@ from dpa.csv_records import (
 
 def cut(text: str, delimiter: str = ",", width: int = 2) -> Records:
     """Cut the lines that stand below a header."""
-    return cut_lines(text.removesuffix("\n").split("\n"), 2, delimiter, width)
+    return cut_from(2, text.removesuffix("\n").split("\n"), delimiter, width)
+
+
+def cut_from(first: int, lines: list[str], delimiter: str, width: int) -> Records:
+    return cut_lines(lines, range(first, first + len(lines)), delimiter, width)
 
 
 def test_records_know_their_physical_line() -> None:
@@ -78,6 +82,14 @@ def test_a_quote_open_for_too_long_was_never_closed() -> None:
     assert found.fields == []
 
 
+def test_a_line_left_out_closes_no_quote_and_lets_none_pass_it() -> None:
+    found = cut_lines(['1,"x', 'y"'], [2, 4], ",", 2)
+    assert [(bad.line, bad.rule_code) for bad in found.malformed] == [
+        (2, "GUILLEMET_NON_FERME"),
+        (4, "LIGNE_IRREGULIERE"),
+    ]
+
+
 def test_one_column_needs_no_delimiter_and_keeps_no_blank_row() -> None:
     found = cut("1\n\n2\n", width=1)
     assert (found.fields, found.blank_lines) == ([["1"], ["2"]], 1)
@@ -101,7 +113,7 @@ def test_what_the_csv_module_writes_is_read_back(
     flat = [tuple(cell.replace("\n", " ") for cell in row) for row in rows]
     writer.writerows(flat)
     lines = buffer.getvalue().split("\n")[:-1]
-    found = cut_lines(lines, 2, delimiter, 3)
+    found = cut_from(2, lines, delimiter, 3)
     full = [(line, row) for line, row in enumerate(flat, start=2) if "".join(row).strip()]
     assert [tuple(fields) for fields in found.fields] == [row for _, row in full]
     assert found.lines == [line for line, _ in full]
@@ -114,7 +126,7 @@ TEXTS = st.text(st.sampled_from('ab",\n'), max_size=60)
 @given(TEXTS)
 def test_no_line_is_lost_whatever_the_text(text: str) -> None:
     lines = text.split("\n")
-    found = cut_lines(lines, 1, ",", 2)
+    found = cut_from(1, lines, ",", 2)
     placed = {bad.line for bad in found.malformed} | set(found.lines)
     assert len(placed) == len(found.malformed) + len(found.lines)
     inner = sum(cell.count("\n") for fields in found.fields for cell in fields)
@@ -124,11 +136,11 @@ def test_no_line_is_lost_whatever_the_text(text: str) -> None:
 @given(TEXTS, st.integers(1, 3))
 def test_a_text_may_be_cut_after_any_whole_line(text: str, width: int) -> None:
     lines = text.split("\n")
-    together = cut_lines(lines, 1, ",", width)
+    together = cut_from(1, lines, ",", width)
     for end in range(1, len(lines)):
         if is_whole(lines[end - 1], ",", width):
-            above = cut_lines(lines[:end], 1, ",", width)
-            below = cut_lines(lines[end:], end + 1, ",", width)
+            above = cut_from(1, lines[:end], ",", width)
+            below = cut_from(end + 1, lines[end:], ",", width)
             assert above.fields + below.fields == together.fields
             assert above.lines + below.lines == together.lines
             assert above.malformed + below.malformed == together.malformed

@@ -244,7 +244,8 @@ def test_the_parts_of_any_text_are_those_of_the_whole(
     folder: Path, text: str, newline: str, encoding: str
 ) -> None:
     path = written(folder, (HEADER + text).replace("\n", newline).encode(encoding))
-    whole = cut_lines(text.removesuffix("\n").split("\n"), 2, ",", 5)
+    body = text.removesuffix("\n").split("\n")
+    whole = cut_lines(body, range(2, len(body) + 2), ",", 5)
     try:
         found = read_csv_source(path, Mapping())
     except SourceEmpty:

@@ -26,7 +26,7 @@ def text(*cells: str) -> pa.Array:
 
 
 ROWS = pa.table({"0": text("a", "b", "c"), "1": text("hier", "x", "2"), "2": text("é", "", '"')})
-CELLS = {"date": ROWS["1"], "volume_transferred": text("1", "z", "2")}
+CELLS = {"date": text("hier", "x", "2"), "volume_transferred": text("1", "z", "2")}
 FAULTS = {
     "DATE_INVALIDE": np.array([True, True, False]),
     "VOLUME_NON_NUMERIQUE": np.array([False, True, False]),
@@ -58,6 +58,31 @@ def test_a_row_is_listed_once_with_its_first_rule_and_the_codes_of_the_others() 
             "raw_row": '{"n": "b", "d": "x", "n (2)": ""}',
         },
     ]
+
+
+def test_the_cells_of_a_row_are_json_whatever_they_hold() -> None:
+    cells = ['"\\', "\n\t\x00\x1f\x7f", "é\u2028", ""]
+    rows = pa.table([text(*cells)], ["0"])
+    broken = broken_cells(
+        ['a"'], rows, np.arange(4), {"date": text(*cells)}, _all("DATE_INVALIDE", 4)
+    )
+    assert [json.loads(row) for row in reject_rows(broken)["raw_row"]] == [
+        {'a"': cell} for cell in cells
+    ]
+
+
+def test_each_row_keeps_the_value_of_its_own_rule() -> None:
+    faults = {
+        "DATE_INVALIDE": np.array([False, True, False]),
+        "VOLUME_NON_NUMERIQUE": np.array([True, False, True]),
+    }
+    rows = reject_rows(broken_cells(["n", "d", "m"], ROWS, np.arange(3), CELLS, faults))
+    assert rows["value"].tolist() == ["1", "x", "2"]
+    assert rows["column_name"].tolist() == ["volume_transferred", "date", "volume_transferred"]
+
+
+def _all(code: str, rows: int) -> dict[str, np.ndarray]:
+    return {code: np.ones(rows, dtype=bool)}
 
 
 def test_a_line_that_could_not_be_cut_is_kept_as_it_stands() -> None:

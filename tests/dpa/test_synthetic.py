@@ -31,7 +31,7 @@ SAMPLES = made(DEFAULT_SEED)
 
 def hours_and_days() -> tuple[Counter[int], Counter[int]]:
     lines = SAMPLES[TRANSACTIONS_FILE].decode().split("\n")[1:]
-    found = cut_lines(lines, 2, ",", 5)
+    found = cut_lines(lines, range(2, len(lines) + 2), ",", 5)
     moments = []
     for fields in found.fields:
         if fields[2] and "02-30" not in fields[2]:

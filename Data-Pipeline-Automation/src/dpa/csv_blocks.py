@@ -36,23 +36,15 @@ def cut_block(data: bytes, first_line: int, delimiter: str, width: int) -> Block
     if cells is not None:
         return Block(cells, np.arange(first_line, first_line + cells.num_rows), [], 0)
     marks = _marks(data, delimiter)
-    plain = _plain_lines(marks, width)
+    plain = _plain_lines(data, marks, width)
     numbers = np.arange(first_line, first_line + len(plain))
     if plain.all():
         return Block(_parse(data, delimiter, width), numbers, [], 0)
-    bounds = np.flatnonzero(np.diff(plain, prepend=not plain[0], append=not plain[-1]))
-    runs = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
-    view = memoryview(data)
-    good = b"".join(
-        view[marks.starts[top] : marks.ends[end - 1] + 1] for top, end in runs if plain[top]
-    )
-    others = Records()
-    for top, end in runs:
-        if not plain[top]:
-            text = data[marks.starts[top] : marks.ends[end - 1]].decode()
-            _extend(others, cut_lines(text.split("\n"), first_line + top, delimiter, width))
-    cells, lines = _merged(_parse(good, delimiter, width), numbers[plain], others)
-    return Block(cells, lines, others.malformed, others.blank_lines)
+    others = _gathered(data, marks, ~plain).decode().removesuffix("\n").split("\n")
+    records = cut_lines(others, numbers[~plain].tolist(), delimiter, width)
+    cells = _parse(_gathered(data, marks, plain), delimiter, width)
+    cells, lines = _merged(cells, numbers[plain], records)
+    return Block(cells, lines, records.malformed, records.blank_lines)
 
 
 def _cut_at_once(data: bytes, delimiter: str, width: int) -> pa.Table | None:
@@ -97,7 +89,15 @@ def _marks(data: bytes, delimiter: str) -> _Marks:
     )
 
 
-def _plain_lines(marks: _Marks, width: int) -> np.ndarray:
+def _gathered(data: bytes, marks: _Marks, mask: np.ndarray) -> bytes:
+    """Put some of the lines one after the other."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    tops, bottoms = marks.starts[edges[::2]].tolist(), (marks.ends[edges[1::2] - 1] + 1).tolist()
+    view = memoryview(data)
+    return b"".join(view[top:bottom] for top, bottom in zip(tops, bottoms, strict=True))
+
+
+def _plain_lines(data: bytes, marks: _Marks, width: int) -> np.ndarray:
     """Mask the lines that are one record of `width` fields, certainly not blank.
 
     Their quotes, if they have any, stand at both ends of a field and nowhere else.
@@ -108,11 +108,15 @@ def _plain_lines(marks: _Marks, width: int) -> np.ndarray:
     returns = np.flatnonzero(codes == _RETURN)
     if len(returns):
         plain &= _count_by_line(returns, ends) == 0
-    blank = _MAYBE_BLANK.copy()
-    blank[[marks.delimiter, _NEWLINE]] = True
+    maybe_blank = _MAYBE_BLANK.copy()
+    maybe_blank[[marks.delimiter, _NEWLINE]] = True
     # Only a line that begins blank may be blank altogether.
-    if blank[codes[marks.starts]].any():
-        plain &= np.logical_or.reduceat(~blank[codes], marks.starts)
+    doubtful = plain & maybe_blank[codes[marks.starts]]
+    if doubtful.any():
+        lines = np.flatnonzero(doubtful)
+        lengths = ends[lines] + 1 - marks.starts[lines]
+        solid = ~maybe_blank[np.frombuffer(_gathered(data, marks, doubtful), dtype=np.uint8)]
+        plain[lines] = np.logical_or.reduceat(solid, np.cumsum(lengths) - lengths)
     return plain
 
 
@@ -162,13 +166,6 @@ def _parse(data: bytes, delimiter: str, width: int) -> pa.Table:
             check_utf8=False, column_types=dict.fromkeys(names, pa.large_string())
         ),
     )
-
-
-def _extend(records: Records, more: Records) -> None:
-    records.fields += more.fields
-    records.lines += more.lines
-    records.malformed += more.malformed
-    records.blank_lines += more.blank_lines
 
 
 def _merged(cells: pa.Table, lines: np.ndarray, others: Records) -> tuple[pa.Table, np.ndarray]:

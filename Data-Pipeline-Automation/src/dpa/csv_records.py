@@ -1,6 +1,7 @@
 """Cuts CSV text into records that know their physical line, a broken line costing only itself."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,13 +52,17 @@ def detect_delimiter(header: str) -> str:
     return max(DELIMITERS, key=lambda mark: widths[mark])
 
 
-def _multiline_end(lines: list[str], start: int, delimiter: str, width: int) -> int | None:
+def _multiline_end(
+    lines: list[str], numbers: Sequence[int], start: int, delimiter: str, width: int
+) -> int | None:
     """Find the line that closes the quote opened at `start`.
 
-    None when no line does, or when a line in between is by itself as wide as the header: then the
-    quote was forgotten, and those lines are records of their own.
+    None when no line does, or when a line in between is by itself as wide as the header, or is
+    left out: then the quote was forgotten, and those lines are records of their own.
     """
     for position in range(start + 1, min(len(lines), start + MAX_RECORD_LINES)):
+        if numbers[position] - numbers[start] != position - start:
+            return None
         if lines[position].count('"') % 2:
             return position
         if lines[position].count(delimiter) >= width - 1:
@@ -66,13 +71,13 @@ def _multiline_end(lines: list[str], start: int, delimiter: str, width: int) -> 
 
 
 def _quoted_record(
-    lines: list[str], start: int, delimiter: str, width: int
+    lines: list[str], numbers: Sequence[int], start: int, delimiter: str, width: int
 ) -> tuple[list[str] | None, int]:
     """Parse the record that starts at `start`; give its fields and the position after it."""
     alone = parse_line(lines[start], delimiter)
     if alone is not None:
         return alone, start + 1
-    end = _multiline_end(lines, start, delimiter, width)
+    end = _multiline_end(lines, numbers, start, delimiter, width)
     if end is not None:
         fields = parse_line("\n".join(lines[start : end + 1]), delimiter)
         if fields is not None and len(fields) == width:
@@ -93,18 +98,19 @@ def is_whole(line: str, delimiter: str, width: int) -> bool:
     )
 
 
-def cut_lines(lines: list[str], first_line: int, delimiter: str, width: int) -> Records:
-    """Cut physical lines, the first being number `first_line`, into records of `width` fields.
+def cut_lines(lines: list[str], numbers: Sequence[int], delimiter: str, width: int) -> Records:
+    """Cut physical lines, of which `numbers` are the numbers, into records of `width` fields.
 
-    A line with too few or too many fields, or with a quote that never closes, is `malformed`; the
-    next line starts afresh. Lines that hold nothing but delimiters are counted and are not rows.
+    Where numbers do not follow each other, the lines left out are records of their own. A line
+    with too few or too many fields, or with a quote that never closes, is `malformed`; the next
+    line starts afresh. Lines that hold nothing but delimiters are counted and are not rows.
     """
     records = Records()
     position = 0
     while position < len(lines):
-        line, number = lines[position], first_line + position
+        line, number = lines[position], numbers[position]
         if '"' in line:
-            fields, end = _quoted_record(lines, position, delimiter, width)
+            fields, end = _quoted_record(lines, numbers, position, delimiter, width)
         else:
             fields, end = line.split(delimiter), position + 1
         if fields is not None and not any(cell.strip() for cell in fields):

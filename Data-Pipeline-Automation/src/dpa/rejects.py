@@ -7,9 +7,11 @@ from typing import Final, TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dpa.csv_records import Malformed
 from dpa.rules import RULES, Faults
+from dpa.text_buffers import contiguous
 
 Broken: TypeAlias = pa.Table
 """Rows that break rules: source_line, rule_code (the first), value, other_rules, raw_row."""
@@ -42,52 +44,84 @@ def broken_cells(
     guilty = np.flatnonzero(np.logical_or.reduce(list(faults.values())))
     if not len(guilty):
         return _NONE
-    codes, others = _first_and_others(faults, guilty)
-    values = np.empty(len(guilty), dtype=object)
-    for code in np.unique(codes):
-        broken = codes == code
-        written = cells[RULES[code].column].take(pa.array(guilty[broken]))
-        values[broken] = written.to_pylist()
-    raw = _json_rows(header, rows.take(pa.array(guilty)))
-    return _broken(lines[guilty], codes, values, others, raw)
-
-
-def broken_lines(malformed: Sequence[Malformed]) -> Broken:
-    """List the lines that could not be cut into cells."""
-    texts = [line.text for line in malformed]
-    return _broken(
-        [line.line for line in malformed],
-        [line.rule_code for line in malformed],
-        texts,
-        [""] * len(texts),
-        [_ENCODE({"ligne": text}) for text in texts],
-    )
-
-
-def _broken(*columns: Sequence[object] | np.ndarray) -> Broken:
+    patterns, places = _patterns([mask[guilty] for mask in faults.values()])
+    codes = [[code for code, broken in zip(faults, row, strict=True) if broken] for row in patterns]
+    columns = [RULES[found[0]].column for found in codes]
     arrays = [
-        pa.array(column, type=kind.type) for column, kind in zip(columns, _SCHEMA, strict=True)
+        pa.array(lines[guilty]),
+        _spread([found[0] for found in codes], places),
+        _written(cells, guilty, columns, places),
+        _spread([", ".join(found[1:]) for found in codes], places),
+        _json_rows(header, rows.take(pa.array(guilty))),
     ]
     table: Broken = pa.table(arrays, schema=_SCHEMA)
     return table
 
 
-def _first_and_others(faults: Faults, guilty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give, for each guilty row, the first rule that it breaks and the codes of the others."""
-    codes = np.array(list(faults))
-    matrix = np.column_stack([mask[guilty] for mask in faults.values()])
-    patterns, places = np.unique(matrix, axis=0, return_inverse=True)
-    broken = [codes[pattern].tolist() for pattern in patterns]
-    firsts = np.array([found[0] for found in broken], dtype=object)
-    others = np.array([", ".join(found[1:]) for found in broken], dtype=object)
-    return firsts[places], others[places]
+def _patterns(masks: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Give the distinct combinations of broken rules, and which of them each row has."""
+    weights = 1 << np.arange(len(masks))
+    sums = sum(mask * weight for mask, weight in zip(masks, weights, strict=True))
+    distinct, places = np.unique(sums, return_inverse=True)
+    return distinct[:, None] & weights > 0, places
 
 
-def _json_rows(header: Sequence[str], rows: pa.Table) -> list[str]:
+def _spread(texts: Sequence[str], places: np.ndarray) -> pa.DictionaryArray:
+    """Give each row its text, by its place among `texts`."""
+    distinct = sorted(set(texts))
+    codes = np.array([distinct.index(text) for text in texts], dtype=np.int32)[places]
+    return pa.DictionaryArray.from_arrays(codes, pa.array(distinct, pa.large_string()))
+
+
+def _written(
+    cells: Mapping[str, pa.Array], guilty: np.ndarray, columns: Sequence[str], places: np.ndarray
+) -> pa.Array:
+    """Give each guilty row's cell in the column, one for each pattern, that is at fault."""
+    by_column = [
+        (
+            name,
+            np.flatnonzero(np.isin(places, [at for at, own in enumerate(columns) if own == name])),
+        )
+        for name in set(columns)
+    ]
+    texts = [cells[name].take(pa.array(guilty[rows])) for name, rows in by_column]
+    order = np.argsort(np.concatenate([rows for _, rows in by_column]))
+    return pa.concat_arrays(texts).take(pa.array(order))
+
+
+def broken_lines(malformed: Sequence[Malformed]) -> Broken:
+    """List the lines that could not be cut into cells."""
+    texts = pa.array([line.text for line in malformed], pa.large_string())
+    codes = [line.rule_code for line in malformed]
+    arrays = [
+        pa.array([line.line for line in malformed], pa.int64()),
+        _spread(codes, np.arange(len(codes))),
+        texts,
+        _spread([""], np.zeros(len(codes), dtype=np.int64)),
+        _json_rows(["ligne"], pa.table([texts], ["ligne"])),
+    ]
+    table: Broken = pa.table(arrays, schema=_SCHEMA)
+    return table
+
+
+def _json_rows(header: Sequence[str], rows: pa.Table) -> pa.Array:
     """Write each row as a JSON object {heading: cell}; headings that come again are numbered."""
-    names = _unique(header)
-    columns = [column.to_pylist() for column in rows.columns]
-    return [_ENCODE(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+    between, pieces = "{", []
+    for name, column in zip(_unique(header), rows.columns, strict=True):
+        pieces += [_text(f'{between}{_ENCODE(name)}: "'), _escaped(contiguous(column))]
+        between = '", '
+    return pc.binary_join_element_wise(*pieces, _text('"}'), _text(""))
+
+
+def _text(constant: str) -> pa.Scalar:
+    return pa.scalar(constant, pa.large_string())
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    """Write texts as JSON does between the quotes."""
+    special = pc.match_substring_regex(texts, r'["\\\x00-\x1f]')
+    written = [_ENCODE(text)[1:-1] for text in texts.filter(special).to_pylist()]
+    return pc.replace_with_mask(texts, special, pa.array(written, pa.large_string()))
 
 
 def _unique(header: Sequence[str]) -> list[str]:
