@@ -261,24 +261,27 @@ def _ranges(path: Path, file: BufferedReader, header: _Header) -> Iterator[CsvRa
     """Cut what follows the header where a record certainly ends."""
     dialect, stamp = header.dialect, _stamp(file)
     start, line, blank_before = header.stop, header.line + 1, header.blank_before
-    file.seek(start)
-    raw, size, ended = b"", FIRST_BYTES, False
+    size, ended = FIRST_BYTES, False
     while not ended:
-        block = file.read(size)
-        raw, ended = raw + block, len(block) < size
+        file.seek(start)
+        raw = file.read(size)
+        ended = len(raw) < size
         end = len(raw) if ended else _certain_end(raw, dialect)
         if end:
-            piece, raw, size = raw[:end], raw[end:], PART_BYTES
-            stop = start + end
+            stop, size = start + end, PART_BYTES
             yield CsvRange(path, stamp, start, stop, line, header.cells, dialect, blank_before)
-            start, line, blank_before = stop, line + _line_count(piece, dialect, line), 0
+            start, line, blank_before = stop, line + _line_count(raw, end, dialect, line), 0
+        else:
+            size += PART_BYTES
 
 
-def _line_count(piece: bytes, dialect: Dialect, first_line: int) -> int:
-    if dialect.encoding == "utf-8" and piece.isascii():
+def _line_count(raw: bytes, end: int, dialect: Dialect, first_line: int) -> int:
+    """Count the line ends of `raw[:end]`; raises _Undecodable."""
+    if dialect.encoding == "utf-8" and raw.isascii():
         # Three times as fast as bytes.count, which stops at every line.
-        return int(np.count_nonzero(np.frombuffer(piece, np.uint8) == ord(dialect.newline)))
-    text = _decode(piece, dialect.encoding, dialect.newline, first_line - 1)
+        codes = np.frombuffer(raw, np.uint8, end)
+        return int(np.count_nonzero(codes == ord(dialect.newline)))
+    text = _decode(raw[:end], dialect.encoding, dialect.newline, first_line - 1)
     return text.count(dialect.newline)
 
 
