@@ -69,8 +69,8 @@ _RULES: Final = (
         "DATE_INVALIDE",
         "date",
         "La date n'existe pas ou n'a pas un format attendu.",
-        "Écrire une date qui existe, en AAAA-MM-JJ ou JJ/MM/AAAA, ou dans l'un des formats que "
-        "déclare le fichier de correspondance (date_formats).",
+        "Écrire une date qui existe, en AAAA-MM-JJ, JJ/MM/AAAA, JJ.MM.AAAA ou AAAAMMJJ, ou dans "
+        "l'un des formats que déclare le fichier de correspondance (date_formats).",
     ),
     Rule(
         "DATE_HORS_PLAGE",
@@ -83,8 +83,8 @@ _RULES: Final = (
         "VOLUME_NON_NUMERIQUE",
         "volume_transferred",
         "Le volume n'est pas un nombre.",
-        "Saisir un nombre seul, sans unité, avec le séparateur décimal du fichier : le point, ou "
-        "celui que déclare le fichier de correspondance (decimal).",
+        "Saisir un nombre seul, sans unité, avec le séparateur décimal des autres lignes, ou celui "
+        "que déclare le fichier de correspondance (decimal).",
     ),
     Rule(
         "VOLUME_NEGATIF",
