@@ -1,0 +1,43 @@
+"""The commands of the continuity file save a warehouse and bring it back."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fault_cases import Killing, checked_run, restored
+from fault_desk import SqliteWarehouse
+from fenced import fenced_blocks
+from postgres_server import binaries
+
+PAGE = Path(__file__).parents[2] / "Data-Pipeline-Automation" / "DOSSIER_SECURITE_CONTINUITE_PCR.md"
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the blocks need a POSIX shell")
+
+
+def shell(program: str, folder: Path, url: str) -> None:
+    """Run the page's block that calls a program, as somebody in the service's folder does."""
+    block = next(block for block in fenced_blocks(PAGE, "bash") if program in block)
+    path = os.pathsep.join([str(folder), str(binaries()), os.environ["PATH"]])
+    environ = os.environ | {"PATH": path, "DPA_DWH": url}
+    subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=folder, env=environ, check=True)
+
+
+def test_a_restored_backup_is_the_warehouse_of_its_day_and_loads_go_on(
+    load: Killing, tmp_path: Path
+) -> None:
+    desk, scenario = load.desk, load.scenarios[0]
+    (tmp_path / "python").symlink_to(sys.executable)
+    programs = ("pg_dump", "pg_restore")
+    if isinstance(desk.warehouse, SqliteWarehouse):
+        programs = (".backup(", "cp sauvegarde")
+        (tmp_path / "database").mkdir()
+        (tmp_path / "database" / "supply_chain_dwh.sqlite").symlink_to(desk.warehouse.path)
+    restored(desk, scenario)
+    shell(programs[0], tmp_path, desk.warehouse.url)
+    checked_run(desk, load.export, *load.options)
+    assert desk.warehouse.digest() == scenario.new
+    shell(programs[1], tmp_path, desk.warehouse.url)
+    assert desk.warehouse.digest() == scenario.old
+    checked_run(desk, load.export, *load.options)
+    assert desk.warehouse.digest() == scenario.new
