@@ -40,7 +40,11 @@ def byte_lengths(texts: pa.Array) -> np.ndarray:
 def has_byte(texts: pa.Array, table: np.ndarray) -> bool:
     """Tell whether any text holds a byte whose entry in `table` (256 booleans) is true."""
     offsets = _offsets(texts)
-    return bool(table[_bytes(texts)[offsets[0] : offsets[-1]]].any())
+    codes = _bytes(texts)[offsets[0] : offsets[-1]]
+    # Extremes are found many times as fast as entries are looked up, and mostly settle it.
+    if not len(codes) or not table[codes.min() : int(codes.max()) + 1].any():
+        return False
+    return bool(table[codes].any())
 
 
 def any_begins(texts: pa.Array, table: np.ndarray) -> bool:
