@@ -85,7 +85,8 @@ class Store:
 
     def load(
         self,
-        *parts: CheckedPart,
+        *given: CheckedPart,
+        parts: Iterable[CheckedPart] = (),
         machines: Iterable[tuple[str, str, int | None]] = MACHINES,
         sha256: str = "",
         closing: Mapping[int, int] | None = None,
@@ -107,7 +108,7 @@ class Store:
             "mapping_sha256": None,
             **lot,
         }
-        return load(self.url, columns, machine_list(machines), parts, 0.05, closing)
+        return load(self.url, columns, machine_list(machines), parts or given, 0.05, closing)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Answer a query; days and instants as their ISO text."""
@@ -122,7 +123,11 @@ class Store:
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Give the content of every table but the runs."""
-        return {table: sorted(self.rows(f"SELECT * FROM {table}"), key=repr) for table in TABLES}
+        with closing_connection(self.url) as database:
+            return {
+                table: sorted(database.rows(f"SELECT * FROM {table}"), key=repr)  # noqa: S608
+                for table in TABLES
+            }
 
 
 def closing_connection(url: DwhUrl) -> Any:

@@ -40,12 +40,12 @@ def test_a_load_into_a_version_1_warehouse_keeps_every_row(old: Store) -> None:
         (3, "T3", 20260106, -1, -1, "Inconnu", 2, 1, "2026-01-05T23:30:00", "M9", 5.0, 1, 4),
         (4, "T9", 20260108, 1, 3, "Douala", 1, 3, "2026-01-08T07:00:00", "M1", 1.0, 0, 2),
     ]
-    assert old.rows("SELECT reject_key, lot_key, first_lot_key, status, source_line FROM rejets") == [
-        (1, 2, 1, "ouvert", 5)
-    ]
-    assert old.rows("SELECT lot_key, transaction_id, old_date, old_lot_key FROM audit_corrections") == [
-        (2, "T1", "2026-01-05T07:00:00", 1)
-    ]
+    assert old.rows(
+        "SELECT reject_key, lot_key, first_lot_key, status, source_line FROM rejets"
+    ) == [(1, 2, 1, "ouvert", 5)]
+    assert old.rows(
+        "SELECT lot_key, transaction_id, old_date, old_lot_key FROM audit_corrections"
+    ) == [(2, "T1", "2026-01-05T07:00:00", 1)]
     assert old.rows(
         "SELECT lot_key, run_id, started_at, transactions_file, mapping_path, rows_read FROM dim_lot"
     ) == [
@@ -69,7 +69,7 @@ def test_a_migrated_warehouse_has_the_schema_and_the_calendar_of_a_new_one(
     new = Store(DwhUrl.of_file(tmp_path / "neuf.sqlite"))
     new.load(part([NEW]))
     shapes = (
-        "SELECT m.type, m.name, m.tbl_name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk "
+        'SELECT m.type, m.name, m.tbl_name, c.name, c.type, c."notnull", c.dflt_value, c.pk '
         "FROM sqlite_master AS m LEFT JOIN pragma_table_info(m.name) AS c ORDER BY 1, 2, c.cid"
     )
     assert old.rows(shapes) == new.rows(shapes)
@@ -79,10 +79,13 @@ def test_a_migrated_warehouse_has_the_schema_and_the_calendar_of_a_new_one(
     assert sorted(old.rows(keys), key=repr) == sorted(new.rows(keys), key=repr)
     days = calendar_days(2024, 2026)
     names = ", ".join(days.column_names)
-    assert old.rows(f"SELECT {names} FROM dim_date ORDER BY date_key") == [  # noqa: S608
-        (row[0], row[1].isoformat(), *row[2:])
-        for row in zip(*(column.to_pylist() for column in days.columns), strict=True)
-    ]
+    assert (
+        old.rows(f"SELECT {names} FROM dim_date ORDER BY date_key")
+        == [  # noqa: S608
+            (row[0], row[1].isoformat(), *row[2:])
+            for row in zip(*(column.to_pylist() for column in days.columns), strict=True)
+        ]
+    )
 
 
 def test_a_version_1_warehouse_tells_its_last_day_but_waits_for_a_load_to_be_read(
@@ -145,7 +148,9 @@ def test_a_foreign_table_of_one_of_our_names_is_refused_untouched(
     store.execute("CREATE TABLE rejets (nom TEXT)")
     with pytest.raises(WarehouseForeign, match=r"une table rejets.*Rien n'a été modifié"):
         store.load(part([NEW]))
-    assert store.rows("SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema()") == [(1,)]
+    assert store.rows("SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema()") == [
+        (1,)
+    ]
 
 
 @pytest.mark.postgresql

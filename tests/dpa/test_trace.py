@@ -123,7 +123,7 @@ def test_an_unknown_transaction_is_refused(store: Store) -> None:
 
 def test_a_transaction_that_waits_among_the_rejects_is_told(store: Store) -> None:
     store.load(part([A], [5]))
-    store.execute("UPDATE rejets SET raw_row = '{\"id\": \"T_5%\"}'")
+    store.execute('UPDATE rejets SET raw_row = \'{"id": "T_5%"}\'')
     with pytest.raises(TransactionUnknown, match=r"parmi les rejets : erp.csv, ligne 5\. La date"):
         trace(store.url, "T_5%", 1.0)
     with pytest.raises(TransactionUnknown, match="aucune"):

@@ -1,23 +1,30 @@
 """The warehouse of either kind: keyed upserts, corrections, aggregates, rejects, atomicity."""
 
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import pytest
-from postgres_server import PostgresServer
-from store import MACHINES, Store, machine_list, part
+from adbc_driver_manager import Error
+from store import MACHINES, Store, closing_connection, part
 
 from dpa.dwh_url import DwhUrl
-from dpa.errors import RejectsClosed, SourceUnreadable, WarehouseError, WarehouseForeign
-from dpa.errors import WarehouseLocked
+from dpa.errors import (
+    RejectsClosed,
+    SourceUnreadable,
+    WarehouseError,
+    WarehouseForeign,
+    WarehouseLocked,
+)
 from dpa.parts import CheckedPart
 from dpa.settings import SERVICE_ROOT
-from dpa.warehouse import connect, last_day, load, reading
+from dpa.sqlite_database import SqliteDatabase
+from dpa.warehouse import last_day, reading
 
 A = (2, "T1", "M1", "2026-01-05 08:00", 10.0, "ERR")
 B = (3, "T2", "M1", "2026-01-05 09:00", 30.0, "OK")
@@ -261,26 +268,307 @@ def test_what_a_part_raises_is_raised_unchanged_and_changes_nothing(
         raise SourceUnreadable("disque parti")
 
     with pytest.raises(SourceUnreadable, match=r"^disque parti$"):
-        store.load(*[], **{"sha256": "d" * 64}) if False else load(
-            store.url, _lot("X"), machine_list(MACHINES), parts(), 0.05
-        )
+        store.load(*[], parts=parts())
     if first:
-        assert last_day(store.url, 0.05) is None
+        assert is_absent(store)
     else:
         assert store.dump() == before
 
 
-def _lot(run_id: str) -> dict[str, str | int | None]:
-    return {
-        "run_id": run_id,
-        "started_at": "2026-02-01T12:00:00Z",
-        "version": "3",
-        "kind": "chargement",
-        "transactions_path": "erp.csv",
-        "transactions_sha256": "a" * 64,
-        "transactions_sheet": "",
-        "machines_path": "m.json",
-        "machines_sha256": "b" * 64,
-        "mapping_path": None,
-        "mapping_sha256": None,
-    }
+def is_absent(store: Store) -> bool:
+    if store.url.kind == "sqlite":
+        return not store.url.path.exists()
+    return store.rows("SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema()") == [
+        (0,)
+    ]
+
+
+def test_parts_are_checked_while_another_is_written(store: Store) -> None:
+    """The second part is asked for before the first one has been taken."""
+    asked_twice = threading.Event()
+
+    def parts() -> Iterator[CheckedPart]:
+        yield part([A])
+        asked_twice.set()
+        yield part([B])
+
+    def waiting() -> Iterator[CheckedPart]:
+        found = parts()
+        yield next(found)
+        yield from found
+
+    assert store.load(parts=waiting()).inserted == 2
+    assert asked_twice.is_set()
+
+
+def test_a_reject_met_again_moves_to_the_latest_run(store: Store) -> None:
+    for _ in range(2):
+        store.load(part([], [5]), sha256="e" * 64)
+    assert store.rows(REJECTS) == [(1, 2, 1, "ouvert", None, None, 5)]
+
+
+def test_a_line_that_is_read_at_last_closes_its_reject(store: Store) -> None:
+    """The same content with the right mapping; lines that --since leaves out prove nothing."""
+    store.load(part([], [2, 3]), sha256="e" * 64)
+    store.load(part([], [], skipped=2), sha256="e" * 64)
+    assert [row[3] for row in store.rows(REJECTS)] == ["ouvert", "ouvert"]
+    store.load(part([A], [3]), sha256="e" * 64)
+    assert store.rows(REJECTS) == [
+        (1, 1, 1, "corrigé", 3, 2, 2),
+        (2, 3, 1, "ouvert", None, None, 3),
+    ]
+
+
+def test_resubmitted_rows_close_their_rejects(store: Store) -> None:
+    store.load(part([], [11, 12, 13, 14]))
+    loaded = store.load(part([A], [3], duplicates=1), closing={2: 1, 3: 2, 4: 3})
+    assert (loaded.inserted, loaded.rejected, loaded.duplicates) == (1, 1, 1)
+    assert store.rows(REJECTS) == [
+        (1, 1, 1, "corrigé", 2, 2, 11),
+        (2, 1, 1, "remplacé", 2, 3, 12),
+        (3, 1, 1, "corrigé", 2, 4, 13),
+        (4, 1, 1, "ouvert", None, None, 14),
+        (5, 2, 2, "ouvert", None, None, 3),
+    ]
+    assert store.rows("SELECT kind FROM dim_lot ORDER BY lot_key") == [
+        ("chargement",),
+        ("reprise",),
+    ]
+    assert store.rows('SELECT "Rejet", "État", "Clos par" FROM v_rejets WHERE "Rejet" = 1') == [
+        (1, "corrigé", "R2")
+    ]
+
+
+def test_a_closed_or_missing_reject_is_refused_by_name(store: Store) -> None:
+    store.load(part([], [11, 12]))
+    store.load(part([A]), closing={2: 1})
+    before = store.dump()
+    with pytest.raises(
+        RejectsClosed, match=r"n° 1 déjà corrigé par le lot R2, n° 9 introuvable.*Rien n'a été"
+    ):
+        store.load(part([B]), closing={2: 1, 3: 2, 4: 9})
+    assert store.dump() == before
+
+
+def test_foreign_keys_hold_after_a_first_load_and_after_another(store: Store) -> None:
+    store.load(part([A, UNKNOWN], [9]))
+    store.load(part([(2, "T1", "M2", "2025-01-05 08:00", 10.0, "OK"), B], [9]))
+    if store.url.kind == "sqlite":
+        assert store.rows("PRAGMA foreign_key_check") == []
+        assert store.rows("PRAGMA integrity_check") == [("ok",)]
+    with closing_connection(store.url) as database:
+        database.begin_writing()
+        with pytest.raises(Error, match=r"(?i)foreign key"):
+            database.execute("UPDATE fact_transactions SET machine_key = 99")
+    assert len(store.rows(INDEXES[store.url.kind])) == 3 + (store.url.kind == "postgresql")
+
+
+INDEXES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = "
+    "'fact_transactions'",
+    "postgresql": "SELECT indexname::TEXT FROM pg_indexes WHERE tablename = 'fact_transactions' "
+    "AND schemaname = current_schema()",
+}
+
+
+def test_a_row_whose_key_is_nowhere_is_refused_in_a_first_load(store: Store) -> None:
+    """Whatever the loader did wrong, the database finds it."""
+    lost = part([A])
+    lost.accepted["date_key"] = lost.accepted["date_key"] + 88
+    with pytest.raises(WarehouseError, match="Rien n'a été modifié"):
+        store.load(lost)
+    assert is_absent(store)
+
+
+def test_an_identifier_twice_is_refused(store: Store) -> None:
+    with pytest.raises(WarehouseError, match="(?i)unique"):
+        store.load(part([A]), part([A]))
+    assert is_absent(store)
+
+
+HOLDER = """
+import sys
+from dpa.dwh_url import DwhUrl
+from dpa.warehouse import connect
+database = connect(DwhUrl.parse(sys.argv[1]), 1.0, create=True)
+database.begin_writing()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_by_another_program(store: Store) -> Iterator[None]:
+    environ = {**os.environ, "PYTHONPATH": str(SERVICE_ROOT / "src")}
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, store.url.target],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ,
+    ) as other:  # fmt: skip
+        assert other.stdout
+        assert other.stdout.readline() == b"held" + os.linesep.encode()
+        try:
+            yield
+        finally:
+            other.kill()
+
+
+def test_a_locked_warehouse_is_named_and_unchanged(store: Store) -> None:
+    store.load(part([A]))
+    before = store.dump()
+    with (
+        held_by_another_program(store),
+        pytest.raises(WarehouseLocked, match=r"verrouillé.*Rien n'a été modifié"),
+    ):
+        store.load(part([B]))
+    assert store.dump() == before
+
+
+def test_a_first_load_that_waits_in_vain_leaves_the_file_of_the_other(tmp_path: Path) -> None:
+    store = Store(DwhUrl.of_file(tmp_path / "dwh.sqlite"))
+    with held_by_another_program(store), pytest.raises(WarehouseLocked):
+        store.load(part([A]))
+    assert store.url.path.exists()
+
+
+def test_a_reader_sees_one_state_while_another_program_writes(store: Store) -> None:
+    store.load(part([A]))
+    with reading(store.url, 1.0) as database:
+        assert len(database.rows(FACTS)) == 1
+        if store.url.kind == "postgresql":
+            store.load(part([B]))
+        assert len(database.rows(FACTS)) == 1
+
+
+def test_a_process_killed_midway_changes_nothing_and_the_next_run_completes(store: Store) -> None:
+    store.load(part([A]))
+    before = store.dump()
+    dying = (
+        "import os, sys\n"
+        "from dpa.load_run import LoadRun\n"
+        "from dpa.dwh_url import DwhUrl\n"
+        "from store import Store, part\n"
+        "LoadRun._close_lot = lambda self: os._exit(9)\n"
+        "store = Store(DwhUrl.parse(sys.argv[1])); store.runs = 1\n"
+        "store.load(part([(3, 'T2', 'M1', '2026-01-05 09:00', 30.0, 'OK')]))\n"
+    )
+    path = os.pathsep.join([str(SERVICE_ROOT / "src"), str(Path(__file__).parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", dying, store.url.target],
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    assert done.returncode == 9
+    assert store.dump() == before
+    assert store.load(part([B])).inserted == 1
+
+
+def test_a_failure_midway_changes_nothing(store: Store) -> None:
+    store.load(part([A]))
+    before = store.dump()
+    store.execute("ALTER TABLE audit_corrections RENAME TO ailleurs")
+    with pytest.raises(WarehouseError, match=r"audit_corrections.*Rien n'a été modifié"):
+        store.load(part([(2, "T1", "M1", "2026-01-05 08:00", 11.0, "OK"), B], [4]))
+    store.execute("ALTER TABLE ailleurs RENAME TO audit_corrections")
+    assert store.dump() == before
+    assert store.rows("SELECT COUNT(*) FROM dim_lot") == [(1,)]
+
+
+@pytest.mark.postgresql
+def test_a_server_that_ends_the_session_midway_is_told(store: Store) -> None:
+    if store.url.kind == "sqlite":
+        return
+    store.load(part([A]))
+    before = store.dump()
+
+    def parts() -> Iterator[CheckedPart]:
+        yield part([B])
+        store.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        )
+        yield part([C])
+
+    with pytest.raises(WarehouseError, match=r"PostgreSQL a refusé.*Rien n'a été modifié"):
+        store.load(parts=parts())
+    assert store.dump() == before
+
+
+def test_an_address_without_a_server_is_told_without_its_password(tmp_path: Path) -> None:
+    store = Store(DwhUrl.parse("postgresql://dpa:s3cret@127.0.0.1:9/base?connect_timeout=2"))
+    with pytest.raises(WarehouseError, match=r"dpa@127\.0\.0\.1:9/base.*n'a pas répondu") as raised:
+        store.load(part([A]))
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_file_that_is_no_database_is_refused_and_unchanged(tmp_path: Path) -> None:
+    store = Store(DwhUrl.of_file(tmp_path / "dwh.sqlite"))
+    store.url.path.write_bytes(b"ceci n'est pas une base" * 100)
+    with pytest.raises(WarehouseForeign, match="pas une base SQLite"):
+        store.load(part([A]))
+    assert store.url.path.read_bytes().startswith(b"ceci")
+
+
+def test_a_damaged_warehouse_is_named(tmp_path: Path) -> None:
+    store = Store(DwhUrl.of_file(tmp_path / "dwh.sqlite"))
+    store.load(part([A]))
+    content = store.url.path.read_bytes()
+    store.url.path.write_bytes(content[:200] + b"\xff" * (len(content) - 200))
+    with pytest.raises(WarehouseError, match=r"abîmé.*dernière copie.*Rien n'a été modifié"):
+        store.load(part([A]))
+
+
+def test_a_folder_is_no_warehouse(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match="dossier"):
+        Store(DwhUrl.of_file(tmp_path)).load(part([A]))
+
+
+def test_an_unusable_path_is_named_and_an_empty_file_is_used(tmp_path: Path) -> None:
+    blocker = tmp_path / "plein"
+    blocker.write_bytes(b"")
+    with pytest.raises(WarehouseError, match="chemin inutilisable"):
+        Store(DwhUrl.of_file(blocker / "dwh.sqlite")).load(part([A]))
+    assert Store(DwhUrl.of_file(blocker)).load(part([A])).inserted == 1
+
+
+def test_a_path_with_marks_of_an_address_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "entrepôt ?mode=ro#1%20.sqlite"
+    Store(DwhUrl.of_file(path)).load(part([A]))
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_full_disk_is_named_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small(self: SqliteDatabase) -> None:
+        self.execute("PRAGMA max_page_count = 60")
+        begin(self)
+
+    begin = SqliteDatabase.begin_writing
+    monkeypatch.setattr(SqliteDatabase, "begin_writing", small)
+    rows = [(n, f"{'T' * 50}{n}", "M1", "2026-01-05 08:00", 1.0, "OK") for n in range(2, 2000)]
+    store = Store(DwhUrl.of_file(tmp_path / "dwh.sqlite"))
+    with pytest.raises(WarehouseError, match="disque plein"):
+        store.load(part(rows))
+    assert is_absent(store)
+
+
+def test_the_last_day_is_that_of_douala(store: Store) -> None:
+    assert last_day(store.url, 1.0) is None
+    store.load(part([], [2]))
+    assert last_day(store.url, 1.0) is None
+    store.load(part([A, C]))
+    assert last_day(store.url, 1.0) == date(2026, 1, 6)
+
+
+def test_reading_what_does_not_exist_is_refused_and_makes_no_file(store: Store) -> None:
+    with pytest.raises(WarehouseError), reading(store.url, 1.0):
+        pass
+    assert is_absent(store)
+
+
+def test_a_french_title_is_searched_with_its_accents(store: Store) -> None:
+    store.load(part([C]))
+    with reading(store.url, 1.0) as database:
+        query = 'SELECT "Volume (t)" FROM v_sites WHERE "Site" = ?'
+        assert database.rows(query, "Yaoundé") == [(5.0,)]
+        assert [batch.num_rows for batch in database.batches(query, "Yaoundé")] == [1]
+        assert [batch.num_rows for batch in database.batches(query, "Nulle part")] in ([], [0])

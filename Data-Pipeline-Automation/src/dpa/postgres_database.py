@@ -79,7 +79,8 @@ class PostgresDatabase(Database):
 
     def begin_writing(self) -> None:
         self.execute("BEGIN")
-        self.execute(f"SELECT pg_advisory_xact_lock({_LOAD_LOCK})")
+        # Fetched, because the driver tells that a query failed no earlier.
+        self.rows(f"SELECT pg_advisory_xact_lock({_LOAD_LOCK})")
 
     def begin_reading(self) -> None:
         self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
