@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pytest
 
-from dpa.report_figures import Kpi, Period, by_day, by_site, kpis, machine_rates
+from dpa.report_figures import Kpi, Period, by_day, by_site, kpis, machine_rates, measures
 
 ROWS = [
     ("M1", "Douala", 2010, datetime(2026, 1, 5, 8), 10.0, "ERR", "Oui"),
@@ -55,7 +55,7 @@ def test_kpis_sum_up_the_transactions() -> None:
 def test_no_transaction_gives_zeros_and_no_comparison() -> None:
     nothing = transactions(*ROWS).slice(0, 0)
     assert {kpi.value for kpi in kpis(nothing, None)} == {0}
-    assert {kpi.trend for kpi in kpis(transactions(*ROWS), nothing)} == {"sans précédent"}
+    assert {kpi.trend for kpi in kpis(transactions(*ROWS), measures(nothing))} == {"sans précédent"}
 
 
 @pytest.mark.parametrize(

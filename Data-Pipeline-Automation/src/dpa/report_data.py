@@ -11,7 +11,7 @@ from dpa import report_queries as queries
 from dpa.dwh_url import DwhUrl
 from dpa.filters import Filters
 from dpa.report_columns import MACHINES
-from dpa.report_figures import Kpi, Period, by_day, by_site, kpis, machine_rates
+from dpa.report_figures import Kpi, Period, by_day, by_site, kpis, machine_rates, measures
 from dpa.warehouse import reading
 
 
@@ -55,11 +55,11 @@ def report_of(reader: queries.Reader, run_id: str, filters: Filters) -> ReportDa
     period = _period(span, filters)
     lots = queries.lots(reader)
     lot = lots.filter(pc.equal(lots["run_id"], run_id)).to_pylist()[0]
-    transactions = queries.transactions(reader, names, sites, period)
-    site_days = queries.site_days(reader, sites, period)
     before = None
     if span and period and span.first < period.first:
-        before = queries.transactions(reader, names, sites, period.previous())
+        before = measures(queries.transactions(reader, names, sites, period.previous()))
+    transactions = queries.transactions(reader, names, sites, period)
+    site_days = queries.site_days(reader, sites, period)
     return ReportData(
         lot=lot,
         filters=filters,

@@ -1,5 +1,6 @@
 """The report's figures, computed from the transactions that it shows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Literal
@@ -111,10 +112,10 @@ _KPIS: Final[tuple[tuple[str, str, Literal["decimal", "integer", "percent"], str
 )
 
 
-def kpis(transactions: pa.Table, before: pa.Table | None) -> list[Kpi]:
-    """Compare the period's transactions with those of the period before."""
+def kpis(transactions: pa.Table, before: Mapping[str, float] | None) -> list[Kpi]:
+    """Compare the period's transactions with the measures of the period before."""
     now = measures(transactions)
-    then = measures(before) if before is not None and before.num_rows else {}
+    then = before if before and before["count"] else {}
     return [
         Kpi(label, now[name], then.get(name), kind, unit, meaning)
         for name, label, kind, unit, meaning in _KPIS

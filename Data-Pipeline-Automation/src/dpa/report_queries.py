@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -131,15 +132,20 @@ def transactions(
         for at, name in enumerate(typed.column_names):
             if name in ("Machine", "Statut"):
                 typed = typed.set_column(at, name, typed[name].dictionary_encode())
-        return typed
+        # Copied, since one column would keep the whole batch in the driver's memory.
+        return typed.take(np.arange(typed.num_rows))
 
     empty = pa.schema([(column.label, _TYPES[column.kind]) for column in TRANSACTIONS])
     parts = [complete(batch) for batch in reader.batches(query)] or [empty.empty_table()]
-    return (
-        pa.concat_tables(parts)
-        .unify_dictionaries()
-        .sort_by([("Date (Douala)", "ascending"), ("Transaction", "ascending")])
-    )
+    found = pa.concat_tables(parts).unify_dictionaries()
+    parts.clear()
+    order = pc.sort_indices(found, [("Date (Douala)", "ascending"), ("Transaction", "ascending")])
+    in_order = {}
+    for name in found.column_names:
+        # One by one, so that two copies of one column exist at a time, not of all.
+        in_order[name] = found[name].take(order)
+        found = found.drop_columns([name])
+    return pa.table(in_order)
 
 
 def _looked_up(keys: pa.Array, values: Mapping[int, Any]) -> pa.Array:

@@ -111,7 +111,7 @@ def _models(rows: SheetRows) -> int:
 
 def _largest_size(rows: SheetRows) -> int:
     """Bound the size of the sheet's XML: beyond 2 GiB the package needs the larger zip format."""
-    cells = (rows.cells.num_columns + 1) * rows.cells.num_rows
+    cells: int = (rows.cells.num_columns + 1) * rows.cells.num_rows
     chunks = [chunk for column in rows.cells.columns for chunk in column.chunks]
     text_bytes: int = sum(_text_bytes(chunk) for chunk in chunks if _is_text(chunk.type))
     return text_bytes * _LARGEST_ESCAPE + cells * _CELL_BYTES
