@@ -44,7 +44,7 @@ def test_a_transaction_is_shown_with_its_run_file_line_and_cells(
         "  machine M1, site Douala, 05/01/2026 08:00:00 à Douala, 10,5 t, statut ERR",
         "  écrite par le lot R1 (chargement)",
         f"  fichier {export}",
-        f"  SHA-256 {found.state.lot.sha256}",
+        f"  SHA-256 {found.state.lot.file.sha256}",
         "  export.csv, ligne 2",
         "Dans le fichier",
         "  transaction_id : T1",

@@ -381,7 +381,7 @@ def test_a_row_whose_key_is_nowhere_is_refused_in_a_first_load(store: Store) -> 
 
 
 def test_an_identifier_twice_is_refused(store: Store) -> None:
-    with pytest.raises(WarehouseError, match="(?i)unique"):
+    with pytest.raises(WarehouseError, match=r"(?i)unique"):
         store.load(part([A]), part([A]))
     assert is_absent(store)
 

@@ -1,6 +1,7 @@
 """A line of a source file is read again, if the file is still the one that was loaded."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,23 @@ class SourceGone(Exception):
     """The line cannot be shown; the text says why, in French."""
 
 
-def source_cells(
-    path: Path, sha256: str, sheet: str, line: int, mapping: tuple[str, str] | None, resubmitted: bool
-) -> list[tuple[str, str]]:
-    """Give the headings and cells of one line, as written in the file; raises SourceGone.
+@dataclass(frozen=True)
+class LoadedFile:
+    """A file as a run loaded it; `resubmitted` when it is a corrected workbook of rejects."""
 
-    `mapping` is the path and the digest of the mapping file that the file was read with.
-    `resubmitted` files are corrected rejects workbooks.
-    """
-    _refuse_other_content(path, sha256)
+    path: Path
+    sha256: str
+    sheet: str
+    mapping_path: str | None
+    mapping_sha256: str | None
+    resubmitted: bool
+
+
+def source_cells(file: LoadedFile, line: int) -> list[tuple[str, str]]:
+    """Give the headings and cells of one line, as written in the file; raises SourceGone."""
     try:
-        source = _source(path, sheet, mapping, resubmitted)
-        for part in source.parts:
+        _refuse_other_content(file)
+        for part in _source(file).parts:
             raw = part.read()
             found = np.flatnonzero(raw.lines == line)
             if len(found):
@@ -37,36 +43,30 @@ def source_cells(
     raise SourceGone("le fichier n'a plus cette ligne")
 
 
-def _refuse_other_content(path: Path, sha256: str) -> None:
-    if not path.is_file():
+def _refuse_other_content(file: LoadedFile) -> None:
+    if not file.path.exists():
         raise SourceGone("le fichier n'est plus à cet endroit")
-    try:
-        with reading(path) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except DpaError as error:
-        raise SourceGone(f"le fichier ne se relit pas ({error})") from error
-    if digest != sha256:
+    with reading(file.path) as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if digest != file.sha256:
         raise SourceGone("le fichier a changé depuis ce chargement")
 
 
-def _source(
-    path: Path, sheet: str, mapping: tuple[str, str] | None, resubmitted: bool
-) -> TransactionSource:
-    if resubmitted:
+def _source(file: LoadedFile) -> TransactionSource:
+    if file.resubmitted:
         # Reading workbooks takes a library that other runs do without.
         from dpa.resubmission import read_resubmission
 
-        return read_resubmission(path).source
-    return read_transactions(path, _mapping(mapping), sheet or None)
+        return read_resubmission(file.path).source
+    return read_transactions(file.path, _mapping(file), file.sheet or None)
 
 
-def _mapping(mapping: tuple[str, str] | None) -> Mapping:
-    if mapping is None:
+def _mapping(file: LoadedFile) -> Mapping:
+    if file.mapping_path is None:
         return Mapping()
-    path, sha256 = mapping
-    found = read_mapping(Path(path))
-    if found.sha256 != sha256:
-        raise SourceGone(f"le fichier de correspondance {path} a changé depuis ce chargement")
+    found = read_mapping(Path(file.mapping_path))
+    if found.sha256 != file.mapping_sha256:
+        raise SourceGone("le fichier de correspondance a changé depuis ce chargement")
     return found.mapping
 
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -55,8 +56,7 @@ class SqliteDatabase(Database):
     @classmethod
     def connect(cls, path: Path, busy_timeout_s: float, *, create: bool) -> "SqliteDatabase":
         """Open the file; `create` lets SQLite make it when it is missing."""
-        mode = "rwc" if create else "rw"
-        connection = sqlite.connect(f"{path.absolute().as_uri()}?mode={mode}", autocommit=True)
+        connection = sqlite.connect(file_uri(path.absolute(), create=create), autocommit=True)
         database = cls(connection)
         try:
             for setting in (
@@ -141,6 +141,13 @@ class SqliteDatabase(Database):
 
     def _expect_rows(self, cursor: dbapi.Cursor, count: int) -> None:
         cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(count)})
+
+
+def file_uri(path: PurePath, *, create: bool) -> str:
+    """Name an absolute path as SQLite wants it; a Windows share too, whose server is no authority."""
+    place = path.as_posix()
+    root = "" if place.startswith("/") else "/"
+    return f"file://{root}{quote(place, safe='/:')}?mode={'rwc' if create else 'rw'}"
 
 
 def iso_texts(seconds: "np.ndarray") -> pa.Array:

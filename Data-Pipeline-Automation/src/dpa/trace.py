@@ -11,7 +11,7 @@ from dpa import french
 from dpa.database import Database
 from dpa.dwh_url import DwhUrl
 from dpa.errors import TransactionUnknown
-from dpa.source_line import SourceGone, source_cells
+from dpa.source_line import LoadedFile, SourceGone, source_cells
 from dpa.warehouse import reading
 
 _PRESENT: Final = (
@@ -33,7 +33,7 @@ _REJECT: Final = (
 )
 _NAMED_IN_REJECT: Final = (
     'SELECT "Fichier", "Feuille", "Ligne", "Motif" FROM v_rejets '
-    "WHERE \"État\" = 'ouvert' AND \"Ligne d'origine\" LIKE ? ESCAPE '!' ORDER BY \"Rejet\" LIMIT 1"
+    'WHERE "État" = \'ouvert\' AND "Ligne d\'origine" LIKE ? ESCAPE \'!\' ORDER BY "Rejet" LIMIT 1'
 )
 
 
@@ -44,11 +44,7 @@ class Lot:
     key: int
     run_id: str
     kind: str
-    path: Path
-    sha256: str
-    sheet: str
-    mapping_path: str | None
-    mapping_sha256: str | None
+    file: LoadedFile
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ def _states(database: Database, query: str, transaction_id: str) -> list[State]:
 
 def _lot(database: Database, key: int) -> Lot:
     key, run_id, kind, path, *rest = database.rows(_LOT, key)[0]
-    return Lot(key, run_id, kind, Path(path), *rest)
+    return Lot(key, run_id, kind, LoadedFile(Path(path), *rest, kind == "reprise"))
 
 
 def _rejects(database: Database, lot_key: int, line: int) -> Iterator[Reject]:
@@ -135,15 +131,8 @@ def _rejects(database: Database, lot_key: int, line: int) -> Iterator[Reject]:
 
 
 def _source(state: State) -> tuple[list[tuple[str, str]], str]:
-    lot = state.lot
-    mapping = (lot.mapping_path, lot.mapping_sha256 or "") if lot.mapping_path else None
     try:
-        return (
-            source_cells(
-                lot.path, lot.sha256, lot.sheet, state.line, mapping, lot.kind == "reprise"
-            ),
-            "",
-        )
+        return source_cells(state.lot.file, state.line), ""
     except SourceGone as error:
         return [], str(error)
 
@@ -175,9 +164,9 @@ def _told(found: Trace) -> Iterator[str]:
     yield f"Transaction {found.transaction_id}"
     yield f"  {_values(found.state)}"
     yield f"  écrite par le lot {lot.run_id} ({lot.kind})"
-    yield f"  fichier {lot.path}"
-    yield f"  SHA-256 {lot.sha256}"
-    yield f"  {_place(lot.path.name, lot.sheet, found.state.line)}"
+    yield f"  fichier {lot.file.path}"
+    yield f"  SHA-256 {lot.file.sha256}"
+    yield f"  {_standing(found.state)}"
     if found.cells:
         yield "Dans le fichier"
         yield from (f"  {heading} : {cell}" for heading, cell in found.cells)
@@ -190,7 +179,7 @@ def _told(found: Trace) -> Iterator[str]:
     for state in found.earlier:
         yield f"État remplacé, écrit par le lot {state.lot.run_id}"
         yield f"  {_values(state)}"
-        yield f"  {_place(state.lot.path.name, state.lot.sheet, state.line)}"
+        yield f"  {_standing(state)}"
 
 
 def _values(state: State) -> str:
@@ -198,6 +187,10 @@ def _values(state: State) -> str:
         f"machine {state.machine}, site {state.site}, {state.moment:%d/%m/%Y %H:%M:%S} à Douala, "
         f"{_tonnes(state.volume)} t, statut {state.status}"
     )
+
+
+def _standing(state: State) -> str:
+    return _place(state.lot.file.path.name, state.lot.file.sheet, state.line)
 
 
 def _tonnes(volume: float) -> str:

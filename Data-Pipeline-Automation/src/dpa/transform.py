@@ -38,10 +38,10 @@ def enrich(rows: pd.DataFrame, machines: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**added)
 
 
-def _sites(machines: pd.DataFrame) -> tuple[list[str], "np.ndarray"]:
+def _sites(machines: pd.DataFrame) -> tuple["pd.Index[str]", "np.ndarray"]:
     """List the sites, "Inconnu" first, and give the place of each machine's site in the list."""
-    names = [UNKNOWN, *sorted(set(machines["site_location"]) - {UNKNOWN})]
-    return names, pd.Index(names).get_indexer(machines["site_location"])
+    names = pd.Index([UNKNOWN, *sorted(set(machines["site_location"]) - {UNKNOWN})], dtype="str")
+    return names, names.get_indexer(pd.Index(machines["site_location"]))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+"""The address of a warehouse is read strictly, and never shows its password."""
+
+from pathlib import Path
+
+import pytest
+
+from dpa.dwh_url import DwhUrl
+from dpa.errors import UsageError
+
+SECRET = "postgresql://dpa:p%40ss@hote:5432/base?sslmode=require&password=autre"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "target"),
+    [
+        ("sqlite:///dossier/dwh.sqlite", "sqlite", "dossier/dwh.sqlite"),
+        ("sqlite:////data/dwh.sqlite", "sqlite", "/data/dwh.sqlite"),
+        ("sqlite:///C:/data/dwh.sqlite", "sqlite", "C:/data/dwh.sqlite"),
+        (r"C:\data\dwh.sqlite", "sqlite", r"C:\data\dwh.sqlite"),
+        ("dwh.sqlite", "sqlite", "dwh.sqlite"),
+        ("postgres://hote/base", "postgresql", "postgresql://hote/base"),
+        ("POSTGRESQL://u@hote:5433/base?x=1", "postgresql", "postgresql://u@hote:5433/base?x=1"),
+        ("postgresql:///base?host=/run", "postgresql", "postgresql:///base?host=/run"),
+    ],
+)
+def test_an_address_names_a_kind_and_a_place(text: str, kind: str, target: str) -> None:
+    assert DwhUrl.parse(text) == DwhUrl(kind, target)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mysql://hote/base", "n'est pas pris en charge"),
+        ("sqlite://dwh.sqlite", "trois barres"),
+        ("sqlite:///", "chemin d'un fichier"),
+        (":memory:", "chemin d'un fichier"),
+        ("", "chemin d'un fichier"),
+        ("postgresql://hote", "nommez la base"),
+        ("postgresql://hote:port/base", "vérifiez l'hôte et le port"),
+    ],
+)
+def test_another_address_is_refused(text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        DwhUrl.parse(text)
+
+
+def test_a_password_is_shown_nowhere() -> None:
+    url = DwhUrl.parse(SECRET)
+    assert str(url) == "postgresql://dpa@hote:5432/base?sslmode=require"
+    assert (
+        url.redacted("invalid token « p%40ss », p@ss, autre") == "invalid token « *** », ***, ***"
+    )
+
+
+def test_an_address_without_a_password_is_shown_whole() -> None:
+    assert str(DwhUrl.parse("postgresql:///base")) == "postgresql:///base"
+    assert DwhUrl.parse("dwh.sqlite").redacted("secret") == "secret"
+    assert DwhUrl.parse("postgresql://hote/base").redacted("secret") == "secret"
+
+
+def test_parameters_that_the_address_sets_stand_before_the_defaults() -> None:
+    url = DwhUrl.parse("postgresql://hote/base?connect_timeout=2&options=-csearch_path%3Dx%2Cy")
+    assert url.completed({"connect_timeout": "10", "client_encoding": "UTF8"}) == (
+        "postgresql://hote/base?connect_timeout=2&client_encoding=UTF8"
+        "&options=-csearch_path%3Dx%2Cy"
+    )
+
+
+def test_only_a_sqlite_warehouse_has_a_file() -> None:
+    assert DwhUrl.of_file(Path("a") / "b.sqlite").path == Path("a") / "b.sqlite"
+    with pytest.raises(TypeError, match="no file"):
+        _ = DwhUrl.parse("postgresql://hote/base").path
