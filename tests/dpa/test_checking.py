@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpa.cells import Conventions
-from dpa.checking import checked_parts
+from dpa.checking import checked_parts, summed_parts
 from dpa.columns import TRANSACTION_COLUMNS
 from dpa.csv_records import Malformed
 from dpa.engine import LocalEngine
@@ -184,6 +184,17 @@ def test_what_a_part_cannot_read_ends_the_check() -> None:
 
     with LocalEngine(2) as engine, pytest.raises(SourceUnreadable, match="disparu"):
         list(checked_parts(replace(source(GOOD), parts=[Gone(), Gone()]), engine))
+
+
+def counted(part: CheckedPart) -> Counter[str]:
+    return Counter(read=part.read, accepted=len(part.accepted), duplicates=part.duplicates)
+
+
+def test_sums_of_parts_count_repeats_like_the_checked_rows() -> None:
+    given = source(*[with_cell(0, f"T{number % 5}") for number in range(7)], None, cuts=[2, 4, 6])
+    found = sum(summed_parts(given, InTurn(), counted), Counter[str]())
+    assert found == Counter(read=8, accepted=5, duplicates=2)
+    assert found == counted(checked(given))
 
 
 def test_threads_change_nothing() -> None:

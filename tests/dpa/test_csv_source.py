@@ -48,6 +48,7 @@ def lines(source: TransactionSource) -> list[int]:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_source, "FIRST_BYTES", 16)
     monkeypatch.setattr(csv_source, "PART_BYTES", 32)
+    monkeypatch.setattr(csv_source, "_SEARCHED_LINES", 2)
 
 
 @pytest.mark.parametrize(
