@@ -144,7 +144,7 @@ class SqliteDatabase(Database):
 
 
 def file_uri(path: PurePath, *, create: bool) -> str:
-    """Name an absolute path as SQLite wants it; a Windows share too, whose server is no authority."""
+    """Name an absolute path as SQLite wants it, on a Windows share too."""
     place = path.as_posix()
     root = "" if place.startswith("/") else "/"
     return f"file://{root}{quote(place, safe='/:')}?mode={'rwc' if create else 'rw'}"
