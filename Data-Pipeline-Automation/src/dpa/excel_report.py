@@ -186,7 +186,7 @@ def _links(book: Book, sheet: Worksheet, placed: list[Placed], row: int) -> None
     header = book.header_format()
     for column, text in enumerate(("Feuilles", "Lien", "Contenu")):
         sheet.write_string(row, column, text, header)
-    link = book.format("link", color="#0563C1", underline=1, indent=1)
+    link = book.link_format()
     names = [found.sheet.get_name() for found in placed]
     for offset, found in enumerate(placed, start=row + 1):
         name = found.sheet.get_name()

@@ -102,6 +102,10 @@ class Book:
         form = {"num_format": NUMBER_FORMATS["integer"], "align": "left", "indent": 1}
         return self.format("left_count", **_CELL, **form)
 
+    def link_format(self) -> Format:
+        """Give the format of a link among texts."""
+        return self.format("link", **_CELL, color="#0563C1", underline=1, align="left", indent=1)
+
     def header_format(self) -> Format:
         """Give the format of headings."""
         return self.format(

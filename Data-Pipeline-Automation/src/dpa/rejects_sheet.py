@@ -11,6 +11,8 @@ from dpa.parts import TransactionSource
 
 SHEET: Final = "À corriger"
 GUIDE: Final = "Consigne"
+HEADER_AT: Final = 3
+"""Row of the headings of SHEET, counted from zero."""
 NOTES: Final = "_dpa"
 """Hidden sheet with what the reader must know; a JSON text cut over its first column."""
 NOTES_TOP: Final = "classeur de rejets CAMRAIL"

@@ -14,12 +14,13 @@ from dpa.csv_records import DELIMITERS
 from dpa.drafts import replacing
 from dpa.dwh_url import DwhUrl
 from dpa.errors import ReportNotWritten
-from dpa.excel_table import MAX_ROWS, NAVY, RED, TABLE_TOP, Book, shortened
+from dpa.excel_table import MAX_ROWS, NAVY, RED, Book, shortened
 from dpa.files import cause
 from dpa.french import number, plural
 from dpa.parts import TransactionSource
 from dpa.rejects_sheet import (
     GUIDE,
+    HEADER_AT,
     NOTES,
     NOTES_PIECE,
     NOTES_TOP,
@@ -89,12 +90,14 @@ def _rejects(reader: Reader, lot_key: int) -> pa.Table:
 
 def _book(path: Path, lot: dict[str, Any], source: TransactionSource, rejects: pa.Table) -> Book:
     book = Book()
-    title = "Lignes rejetées à corriger"
-    guide = book.sheet(GUIDE, title, f"{source.path.name}, lot {lot['run_id']}")
+    guide_title = "Corriger les lignes rejetées et les rendre"
+    guide = book.sheet(GUIDE, guide_title, f"{source.path.name}, lot {lot['run_id']}")
     shown = rejects.slice(0, MAX_ROWS)
     _fill_guide(book, guide, path, source, rejects.num_rows - shown.num_rows)
     count = plural(rejects.num_rows, "ligne à corriger", "lignes à corriger")
-    sheet = book.sheet(SHEET, title, f"{count} ; la feuille {GUIDE} dit comment les rendre.")
+    sheet = book.sheet(
+        SHEET, "Lignes rejetées", f"{count} ; la feuille {GUIDE} dit comment les rendre."
+    )
     _fill_rows(book, sheet, source, shown)
     _fill_notes(book, lot, source)
     guide.activate()
@@ -108,8 +111,8 @@ def _fill_guide(
     text = book.format("guide", text_wrap=True, valign="top")
     sheet.set_column(0, 0, 5)
     sheet.set_column(1, 1, 110)
-    for row, line in enumerate(guide_lines(path, source.conventions, left_out), start=TABLE_TOP):
-        sheet.write_string(row, 0, f"{row - TABLE_TOP + 1}.", step)
+    for row, line in enumerate(guide_lines(path, source.conventions, left_out), start=HEADER_AT):
+        sheet.write_string(row, 0, f"{row - HEADER_AT + 1}.", step)
         sheet.write_string(row, 1, line, text)
         sheet.set_row(row, 15 * (2 + len(line) // 105))
 
@@ -130,7 +133,7 @@ def guide_lines(path: Path, conventions: Conventions, left_out: int) -> list[str
         "« Clé » : elle rattache chaque ligne à son origine.",
         "Enregistrez en .xlsx, fermez le classeur, puis lancez dans le dossier "
         "Data-Pipeline-Automation/src, avec vos options habituelles (--dwh, --machines) :",
-        f'python main_pipeline.py --resubmit "{path}"',
+        f'python main_pipeline.py --resubmit "{path.absolute()}"',
         "Seules ces lignes sont chargées ; les rejets qu'elles corrigent sont clos, celles qui ont "
         "encore une erreur sont rendues dans un nouveau classeur.",
     ]
@@ -156,14 +159,14 @@ def _fill_rows(book: Book, sheet: Worksheet, source: TransactionSource, rejects:
     ]
     cells, bad, first_faults = _cells(source, names, rejects)
     width = len(source.header)
-    book.add_table(sheet, TABLE_TOP, "T_A_corriger", columns, cells.num_rows, 0)
-    first = TABLE_TOP + 1
+    book.add_table(sheet, HEADER_AT, "T_A_corriger", columns, cells.num_rows, 0)
+    first = HEADER_AT + 1
     ours = [_our_format(book)] * len(OUR_COLUMNS)
     forms = [[*[_own_format(book)] * width, *ours], [*[_bad_format(book)] * width, *ours]]
     models = {at: pa.array(marks) for at, marks in enumerate(bad)}
     book.put(sheet, first, columns, shortened(cells, MAX_CELL), forms, models)
     for at in range(width, len(names)):
-        sheet.write_string(TABLE_TOP, at, names[at], _our_header(book))
+        sheet.write_string(HEADER_AT, at, names[at], _our_header(book))
     key = len(names) - 1
     sheet.set_column(key, key, None, None, {"hidden": True})
     refusal = {
@@ -174,7 +177,7 @@ def _fill_rows(book: Book, sheet: Worksheet, source: TransactionSource, rejects:
     }
     sheet.data_validation(first, key, first + cells.num_rows - 1, key, refusal)
     sheet.freeze_panes(first, 0)
-    sheet.repeat_rows(TABLE_TOP)
+    sheet.repeat_rows(HEADER_AT)
     _comment(sheet, first, first_faults)
 
 

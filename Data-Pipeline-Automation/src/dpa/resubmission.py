@@ -1,7 +1,8 @@
 """Corrected rejects come back: the rejects workbook becomes a source like any other."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -14,13 +15,21 @@ from pydantic import ValidationError
 from dpa.dwh_url import DwhUrl
 from dpa.errors import SourceEmpty, SourceUnreadable
 from dpa.parts import TransactionSource
-from dpa.rejects_sheet import NOTES, NOTES_TOP, OUR_COLUMNS, SHEET, VERSION, Notes, labels
+from dpa.rejects_sheet import (
+    HEADER_AT,
+    NOTES,
+    NOTES_TOP,
+    OUR_COLUMNS,
+    SHEET,
+    VERSION,
+    Notes,
+    labels,
+)
 from dpa.sheet_grid import Grid, read_grid
 from dpa.typed_source import TypedRows, transaction_source
 from dpa.warehouse import reading
 from dpa.workbook_file import WorkbookFile, open_workbook
 
-_HEADER_AT: Final = 3
 _KEY: Final = re.compile(r"(\d{1,18})-([0-9a-f]{64})")
 _SHOWN: Final = 5
 
@@ -52,34 +61,35 @@ def read_resubmission(path: Path) -> Resubmission:
         _refuse(path, "ce n'est pas un classeur de lignes à corriger écrit par ce programme")
     notes = _notes(workbook)
     grid = read_grid(workbook, SHEET)
-    width = len(notes.header)
     _check_headings(path, grid, labels(notes.header))
-    rows, keys = _rows(grid, width)
+    rows, keys = _rows(grid, len(notes.header))
     if not keys:
         raise SourceEmpty(f"{path} : la feuille « {SHEET} » n'a plus aucune ligne.")
-    found = [_KEY.fullmatch(key) for key in keys]
-    lines = [int(line) for line in rows.lines]
-    _refuse_lines(
-        path,
-        [line for line, match in zip(lines, found, strict=True) if match is None],
-        "sans clé valable : n'ajoutez pas de ligne et ne touchez pas à la colonne masquée",
-    )
-    _refuse_lines(
-        path,
-        [line for line, key in zip(lines, keys, strict=True) if keys.count(key) > 1]
-        if len(set(keys)) < len(keys)
-        else [],
-        "copies l'une de l'autre (même clé) : gardez-en une",
-    )
-    pairs = [(int(match[1]), match[2]) for match in found if match]
-    source = transaction_source(path, workbook.sha256, SHEET, notes.header, rows, notes.mapping)
+    rejects = _rejects(path, dict(zip(rows.lines.tolist(), keys, strict=True)))
     return Resubmission(
-        source=source,
-        closing=dict(zip(lines, (key for key, _ in pairs), strict=True)),
-        digests=dict(pairs),
+        source=transaction_source(path, workbook.sha256, SHEET, notes.header, rows, notes.mapping),
+        closing={line: key for line, (key, _) in rejects.items()},
+        digests=dict(rejects.values()),
         mapping_path=notes.mapping_path,
         mapping_sha256=notes.mapping_sha256,
     )
+
+
+def _rejects(path: Path, keys: Mapping[int, str]) -> dict[int, tuple[int, str]]:
+    """Give, by row of the sheet, the number of its reject and the digest of its file."""
+    found = {line: _KEY.fullmatch(key) for line, key in keys.items()}
+    _refuse_lines(
+        path,
+        [line for line, match in found.items() if match is None],
+        "sans clé valable : n'ajoutez pas de ligne et ne touchez pas à la colonne masquée",
+    )
+    times = Counter(keys.values())
+    _refuse_lines(
+        path,
+        [line for line, key in keys.items() if times[key] > 1],
+        "copies l'une de l'autre (même clé) : gardez-en une",
+    )
+    return {line: (int(match[1]), match[2]) for line, match in found.items() if match}
 
 
 def _refuse(path: Path, reason: str) -> NoReturn:
@@ -116,7 +126,7 @@ def _notes(workbook: WorkbookFile) -> Notes:
 
 
 def _check_headings(path: Path, grid: Grid, expected: Sequence[str]) -> None:
-    found = grid.row(_HEADER_AT) if grid.cells.num_rows > _HEADER_AT else []
+    found = grid.row(HEADER_AT) if grid.cells.num_rows > HEADER_AT else []
     changed = [
         name for name, now in zip(expected, [*found, *expected], strict=False) if name != now
     ]
@@ -124,14 +134,14 @@ def _check_headings(path: Path, grid: Grid, expected: Sequence[str]) -> None:
         missing = changed or [expected[len(found)]]
         _refuse(
             path,
-            f"feuille « {SHEET} » : la ligne {_HEADER_AT + 1} doit garder ses titres dans leur "
+            f"feuille « {SHEET} » : la ligne {HEADER_AT + 1} doit garder ses titres dans leur "
             f"ordre (« {missing[0]} » n'est plus à sa place)",
         )
 
 
 def _rows(grid: Grid, width: int) -> tuple[TypedRows, list[str]]:
     """Give the analyst's cells of the rows that still have any, and the key of each row."""
-    below = grid.cells.slice(_HEADER_AT + 1)
+    below = grid.cells.slice(HEADER_AT + 1)
     own = below.select(range(width))
     filled = [
         pc.not_equal(pc.utf8_trim_whitespace(column), "").to_numpy() for column in own.columns
@@ -144,8 +154,8 @@ def _rows(grid: Grid, width: int) -> tuple[TypedRows, list[str]]:
     )
     rows = TypedRows(
         cells=own.filter(pa.array(kept)).rename_columns([str(at) for at in range(width)]),
-        lines=np.flatnonzero(kept) + _HEADER_AT + 2,
-        is_number=[grid.is_number[at][_HEADER_AT + 1 :][kept] for at in range(width)],
+        lines=np.flatnonzero(kept) + HEADER_AT + 2,
+        is_number=[grid.is_number[at][HEADER_AT + 1 :][kept] for at in range(width)],
     )
     return rows, keys
 
