@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook
+from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH
 
 from dpa.errors import MissingColumns, SourceEmpty, SourceUnreadable
 from dpa.excel_source import extract_from_excel, read_excel_source
@@ -153,6 +154,29 @@ def test_an_error_cell_stays_so_that_a_rule_can_name_it(path: Path) -> None:
     book.save(path)
     raw = read_excel_source(path, Mapping(), None).parts[0].read()
     assert raw.cells["3"].to_pylist() == ["#REF!"]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "serial"),
+    [(WINDOWS_EPOCH, 46_024.354_166_666_664), (MAC_EPOCH, 44_562.354_166_666_664)],
+)
+def test_a_date_that_lost_its_format_is_still_a_date_and_said(
+    epoch: datetime, serial: float, path: Path
+) -> None:
+    book = Workbook()
+    book.epoch = epoch
+    sheet = book.active
+    assert sheet is not None
+    for row in (HEADER, ROW, ("T2", "M1", serial, 1, "OK"), ("T3", "M1", 20260102, 1, "OK")):
+        sheet.append(row)
+    book.save(path)
+    source = read_excel_source(path, Mapping(), None)
+    assert source.parts[0].read().cells["2"].to_pylist() == [
+        "2026-01-02 03:04:05",
+        "2026-01-02 08:30:00",
+        "20260102",
+    ]
+    assert source.notes == ("Dates écrites en numéro de série, lues comme dates : 1.",)
 
 
 def test_an_analyst_gets_the_sheet_as_a_table_of_text(path: Path) -> None:

@@ -85,3 +85,84 @@ def test_a_long_text_that_does_not_hold_is_refused(reference: bytes, cause: str)
 
 def test_a_short_memo_lies_in_its_row() -> None:
     assert JetFile(MDB).long_value(struct.pack("<III", 0x80000003, 0, 0) + b"abcd") == b"abc"
+
+
+def test_a_large_table_lists_its_pages_on_pages_of_their_own() -> None:
+    number = len(MDB) // 4096
+    record = b"\x01" + struct.pack("<II", number + 1, 0)
+    start = 4096 - len(record)
+    page = b"\x01\x01" + bytes(10) + struct.pack("<HH", 1, start)
+    page += bytes(start - len(page)) + record
+    usage = b"\x05\x01\x00\x00" + bytes([0b1000_1000, 0b10]) + bytes(4090)
+    file = JetFile(MDB + page + usage)
+    assert list(file._owned_pages(number << 8)) == [3, 7, 9]
+
+
+def page_of(rows: list[tuple[bytes, int]], owner: int) -> bytes:
+    """Lay out a data page; each row comes with its flags."""
+    head, body, at = b"", b"", 4096
+    for row, flags in rows:
+        at -= len(row)
+        head += struct.pack("<H", at | flags)
+        body = row + body
+    page = b"\x01\x01\x00\x00" + struct.pack("<III", owner, 0, 0)[:8] + struct.pack("<H", len(rows))
+    page += head
+    return page + bytes(4096 - len(page) - len(body)) + body
+
+
+def read_rows(*pages: bytes) -> list[bytes]:
+    """Read the rows of the first of these pages, put behind a database."""
+    number = len(MDB) // 4096
+    usage_map = b"\x00" + struct.pack("<I", number) + b"\x01"
+    map_page = page_of([(usage_map, 0)], 1)
+    file = JetFile(MDB + b"".join(pages) + map_page)
+    return list(file.rows_of(77, (number + len(pages)) << 8))
+
+
+def pointer(page: int, row: int) -> bytes:
+    return struct.pack("<I", (len(MDB) // 4096 + page) << 8 | row)
+
+
+def test_live_rows_are_read_and_moved_ones_followed() -> None:
+    first = page_of([(b"one", 0), (b"gone", 0x8000), (pointer(1, 0), 0x4000)], 77)
+    assert read_rows(first, page_of([(b"moved", 0x8000)], 77)) == [b"one", b"moved"]
+
+
+def test_a_row_may_move_twice_but_not_for_ever() -> None:
+    first = page_of([(pointer(1, 0), 0x4000)], 77)
+    again = page_of([(pointer(1, 1), 0x4000), (b"there", 0x8000)], 77)
+    assert read_rows(first, again) == [b"there"]
+    with pytest.raises(JetError, match="plusieurs fois"):
+        read_rows(first, page_of([(pointer(1, 0), 0x4000)], 77))
+
+
+@pytest.mark.parametrize(
+    ("pages", "cause"),
+    [
+        ([page_of([(b"x", 0)], 78)], "appartient à une autre table"),
+        (
+            [page_of([(pointer(1, 0), 0x4000)], 77), page_of([(b"x", 0)], 78)],
+            "dans une autre table",
+        ),
+        ([page_of([(pointer(1, 5), 0x4000)], 77), page_of([(b"x", 0)], 77)], "absente de sa page"),
+        ([page_of([(b"x", 0)], 77)[:14] + b"\x05\x00" + bytes(4080)], "hors de sa page"),
+    ],
+)
+def test_rows_that_do_not_add_up_are_refused(pages: list[bytes], cause: str) -> None:
+    with pytest.raises(JetError, match=cause):
+        read_rows(*pages)
+
+
+def test_a_long_text_is_read_along_its_chain() -> None:
+    number = len(MDB) // 4096
+    owner = struct.unpack("<I", b"LVAL")[0]
+    second = page_of([(struct.pack("<I", 0) + b"def", 0)], owner)
+    first = page_of([(struct.pack("<I", (number + 1) << 8) + b"abc", 0), (b"whole", 0)], owner)
+    file = JetFile(MDB + first + second)
+    assert file.long_value(struct.pack("<III", 6, number << 8, 0)) == b"abcdef"
+    assert file.long_value(struct.pack("<III", 0x40000005, number << 8 | 1, 0)) == b"whole"
+    with pytest.raises(JetError, match="incomplet"):
+        file.long_value(struct.pack("<III", 9, number << 8, 0))
+    data = JetFile(MDB + page_of([(b"x", 0)], 77))
+    with pytest.raises(JetError, match="hors de ses pages"):
+        data.long_value(struct.pack("<III", 0x40000001, number << 8, 0))

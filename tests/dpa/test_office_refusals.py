@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from dpa.errors import SourceError
+
+from .conftest import Desk
+
 FIXTURES = Path(__file__).parent / "fixtures"
 SOURCE_ROOT = Path(__file__).parents[2] / "Data-Pipeline-Automation" / "src"
 MOST_SECONDS, MOST_MEGABYTES = 5.0, 500
@@ -171,3 +175,16 @@ def test_a_file_is_refused_fast_in_little_memory_with_its_cause(
     assert name in said
     assert seconds < MOST_SECONDS
     assert megabytes < MOST_MEGABYTES
+
+
+@pytest.mark.parametrize("name", ["locked.xlsx", "locked.accdb", "far.xlsx", "empty.xlsx"])
+def test_a_refusal_leaves_the_warehouse_and_the_report_as_they_were(name: str, desk: Desk) -> None:
+    desk.erp("T1,M1,2026-01-02,12.5,OK")
+    desk.run()
+    kept = [desk.settings.dwh.path, desk.settings.report]
+    before = [path.read_bytes() for path in kept]
+    path = desk.folder / name
+    path.write_bytes(REFUSED[name][0]())
+    with pytest.raises(SourceError):
+        desk.run(erp=path)
+    assert [path.read_bytes() for path in kept] == before

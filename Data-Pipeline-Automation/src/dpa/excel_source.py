@@ -43,8 +43,16 @@ def read_excel_source(path: Path, mapping: Mapping, sheet: str | None) -> Transa
     chosen = _chosen_sheet(workbook, mapping, sheet or mapping.sheet)
     header, rows = _below_header(chosen)
     _refuse_no_row(path, chosen, rows)
-    notes = _notes(workbook, chosen)
-    return transaction_source(path, workbook.sha256, chosen.name, header, rows, mapping, notes)
+    return transaction_source(
+        path,
+        workbook.sha256,
+        chosen.name,
+        header,
+        rows,
+        mapping,
+        _notes(workbook, chosen),
+        chosen.grid.facts.epoch,
+    )
 
 
 def extract_from_excel(path: str | Path, sheet: str | int | None = None) -> pd.DataFrame:
@@ -125,20 +133,28 @@ def _below_header(sheet: _Sheet) -> tuple[tuple[str, ...], TypedRows]:
     """Give the header and the rows below it, without blank rows and nameless empty columns."""
     grid, first = sheet.grid, sheet.header_at + 1
     below = grid.cells.slice(first)
-    filled = [_filled(column) for column in below.columns]
     names = grid.row(sheet.header_at)
-    kept = [at for at, name in enumerate(names) if name or filled[at].any()]
-    is_row = np.logical_or.reduce(filled) if filled else np.zeros(0, dtype=bool)
+    kept = [at for at, name in enumerate(names) if name or _filled(below.column(at)).any()]
+    is_row = _any_filled(below)
+    cells = below.select(kept).rename_columns([str(at) for at in range(len(kept))])
     last = int(np.flatnonzero(is_row)[-1]) + 1 if is_row.any() else 0
     rows = TypedRows(
-        cells=below.select(kept)
-        .filter(pa.array(is_row))
-        .rename_columns([str(at) for at in range(len(kept))]),
+        cells=cells if is_row.all() else cells.filter(pa.array(is_row)),
         lines=np.flatnonzero(is_row) + first + 1,
         is_number=[grid.is_number[at][first:][is_row] for at in kept],
         blank_lines=int(np.count_nonzero(~is_row[:last])),
     )
     return tuple(names[at] for at in kept), rows
+
+
+def _any_filled(cells: pa.Table) -> np.ndarray:
+    """Mask the rows that hold something; most are known from their first columns alone."""
+    is_row = np.zeros(cells.num_rows, dtype=bool)
+    for column in cells.columns:
+        if is_row.all():
+            break
+        is_row |= _filled(column)
+    return is_row
 
 
 def _filled(column: pa.ChunkedArray) -> np.ndarray:

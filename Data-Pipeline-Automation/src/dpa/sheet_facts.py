@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 MAX_CELLS: Final = 26 * 1_048_576
@@ -44,11 +45,15 @@ class Extent:
 
 @dataclass(frozen=True)
 class SheetFacts:
-    """What deserves to be said; `unsaved_formulas` have no value in the file."""
+    """What values alone do not tell; `unsaved_formulas` have no value in the file.
+
+    `epoch` is day 0 of the dates that are written as numbers, where the file says it.
+    """
 
     hidden_rows: int = 0
     has_errors: bool = False
     unsaved_formulas: int = 0
+    epoch: date | None = None
 
 
 def column_number(letters: str) -> int:

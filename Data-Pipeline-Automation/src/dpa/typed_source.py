@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,13 @@ from dpa.cells import Conventions
 from dpa.header import defaults_of, resolve_columns, resolve_conventions
 from dpa.mapping import Mapping
 from dpa.parts import LoadedPart, RawPart, TransactionSource
-from dpa.typed_cells import ISO_DATE
+from dpa.typed_cells import ISO_DATE, instant_texts
 
 PART_ROWS: Final = 65_536
 LINE: Final = "ligne"
+SERIAL_YEARS: Final = (date(1950, 1, 1), date(2101, 1, 1))
+"""A number outside the years that the rules admit is no date; 20260131 is none either."""
+DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,17 @@ def transaction_source(
     rows: TypedRows,
     mapping: Mapping,
     notes: Sequence[str] = (),
+    epoch: date | None = None,
 ) -> TransactionSource:
     """Fit typed rows to a mapping; raise MissingColumns.
+
+    A number in the date column is a date that lost its format, when `epoch`, its day 0, is known.
 
     Typed volumes take the decimal mark of the texts beside them, and ISO joins the date formats,
     since that is how typed dates are written here.
     """
     columns = resolve_columns(path, header, mapping)
+    rows, dated = _with_serial_dates(rows, columns["date"], epoch)
     conventions, said = _conventions(rows, columns["volume_transferred"], mapping)
     cells = _with_decimal_mark(rows, columns["volume_transferred"], conventions.decimal)
     return TransactionSource(
@@ -60,7 +68,7 @@ def transaction_source(
         conventions=conventions,
         defaults=defaults_of(mapping),
         parts=_parts(header, replace(rows, cells=cells)),
-        notes=(*notes, *said),
+        notes=(*notes, *dated, *said),
     )
 
 
@@ -69,6 +77,24 @@ def text_frame(header: tuple[str, ...], rows: TypedRows) -> pd.DataFrame:
     frame = rows.cells.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get)
     named: pd.DataFrame = frame.set_axis(list(header), axis=1)
     return named.set_axis(pd.Index(rows.lines, name=LINE))
+
+
+def _with_serial_dates(
+    rows: TypedRows, column: int | None, epoch: date | None
+) -> tuple[TypedRows, tuple[str, ...]]:
+    """Write the serial numbers of a date column as dates, and say how many there were."""
+    if column is None or epoch is None or not rows.is_number[column].any():
+        return rows, ()
+    texts = rows.cells.column(column).combine_chunks()
+    days = pc.if_else(pa.array(rows.is_number[column]), texts, None).cast(pa.float64())
+    days = np.nan_to_num(days.to_numpy(zero_copy_only=False), nan=-1.0)
+    first, last = ((day - epoch).days for day in SERIAL_YEARS)
+    is_serial = (days >= first) & (days < last)
+    moments = np.datetime64(epoch, "us") + np.rint(days[is_serial] * DAY_US).astype("m8[us]")
+    dated = pc.replace_with_mask(texts, pa.array(is_serial), instant_texts(pa.array(moments)))
+    cells = rows.cells.set_column(column, str(column), dated)
+    said = f"Dates écrites en numéro de série, lues comme dates : {len(moments)}."
+    return replace(rows, cells=cells), (said,) if len(moments) else ()
 
 
 def _conventions(

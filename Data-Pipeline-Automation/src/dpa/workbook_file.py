@@ -3,7 +3,8 @@
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
@@ -27,6 +28,9 @@ MAX_FILE_BYTES: Final = 200_000_000
 """Five times a full sheet of 15 columns as Excel packs it; more is not an export."""
 MAX_SHARED_STRINGS: Final = 10_000_000
 """Ten different texts for every row of a full sheet; the parser keeps them all in memory."""
+
+EPOCHS: Final = {False: date(1899, 12, 30), True: date(1904, 1, 1)}
+"""Day 0 of serial dates, by whether the workbook counts as Excel for Macintosh once did."""
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -177,15 +181,23 @@ def _office_open(path: Path, members: Mapping[str, Member]) -> FactsBySheet:
                 f"{path} : plus de {MAX_SHARED_STRINGS} textes différents ; enregistrez la feuille "
                 "en CSV."
             )
+    epoch = EPOCHS[_has_1904_dates(path, members["xl/workbook.xml"])]
     return {
-        sheet: partial(_facts, path, members[name])
+        sheet: partial(_facts, path, members[name], epoch)
         for sheet, name in _sheet_members(path, members).items()
         if name in members and name.startswith(_WORKSHEETS)
     }
 
 
-def _facts(path: Path, member: Member) -> SheetFacts:
-    return worksheet_facts(unpacked(path, member))
+def _has_1904_dates(path: Path, member: Member) -> bool:
+    return any(
+        element.tag.endswith("}workbookPr") and element.get("date1904") in ("1", "true")
+        for element in _elements(path, member)
+    )
+
+
+def _facts(path: Path, member: Member, epoch: date) -> SheetFacts:
+    return replace(worksheet_facts(unpacked(path, member)), epoch=epoch)
 
 
 def _drain(path: Path, member: Member) -> int:
