@@ -120,6 +120,25 @@ def test_blank_lines_above_the_header_are_counted_and_keep_the_numbers(tmp_path:
     assert sum(part.read().blank_lines for part in found.parts) == 3
 
 
+def test_a_mapping_tells_the_line_of_the_header(tmp_path: Path) -> None:
+    path = written(tmp_path, "Export du 5;;\n\nsep=;\n" + (HEADER + ROW).replace(",", ";"))
+    found = read_csv_source(path, mapping(header_row=4))
+    assert (lines(found), found.columns["date"]) == ([5], 2)
+    with pytest.raises(SourceEmpty, match="ligne 6"):
+        read_csv_source(path, mapping(header_row=6))
+
+
+def test_a_first_line_that_declares_no_delimiter_of_ours_is_a_header(tmp_path: Path) -> None:
+    with pytest.raises(MissingColumns, match="sep=€"):
+        read_csv_source(written(tmp_path, "sep=€\n" + HEADER), Mapping())
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_header_line_far_below_is_reached(tmp_path: Path) -> None:
+    path = written(tmp_path, "titre\n" * 50 + HEADER + ROW)
+    assert lines(read_csv_source(path, mapping(header_row=51))) == [52]
+
+
 @pytest.mark.usefixtures("small_parts")
 def test_a_header_longer_than_the_first_reading_is_read_whole(tmp_path: Path) -> None:
     text = "\n" * 40 + "x" * 200 + "," + HEADER + "y," + ROW

@@ -41,6 +41,13 @@ def test_every_text_is_in_the_group_of_its_width(texts: list[str]) -> None:
     assert found == {position: text.encode() for position, text in enumerate(texts)}
 
 
+def test_groups_of_other_widths_may_be_left_out() -> None:
+    assert [positions.tolist() for positions, _ in by_width(column("a", "bb", "c"), {1})] == [
+        [0, 2]
+    ]
+    assert list(by_width(column("a", "b"), {2})) == []
+
+
 def test_only_texts_with_space_at_an_edge_are_copied() -> None:
     clean = column("a b", "", "c")
     assert trimmed(clean) is clean

@@ -187,9 +187,7 @@ def identifier_hashes(screened: Screened) -> np.ndarray:
 def settle(
     screened: Screened, repeated: np.ndarray, then: Callable[[CheckedPart], Any]
 ) -> tuple[Any, pd.DataFrame]:
-    """Give what `then` makes of a part without the rows whose identifier is, by its hash, repeated;
-    and these rows.
-    """
+    """Set aside the rows whose hash is repeated; give what `then` makes of the others, and them."""
     checked = _with_rejects(screened)
     aside = among(screened.hashes, repeated)
     rows = checked.accepted

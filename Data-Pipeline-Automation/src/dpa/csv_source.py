@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from dpa.csv_blocks import cut_block
-from dpa.csv_records import detect_delimiter, is_whole, parse_line
+from dpa.csv_records import DELIMITERS, detect_delimiter, is_whole, parse_line
 from dpa.errors import SourceEmpty, SourceUnreadable
 from dpa.files import reading
 from dpa.header import defaults_of, resolve_columns, resolve_conventions
@@ -31,7 +31,7 @@ _SEARCHED_LINES: Final = 10_000
 _MARKS: Final = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _OTHERWISE: Final = " ou indiquez son « encoding » dans un fichier de correspondance (--mapping)"
 _CP1252_NOTE: Final = "Encodage détecté : cp1252 (Windows), car le fichier n'est pas en UTF-8."
-_SEPARATOR_LINE: Final = "sep="
+_SEPARATOR_LINE: Final = re.compile(f"(?i)sep=([{re.escape(''.join(DELIMITERS))}])")
 """With this first line, Excel declares the delimiter of a CSV."""
 
 Stamp = tuple[int, int]
@@ -167,7 +167,7 @@ def _planned(
     encoding: str,
 ) -> TransactionSource:
     """Plan the reading of a text in a known encoding; raises _Undecodable beside SourceError."""
-    header = _header(path, file, mark_bytes, encoding, mapping.delimiter)
+    header = _header(path, file, mark_bytes, encoding, mapping)
     columns = resolve_columns(path, header.cells, mapping)
     parts = list(_ranges(path, file, header))
     rows = (raw for part in parts if (raw := part.read()).rows)
@@ -190,23 +190,33 @@ def _planned(
     )
 
 
-def _header(path: Path, file: BufferedReader, start: int, encoding: str, delimiter: str) -> _Header:
-    """Read the first line that is not blank, after the one that declares the delimiter."""
-    newline = _newline(file, encoding)
-    blank_before, stop, declared = 0, start, ""
-    for number, line in enumerate(_first_lines(path, file, start, encoding, newline), start=1):
+def _header(
+    path: Path, file: BufferedReader, start: int, encoding: str, mapping: Mapping
+) -> _Header:
+    """Read the header: the line that the mapping says, or the first one that holds anything.
+
+    A line above it that declares the delimiter counts, other lines do not.
+    """
+    newline, top = _newline(file, encoding), mapping.header_row or 1
+    delimiter = "" if mapping.delimiter == "auto" else mapping.delimiter
+    blank_before, stop = 0, start
+    for number, line in enumerate(_first_lines(path, file, start, encoding, newline, top), 1):
         stop += len((line + newline).encode(encoding))
         text = line.removesuffix("\r")
         if not text.strip():
             blank_before += 1
-        elif len(text) == len(_SEPARATOR_LINE) + 1 and text.lower().startswith(_SEPARATOR_LINE):
-            declared = text[-1]
-        else:
-            chosen = (declared or detect_delimiter(text)) if delimiter == "auto" else delimiter
-            cells = tuple(cell.strip() for cell in parse_line(text, chosen) or ())
-            dialect = Dialect(encoding, newline, chosen, len(cells))
+        elif found := _SEPARATOR_LINE.fullmatch(text):
+            delimiter = delimiter or found[1]
+        elif number >= top:
+            mark = delimiter or detect_delimiter(text)
+            cells = tuple(cell.strip() for cell in parse_line(text, mark) or ())
+            dialect = Dialect(encoding, newline, mark, len(cells))
             return _Header(cells, number, stop, blank_before, dialect)
-    raise SourceEmpty(f"{path} : le fichier est vide.")
+    raise SourceEmpty(
+        f"{path} : le fichier est vide."
+        if top == 1
+        else f"{path} : rien à la ligne {top}, où l'en-tête est attendu (header_row)."
+    )
 
 
 def _newline(file: BufferedReader, encoding: str) -> str:
@@ -218,9 +228,9 @@ def _newline(file: BufferedReader, encoding: str) -> str:
 
 
 def _first_lines(
-    path: Path, file: BufferedReader, start: int, encoding: str, newline: str
+    path: Path, file: BufferedReader, start: int, encoding: str, newline: str, top: int
 ) -> list[str]:
-    """Give the first lines of a text: at least one that is not blank, if there is one."""
+    """Give the first lines of a text: past line `top`, and one that is not blank, if there is."""
     size = FIRST_BYTES
     while size <= MAX_HEADER_BYTES:
         file.seek(start)
@@ -228,12 +238,12 @@ def _first_lines(
         ended = len(raw) < size
         end = len(raw) if ended else _after_last_newline(raw, len(raw), newline, encoding)
         text = _decode(raw[:end], encoding, newline)
-        if ended or text.strip():
+        if ended or (text.strip() and text.count(newline) >= top):
             return text.removesuffix(newline).split(newline)
         size *= 4
     raise SourceUnreadable(
-        f"{path} : pas de ligne d'en-tête dans les {size >> 20} premiers Mo ; ce n'est pas un "
-        "export texte."
+        f"{path} : pas de ligne d'en-tête dans les {MAX_HEADER_BYTES >> 20} premiers Mo ; ce "
+        "n'est pas un export texte."
     )
 
 

@@ -75,7 +75,7 @@ def instants(texts: pa.Array, date_formats: tuple[str, ...]) -> np.ndarray:
     """
     found = np.full(len(texts), np.datetime64("NaT"), dtype="datetime64[s]")
     layouts = [layout for pattern in date_formats for layout in _layouts(pattern)]
-    for positions, matrix in by_width(texts):
+    for positions, matrix in by_width(texts, {len(layout) for layout in layouts}):
         _read_layouts(found, positions, matrix, layouts)
     waiting = np.flatnonzero(np.isnat(found))
     if len(waiting):

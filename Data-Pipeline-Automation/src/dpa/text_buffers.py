@@ -1,6 +1,6 @@
 """Arrow text columns seen as numpy arrays: byte lengths, fixed-width matrices, 64-bit hashes."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 import numpy as np
@@ -65,20 +65,28 @@ def trimmed(texts: pa.Array) -> pa.Array:
     return pc.utf8_trim_whitespace(texts)
 
 
-def by_width(texts: pa.Array) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Group the texts by byte length; give the positions of a group and its (n, width) bytes."""
+def by_width(
+    texts: pa.Array, widths: Container[int] | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Group the texts by byte length; give the positions of a group and its (n, width) bytes.
+
+    With `widths`, only the groups of these lengths.
+    """
     offsets, data = _offsets(texts), _bytes(texts)
     lengths = np.diff(offsets)
-    if len(lengths) and (lengths == lengths[0]).all():
-        block = data[offsets[0] : offsets[-1]].reshape(len(lengths), lengths[0])
-        yield np.arange(len(lengths)), block
-        return
-    for width in np.unique(lengths).tolist():
-        positions = np.flatnonzero(lengths == width)
-        if width:
+    alike = len(lengths) > 0 and bool((lengths == lengths[0]).all())
+    for width in [int(lengths[0])] if alike else np.unique(lengths).tolist():
+        if widths is not None and width not in widths:
+            continue
+        if alike:
+            block = data[offsets[0] : offsets[-1]].reshape(len(lengths), width)
+            yield np.arange(len(lengths)), block
+        elif width:
+            positions = np.flatnonzero(lengths == width)
             windows = np.lib.stride_tricks.sliding_window_view(data, width)
             yield positions, windows[offsets[:-1][positions]]
         else:
+            positions = np.flatnonzero(lengths == 0)
             yield positions, np.empty((len(positions), 0), dtype=np.uint8)
 
 
