@@ -8,7 +8,7 @@ from dpa.rejects_sheet import OUR_COLUMNS, labels, mapping_of
 
 
 def test_headings_are_those_of_the_analyst_each_once() -> None:
-    found = labels(["Date", "date", "", "Poids\n(t)", "Motif", "x" * 300])
+    found = labels(["Date", "date", "", "Poids\n(t)\x01", "Motif", "x" * 300])
     assert found[:5] == ["Date", "date (2)", "Colonne 3", "Poids (t)", "Motif"]
     assert len(found[5]) == 240
     assert found[6:] == [name if name != "Motif" else "Motif (2)" for name in OUR_COLUMNS]

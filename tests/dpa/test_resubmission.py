@@ -100,6 +100,14 @@ def test_corrected_rows_are_loaded_alone_and_their_rejects_closed(
         refuse_foreign_rejects(dirty.settings.dwh, read_resubmission(rendered), 1)
 
 
+def test_a_workbook_corrected_in_place_is_given_back_as_it_is(dirty: Desk, given: Path) -> None:
+    corrected(given, lambda sheet: sheet.__setitem__("D5", 12.5)).replace(given)
+    summary = dirty.run(resubmit=given, mapping=None).summary
+    assert (summary.loaded, summary.rejected) == (1, 3)
+    assert summary.rejects_workbook == str(given.with_name("rejets_restants.xlsx"))
+    assert len(read_resubmission(given).closing) == 4
+
+
 def refusals() -> dict[str, tuple[str, Callable[[Any], None], str]]:
     def add(sheet: Any) -> None:
         sheet["A12"] = "T99"

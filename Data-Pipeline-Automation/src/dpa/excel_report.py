@@ -1,5 +1,6 @@
 """The Excel report: the warehouse's content as a finished document, replaced atomically."""
 
+import textwrap
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from xlsxwriter.worksheet import Worksheet
 from dpa.columns import NOTES
 from dpa.drafts import replacing
 from dpa.errors import ReportNotWritten
-from dpa.excel_table import MAX_ROWS, NAVY, RED, Book, Placed, write
+from dpa.excel_table import LINE_HEIGHT_PT, MAX_ROWS, NAVY, RED, Book, Placed, write
 from dpa.files import cause
 from dpa.french import douala_time, number, plural
 from dpa.report_charts import insert_overview, machine_chart, overview_rows
@@ -38,6 +39,9 @@ KPIS: Final = (
     Column("Définition"),
 )
 _KPI_WIDTHS: Final = (24, 18, 24, 24, 18, 20, 32)
+_SUMMARY_WIDTHS: Final = (28, 50, 70)
+_FACT_CHARACTERS: Final = 110
+"""What fits in one line of the two columns of a fact."""
 _NATURES: Final = {"chargement": "Chargement", "reprise": "Reprise de lignes corrigées"}
 
 
@@ -111,13 +115,14 @@ def previous_sentence(data: ReportData) -> str:
 def _fill_summary(
     book: Book, sheet: Worksheet, data: ReportData, now: datetime, placed: list[Placed]
 ) -> None:
-    sheet.set_column(0, 0, 28)
-    sheet.set_column(1, 1, 50)
-    sheet.set_column(2, 2, 70)
+    for column, width in enumerate(_SUMMARY_WIDTHS):
+        sheet.set_column(column, column, width)
     row = 3
     for name, value in _run_facts(data, now):
         sheet.write_string(row, 0, name, _label(book))
         sheet.merge_range(row, 1, row, 2, value, book.cell_format("text"))
+        # A merged cell does not make its row higher by itself.
+        sheet.set_row(row, LINE_HEIGHT_PT * len(textwrap.wrap(value, _FACT_CHARACTERS)))
         row += 1
     row = _source_lines(book, sheet, data, row + 1)
     row = _balance(book, sheet, data, row + 1)

@@ -1,5 +1,6 @@
 """The layout that the rejects workbook is written in and read back from."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -31,6 +32,7 @@ OUR_COLUMNS: Final = (
     "Clé (ne pas modifier)",
 )
 _MAX_LABEL: Final = 240
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 class Notes(BaseModel):
@@ -49,12 +51,12 @@ class Notes(BaseModel):
 def labels(header: Sequence[str]) -> list[str]:
     """Give each column of the sheet a heading of its own, as a table demands.
 
-    The analyst's headings come first, as they are but for line ends; an empty one is named by its
-    position, a repeated one is numbered.
+    The analyst's headings come first, as they are but for line ends and control characters; an
+    empty one is named by its position, a repeated one is numbered.
     """
     found: list[str] = []
     for position, heading in enumerate([*header, *OUR_COLUMNS], start=1):
-        plain = " ".join(heading.split())[:_MAX_LABEL] or f"Colonne {position}"
+        plain = " ".join(_CONTROL.sub(" ", heading).split())[:_MAX_LABEL] or f"Colonne {position}"
         taken = {label.casefold() for label in found}
         label, number = plain, 1
         while label.casefold() in taken:

@@ -91,8 +91,11 @@ class Settings:
 
     @property
     def rejects_workbook(self) -> Path:
-        """Where the rejected rows are written for correction."""
-        return self.rejects or self.report.with_name("rejets_a_corriger.xlsx")
+        """Where the rejected rows are written for correction, never over those given back."""
+        usual = self.report.with_name("rejets_a_corriger.xlsx")
+        if self.resubmit and os.path.realpath(self.resubmit) == os.path.realpath(usual):
+            usual = usual.with_name("rejets_restants.xlsx")
+        return self.rejects or usual
 
     def refuse_unusable_paths(self) -> None:
         """Raise UsageError when an output is also another file of the run, or a name is unfit."""
