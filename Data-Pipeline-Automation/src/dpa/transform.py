@@ -10,6 +10,8 @@ from dpa.columns import ALERT_STATUSES, ALERT_VOLUME_TONNES, UNKNOWN
 
 GRAM_DECIMALS = 6
 """Sums are rounded to the gram: their order and their parts then change nothing."""
+MARKED_PER_NUMBER = 16
+"""Up to as many bytes for each number, marking is faster than hashing, and small."""
 
 
 def critical_alerts(rows: pd.DataFrame) -> "pd.Series[int]":
@@ -29,18 +31,19 @@ def enrich(rows: pd.DataFrame, machines: pd.DataFrame) -> pd.DataFrame:
     if not known.is_unique:
         raise ValueError("a machine is listed twice")
     codes = rows["machine_id"].cat.codes.to_numpy()
-    at = known.get_indexer(rows["machine_id"].cat.categories)[codes]
+    at = known.get_indexer(rows["machine_id"].cat.categories)
     names, sites = _sites(machines)
-    added = {"site_location": pd.Categorical.from_codes(np.append(sites, 0)[at], names)}
+    added = {"site_location": pd.Categorical.from_codes(np.append(sites, 0)[at][codes], names)}
     for name in machines.columns.difference(["machine_id", "site_location"], sort=False):
         values = np.append(machines[name].to_numpy(dtype=np.int32), np.int32(-1))
-        added[name] = values[at]
+        added[name] = values[at][codes]
     return rows.assign(**added)
 
 
 def _sites(machines: pd.DataFrame) -> tuple["pd.Index[str]", "np.ndarray"]:
     """List the sites, "Inconnu" first, and give the place of each machine's site in the list."""
-    names = pd.Index([UNKNOWN, *sorted(set(machines["site_location"]) - {UNKNOWN})], dtype="str")
+    known = set(machines["site_location"].unique())
+    names = pd.Index([UNKNOWN, *sorted(known - {UNKNOWN})], dtype="str")
     return names, names.get_indexer(pd.Index(machines["site_location"]))
 
 
@@ -61,7 +64,10 @@ def partial_daily_stats(rows: pd.DataFrame) -> DailyPart:
     group, days, sites = _site_days(rows)
     count = len(days) * len(sites)
     machines = rows["machine_id"].cat.categories
-    pairs = pd.unique(group * len(machines) + rows["machine_id"].cat.codes.to_numpy(np.int64))
+    pairs = _marked(
+        group * len(machines) + rows["machine_id"].cat.codes.to_numpy(np.int64),
+        count * len(machines),
+    )
     present = np.bincount(group, minlength=count)
     at = np.flatnonzero(present)
     sums = _keyed(at, days, sites).assign(
@@ -74,6 +80,16 @@ def partial_daily_stats(rows: pd.DataFrame) -> DailyPart:
         machine_id=pd.Categorical.from_codes(machine_at, machines)
     )
     return DailyPart(sums, active)
+
+
+def _marked(numbers: "np.ndarray", bound: int) -> "np.ndarray":
+    """List the distinct numbers, which are below `bound`."""
+    if bound > MARKED_PER_NUMBER * len(numbers):
+        hashed: np.ndarray = np.asarray(pd.unique(numbers))
+        return hashed
+    marks = np.zeros(bound, dtype=bool)
+    marks[numbers] = True
+    return np.flatnonzero(marks)
 
 
 def _site_days(rows: pd.DataFrame) -> tuple["np.ndarray", "np.ndarray", pd.Index]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dpa.text_buffers import trimmed
+from dpa.text_buffers import has_byte, trimmed
 
 _SPACES: Final = "[ \u00a0\u202f]"
 _APOSTROPHES: Final = "['\u2019]"
@@ -62,10 +62,27 @@ def _undressed(texts: pa.Array, decimal: str) -> pa.Array:
     return pc.replace_substring_regex(bare, "^(.*)-$", r"-\1")
 
 
-def _read(found: np.ndarray, positions: np.ndarray, texts: pa.Array, decimal: str) -> None:
+def _floats(texts: pa.Array, decimal: str) -> np.ndarray:
     dotted = texts if decimal == "." else pc.replace_substring(texts, decimal, ".")
     # Adding zero turns -0.0 into 0.0.
-    found[positions] = dotted.cast(pa.float64()).to_numpy() + 0.0
+    floats: np.ndarray = dotted.cast(pa.float64()).to_numpy() + 0.0
+    return floats
+
+
+def _unsigned(texts: pa.Array, decimal: str) -> np.ndarray | None:
+    """Read a column of digits and decimal marks, the usual case, without patterns; None if not."""
+    other = np.ones(256, dtype=bool)
+    other[[*b"0123456789", ord(decimal)]] = False
+    if has_byte(texts, other):
+        return None
+    try:
+        return _floats(texts, decimal)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _read(found: np.ndarray, positions: np.ndarray, texts: pa.Array, decimal: str) -> None:
+    found[positions] = _floats(texts, decimal)
 
 
 def _matching(texts: pa.Array, pattern: str) -> np.ndarray:
@@ -79,6 +96,9 @@ def numbers(texts: pa.Array, decimal: str) -> np.ndarray:
     Space around a number does not count. Spaces, apostrophes or the mark that is not `decimal` may
     set thousands apart, three digits by three; a minus sign may come last.
     """
+    unsigned = _unsigned(texts, decimal)
+    if unsigned is not None:
+        return unsigned
     found = np.full(len(texts), np.nan)
     plain = _matching(texts, _plain(decimal))
     _read(
