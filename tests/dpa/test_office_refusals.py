@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
+from dpa.columns import TRANSACTION_COLUMNS
 from dpa.errors import SourceError
 
 from .conftest import Desk
@@ -57,9 +59,18 @@ print(json.dumps(outcomes))
 BOMB_BYTES = 600_000_000
 
 
+def minimal() -> bytes:
+    """A workbook that holds a header and nothing else."""
+    book, buffer = Workbook(), io.BytesIO()
+    assert book.active is not None
+    book.active.append(TRANSACTION_COLUMNS)
+    book.save(buffer)
+    return buffer.getvalue()
+
+
 def of_workbook(changes: dict[str, bytes]) -> bytes:
     """A small workbook with members replaced or added."""
-    with zipfile.ZipFile(FIXTURES / "excel" / "minimal.xlsx") as packed:
+    with zipfile.ZipFile(io.BytesIO(minimal())) as packed:
         members = {name: packed.read(name) for name in packed.namelist()}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -113,10 +124,6 @@ def fixture(name: str) -> Callable[[], bytes]:
     return (FIXTURES / name).read_bytes
 
 
-def cut(name: str) -> Callable[[], bytes]:
-    return lambda: (FIXTURES / name).read_bytes()[:-2_000]
-
-
 def locked_database() -> bytes:
     data = bytearray((FIXTURES / "access" / "transactions_2010.accdb").read_bytes())
     data[0x3E] ^= 0x55
@@ -140,10 +147,13 @@ REFUSED = {
     "page.xls": (lambda: b"<html><table><tr><td>1</td></tr></table></html>", "une page HTML"),
     "empty.xlsx": (lambda: b"", "le fichier est vide"),
     "empty.accdb": (lambda: b"", "le fichier est vide"),
-    "header.xlsx": (fixture("excel/minimal.xlsx"), "n'est suivi d'aucune ligne"),
-    "cut.xlsx": (cut("excel/minimal.xlsx"), "tronqué ou abîmé"),
-    "cut.accdb": (cut("access/transactions_2010.accdb"), "lecture sûre impossible"),
-    "workbook.mdb": (fixture("excel/minimal.xlsx"), "un classeur ou une archive"),
+    "header.xlsx": (minimal, "n'est suivi d'aucune ligne"),
+    "cut.xlsx": (lambda: minimal()[:-2_000], "tronqué ou abîmé"),
+    "cut.accdb": (
+        lambda: fixture("access/transactions_2010.accdb")()[:-2_000],
+        "lecture sûre impossible",
+    ),
+    "workbook.mdb": (minimal, "un classeur ou une archive"),
     "database.xlsx": (fixture("access/transactions_2000.mdb"), "une base Access"),
 }
 

@@ -9,10 +9,13 @@ import pytest
 from openpyxl import Workbook
 
 from dpa.checking import checked_parts
+from dpa.dwh_url import DwhUrl
 from dpa.engine import LocalEngine
 from dpa.mapping import Mapping
 from dpa.parts import CheckedPart
 from dpa.sources import read_transactions
+
+from .conftest import Desk
 
 FIXTURES = Path(__file__).parent / "fixtures"
 CSV = FIXTURES / "access" / "transactions.csv"
@@ -44,7 +47,7 @@ def rejected(parts: list[CheckedPart]) -> list[tuple[str, ...]]:
 
 
 def assert_same(ours: list[CheckedPart], theirs: list[CheckedPart]) -> None:
-    pd.testing.assert_frame_equal(accepted(ours), accepted(theirs))
+    pd.testing.assert_frame_equal(accepted(ours), accepted(theirs), check_exact=True)
     assert rejected(ours) == rejected(theirs)
     for count in ("read", "duplicates", "skipped", "blank_lines"):
         assert sum(getattr(part, count) for part in ours) == sum(
@@ -68,6 +71,18 @@ def test_the_rows_hold_what_makes_them_a_test() -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_workbook_or_a_database_gives_the_rows_of_the_csv(name: str) -> None:
     assert_same(checked(FIXTURES / name), checked(CSV))
+
+
+def test_a_warehouse_that_has_the_csv_finds_nothing_new_in_the_others(
+    desk: Desk, dwh_url: DwhUrl
+) -> None:
+    first = desk.run(erp=CSV, dwh=dwh_url).summary
+    assert (first.read, first.loaded) == (50, first.inserted)
+    for name in OTHERS:
+        again = desk.run(erp=FIXTURES / name, dwh=dwh_url).summary
+        assert (again.read, again.loaded, again.rejected) == (50, 0, first.rejected)
+        assert again.duplicates == first.loaded + first.duplicates
+        assert again.rejects_by_rule == first.rejects_by_rule
 
 
 @pytest.mark.parametrize("suffix", [".xlsx", ".xlsm"])

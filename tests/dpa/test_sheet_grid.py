@@ -1,3 +1,4 @@
+import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,15 @@ def test_merged_areas_are_given_by_their_rows(path: Path) -> None:
     book.active.merge_cells("A1:C1")
     book.active.merge_cells("A3:A5")
     assert grid_of(path, {"A1": "t", "A3": "v", "A6": "w"}, book).merged == ((1, 1), (3, 5))
+
+
+def test_a_number_keeps_all_its_digits(path: Path) -> None:
+    grid_of(path, {"A1": 1.5})
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    sheet = members["xl/worksheets/sheet1.xml"]
+    members["xl/worksheets/sheet1.xml"] = sheet.replace(b"1.5", b"3.3333333333333335")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert read_grid(open_workbook(path), "Sheet").row(0) == ["3.3333333333333335"]
