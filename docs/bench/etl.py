@@ -571,9 +571,9 @@ def dask_cluster() -> Iterator[tuple[str, list[int]]]:
             client.wait_for_workers(2, timeout=60)
         yield address, [process.pid for process in processes]
     finally:
+        # A worker asked to end would wait for a scheduler that is gone.
         for process in processes:
-            process.terminate()
-        for process in processes:
+            process.kill()
             process.wait()
 
 
