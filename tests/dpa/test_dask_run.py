@@ -147,3 +147,11 @@ def test_a_file_changed_under_the_workers_is_refused_with_the_worker(
     path.unlink()
     with pytest.raises(SourceUnreadable, match=r"Worker tcp://.*erp\.csv : fichier introuvable"):
         dask(found, two_workers.address)
+
+
+def test_a_relative_path_is_the_same_file_for_workers_elsewhere(
+    samples: Path, two_workers: Cluster, monkeypatch: pytest.MonkeyPatch, wanted: Whole
+) -> None:
+    monkeypatch.chdir(samples)
+    found = read_transactions(Path(TRANSACTIONS_FILE), Mapping(), None)
+    same(whole(dask(found, two_workers.address)), wanted)

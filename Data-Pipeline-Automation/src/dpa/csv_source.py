@@ -269,7 +269,8 @@ def _decode(raw: bytes, encoding: str, newline: str, lines_before: int = 0) -> s
 
 def _ranges(path: Path, file: BufferedReader, header: _Header) -> Iterator[CsvRange]:
     """Cut what follows the header where a record certainly ends."""
-    dialect, stamp = header.dialect, _stamp(file)
+    # A process that works elsewhere must find the same file.
+    found, dialect, stamp = path.absolute(), header.dialect, _stamp(file)
     start, line, blank_before = header.stop, header.line + 1, header.blank_before
     size, ended = FIRST_BYTES, False
     while not ended:
@@ -279,7 +280,7 @@ def _ranges(path: Path, file: BufferedReader, header: _Header) -> Iterator[CsvRa
         end = len(raw) if ended else _certain_end(raw, dialect)
         if end:
             stop, size = start + end, PART_BYTES
-            yield CsvRange(path, stamp, start, stop, line, header.cells, dialect, blank_before)
+            yield CsvRange(found, stamp, start, stop, line, header.cells, dialect, blank_before)
             start, line, blank_before = stop, line + _line_count(raw, end, dialect, line), 0
         else:
             size += PART_BYTES
