@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dpa.errors import SourceUnreadable
-from dpa.files import cause, read_bytes, write_bytes
+from dpa.files import cause, read_bytes
 
 
 def test_a_file_is_read_to_the_byte(tmp_path: Path) -> None:
@@ -33,18 +33,3 @@ def test_a_common_cause_is_told_in_french_and_a_rare_one_by_the_system() -> None
     assert cause(PermissionError(errno.EACCES, "Permission denied")) == "accès refusé"
     assert cause(OSError(errno.EDOM, "Numerical argument out of domain")).startswith("Numerical")
     assert cause(OSError("sans numéro")) == "sans numéro"
-
-
-def test_a_file_is_written_in_a_new_folder_and_replaced_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "nouveau" / "a.json"
-    write_bytes(path, b"1")
-    write_bytes(path, b"2")
-    assert path.read_bytes() == b"2"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_file_that_cannot_be_put_in_place_leaves_no_draft(tmp_path: Path) -> None:
-    (tmp_path / "a.json").mkdir()
-    with pytest.raises(OSError, match=r"a\.json"):
-        write_bytes(tmp_path / "a.json", b"1")
-    assert list(tmp_path.iterdir()) == [tmp_path / "a.json"]

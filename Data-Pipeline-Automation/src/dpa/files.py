@@ -1,7 +1,6 @@
-"""Reads and writes files, and says in French why a file cannot be used."""
+"""Reads files, and says in French why a file cannot be used."""
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -69,17 +68,3 @@ def read_head(path: Path, size: int) -> bytes:
     """Read the first `size` bytes of a file; raise SourceUnreadable like `read_bytes`."""
     with _refusing(path), path.open("rb") as file:
         return file.read(size)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file beside its target, then put it in place at once; raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from dpa import french
+from dpa.drafts import replacing
 from dpa.errors import SourceError, SourceUnreadable, UsageError
-from dpa.files import cause, read_bytes, write_bytes
+from dpa.files import cause, read_bytes
 from dpa.http_fetch import FetchLimits, checked_address, fetch, shown
 from dpa.machine_list import MachineTable, parse_machines
 from dpa.parts import SourceFile
@@ -149,7 +150,8 @@ class LastGoodCopy:
             "document": data.decode("utf-8"),
         }
         try:
-            write_bytes(self.path, json.dumps(kept, ensure_ascii=False, indent=1).encode())
+            with replacing(self.path) as draft:
+                draft.write_bytes(json.dumps(kept, ensure_ascii=False, indent=1).encode())
         except OSError as error:
             return (
                 f"Copie de la liste des machines non gardée dans {self.path.parent} "
