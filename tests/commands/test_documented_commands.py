@@ -27,6 +27,7 @@ DOCUMENTS = [
     "Data-Pipeline-Automation/README.md",
     "Predictive-Maintenance-Dashboard/README.md",
     f"{PLATFORM}/README.md",
+    "exemples_excel_access/README.md",
 ]
 SERVERS = {"api/api.py": "API_PORT", "streamlit run": "STREAMLIT_SERVER_PORT"}
 START_S, STOP_S, COMMAND_S = 60, 20, 240

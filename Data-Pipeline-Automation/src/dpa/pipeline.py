@@ -3,7 +3,8 @@
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
@@ -61,10 +62,11 @@ class Extracted:
     machines: MachineTable
 
 
-@dataclass(frozen=True)
+@dataclass
 class Written:
-    """The workbooks of a run; `faults` says in French why one is missing."""
+    """The workbooks of a run, by path; `faults` says in French why one is missing."""
 
+    report: str | None
     rejects_workbook: str | None
     faults: list[str]
 
@@ -100,7 +102,7 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
         error=None,
         run_id=str(lot["run_id"]),
         dwh=str(settings.dwh),
-        report=None if written.faults else str(settings.report),
+        report=written.report,
         rejects_workbook=written.rejects_workbook,
         engine=settings.engine,
         read=loaded.read,
@@ -217,22 +219,28 @@ def _write_workbooks(
     from dpa.rejects_workbook import write_rejects
     from dpa.report_data import read_report
 
-    faults: list[str] = []
-    rejects_workbook = None
-    try:
-        data = read_report(settings.dwh, run_id, settings.filters, settings.busy_timeout_s)
-        write_report(settings.report, data, now())
+    written = Written(report=None, rejects_workbook=None, faults=[])
+    dwh, timeout_s = settings.dwh, settings.busy_timeout_s
+    with _missing_workbook(written, "Rapport non écrit"):
+        write_report(settings.report, read_report(dwh, run_id, settings.filters, timeout_s), now())
         logger.info("Rapport écrit : {}", settings.report)
-        if write_rejects(
-            settings.rejects_workbook, settings.dwh, run_id, source, settings.busy_timeout_s
-        ):
-            rejects_workbook = str(settings.rejects_workbook)
-            logger.info("Lignes à corriger : {}", rejects_workbook)
+        written.report = str(settings.report)
+    with _missing_workbook(written, "Lignes à corriger non écrites"):
+        if write_rejects(settings.rejects_workbook, dwh, run_id, source, timeout_s):
+            logger.info("Lignes à corriger : {}", settings.rejects_workbook)
+            written.rejects_workbook = str(settings.rejects_workbook)
+    return written
+
+
+@contextmanager
+def _missing_workbook(written: Written, sentence: str) -> Iterator[None]:
+    """Note the fault that a workbook is missing for; the data are committed all the same."""
+    try:
+        yield
     except ReportNotWritten as error:
-        faults.append(str(error))
+        written.faults.append(str(error))
     except DpaError as error:
-        faults.append(f"Rapport non écrit, données chargées : {error}")
-    return Written(rejects_workbook, faults)
+        written.faults.append(f"{sentence}, données chargées : {error}")
 
 
 def _limit_fault(settings: Settings, loaded: Loaded) -> list[str]:
