@@ -3,12 +3,13 @@
 from datetime import date, timedelta
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpa.calendar_days import calendar_days
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(1950, 2097), st.integers(0, 2))
 def test_every_day_of_the_years_stands_once_with_its_week(first: int, more: int) -> None:
     table = calendar_days(first, first + more)

@@ -5,13 +5,14 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpa.errors import WarehouseError, WarehouseLocked
 from dpa.sqlite_database import SqliteDatabase, file_uri, iso_texts
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-631_152_000, 4_133_980_799), max_size=20))
 def test_instants_are_written_as_python_writes_them(seconds: list[int]) -> None:
     expected = [

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpa.transform import combine_daily_stats, critical_alerts, enrich, partial_daily_stats
@@ -69,6 +69,7 @@ transactions = st.tuples(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(transactions, min_size=1, max_size=40), st.data())
 def test_any_cut_gives_the_sums_of_the_whole(
     cells: list[tuple[str, float, str, int]], data: st.DataObject

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePath
@@ -66,23 +67,23 @@ class LoadRun:
         self._lot_key = self._last_key("dim_lot", "lot_key") + 1
         self._loaded = Loaded()
 
-    def begin(self, machines: pd.DataFrame, closing: Mapping[int, int]) -> None:
+    def begin(self, machines: pd.DataFrame, resubmitted: Mapping[int, int]) -> None:
         """Write the lot and the machine list; raises RejectsClosed."""
         self._listed = frozenset(machines["machine_id"])
         for step in ("touched", "staged_rejects", "resubmitted"):
             self._step(step)
-        self._take_closing(closing)
+        self._take_resubmitted(resubmitted)
         self._database.ingest("dim_lot", self._lot_row())
         self._upsert_machines(machines)
         self._attach_newly_known()
 
     def load_parts(self, parts: Iterable[CheckedPart]) -> None:
         """Ingest the parts as they come: straight into an empty fact table, else to be merged."""
-        prepared = self._prepared(parts)
-        if self._database.rows("SELECT 1 FROM fact_transactions LIMIT 1"):
-            self._merge(prepared)
-        else:
-            self._fill(prepared)
+        with closing(self._prepared(parts)) as prepared:
+            if self._database.rows("SELECT 1 FROM fact_transactions LIMIT 1"):
+                self._merge(prepared)
+            else:
+                self._fill(prepared)
 
     def finish(self) -> Loaded:
         """Write and close the rejects, then the counts of the run; its checks refuse a lost row."""
@@ -103,8 +104,8 @@ class LoadRun:
         query = f"SELECT COALESCE(MAX({key}), 0) FROM {table}"  # noqa: S608 (our names)
         return int(self._database.value(query))
 
-    def _take_closing(self, closing: Mapping[int, int]) -> None:
-        pairs = {"source_line": [*closing], "reject_key": [*closing.values()]}
+    def _take_resubmitted(self, rejects: Mapping[int, int]) -> None:
+        pairs = {"source_line": [*rejects], "reject_key": [*rejects.values()]}
         self._database.ingest(
             "resubmitted",
             pa.table({name: pa.array(keys, pa.int32()) for name, keys in pairs.items()}),
@@ -153,7 +154,7 @@ class LoadRun:
             self._step("touch_newly_known")
             self._step("attach_newly_known")
 
-    def _prepared(self, parts: Iterable[CheckedPart]) -> Iterator[PreparedPart]:
+    def _prepared(self, parts: Iterable[CheckedPart]) -> Generator[PreparedPart, None, None]:
         """Give the parts as rows to ingest, prepared in a thread, and count what they hold."""
         machines = self._database.table(
             "SELECT machine_id, site_location, machine_key, site_key FROM dim_machine "

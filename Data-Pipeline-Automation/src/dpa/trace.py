@@ -24,7 +24,7 @@ _EARLIER: Final = (
     'FROM v_corrections WHERE "Transaction" = ? ORDER BY "Clé lot" DESC'
 )
 _LOT: Final = (
-    "SELECT lot_key, run_id, kind, transactions_path, transactions_sha256, transactions_sheet, "
+    "SELECT run_id, kind, transactions_path, transactions_sha256, transactions_sheet, "
     "mapping_path, mapping_sha256 FROM dim_lot WHERE lot_key = ?"
 )
 _REJECT: Final = (
@@ -119,8 +119,10 @@ def _states(database: Database, query: str, transaction_id: str) -> list[State]:
 
 
 def _lot(database: Database, key: int) -> Lot:
-    key, run_id, kind, path, *rest = database.rows(_LOT, key)[0]
-    return Lot(key, run_id, kind, LoadedFile(Path(path), *rest, kind == "reprise"))
+    ((run_id, kind, path, sha256, sheet, mapping_path, mapping_sha256),) = database.rows(_LOT, key)
+    resubmitted = kind == "reprise"
+    file = LoadedFile(Path(path), sha256, sheet, mapping_path, mapping_sha256, resubmitted)
+    return Lot(key, run_id, kind, file)
 
 
 def _rejects(database: Database, lot_key: int, line: int) -> Iterator[Reject]:
