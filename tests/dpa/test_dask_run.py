@@ -1,24 +1,27 @@
 """A run cut into parts on two Dask workers gives what one process gives, to the last reject."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dask_cluster
 import pandas as pd
 import pytest
 from dask_cluster import Cluster
 
-from dpa import csv_source
+from dpa import csv_source, dask_engine, pipeline
 from dpa.checking import checked_parts
 from dpa.dask_engine import DaskEngine
 from dpa.engine import LocalEngine
-from dpa.errors import SourceUnreadable
+from dpa.errors import EngineError, SourceUnreadable
 from dpa.machine_source import read_machines
 from dpa.mapping import Mapping
 from dpa.overview import overview
 from dpa.parts import CheckedPart, TransactionSource
 from dpa.sources import read_transactions
 from dpa.synthetic import MACHINES_FILE, TRANSACTIONS_FILE, write_samples
+
+from .conftest import Desk
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +158,52 @@ def test_a_relative_path_is_the_same_file_for_workers_elsewhere(
     monkeypatch.chdir(samples)
     found = read_transactions(Path(TRANSACTIONS_FILE), Mapping(), None)
     same(whole(dask(found, two_workers.address)), wanted)
+
+
+FACTS = (
+    "SELECT transaction_id, date, volume_transferred, site_location, source_line "
+    "FROM fact_transactions ORDER BY transaction_id"
+)
+REJECTS = "SELECT source_line, rule_code, raw_row FROM rejets ORDER BY source_line"
+STATS = "SELECT * FROM aggr_daily_site_stats ORDER BY date_key, site_key"
+
+
+def test_a_load_on_two_workers_leaves_the_warehouse_of_one_process(
+    source: TransactionSource,
+    samples: Path,
+    two_workers: Cluster,
+    make_desk: Callable[[], Desk],
+) -> None:
+    contents = []
+    for engine, scheduler in (("pandas", None), ("dask", two_workers.address)):
+        desk = make_desk()
+        desk.run(
+            erp=source.path,
+            machines=str(samples / MACHINES_FILE),
+            engine=engine,
+            scheduler=scheduler,
+        )
+        contents.append([desk.query(sql) for sql in (FACTS, REJECTS, STATS)])
+    assert contents[0] == contents[1]
+    assert all(contents[0])
+
+
+def test_a_load_that_loses_all_its_workers_changes_nothing(
+    source: TransactionSource, tmp_path: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.erp("T1,M1,2026-01-05,12.5,OK")
+    desk.run()
+    before = [desk.query(sql) for sql in (FACTS, REJECTS, STATS)]
+    monkeypatch.setattr(dask_engine, "POLL_S", 0.1)
+    monkeypatch.setattr(dask_engine, "WORKERS_S", 0.1)
+    with dask_cluster.cluster(tmp_path, workers=1) as cluster:
+
+        def killing(parts: Iterator[CheckedPart], *_: Any) -> Iterator[CheckedPart]:
+            yield next(parts)
+            cluster.stop_worker()
+            yield from parts
+
+        monkeypatch.setattr(pipeline, "tracked", killing)
+        with pytest.raises(EngineError, match="aucun worker"):
+            desk.run(erp=source.path, engine="dask", scheduler=cluster.address)
+    assert [desk.query(sql) for sql in (FACTS, REJECTS, STATS)] == before
