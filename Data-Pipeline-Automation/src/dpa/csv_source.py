@@ -198,7 +198,7 @@ def _header(
     A line above it that declares the delimiter counts, other lines do not.
     """
     newline, top = _newline(file, encoding), mapping.header_row or 1
-    delimiter = "" if mapping.delimiter == "auto" else mapping.delimiter
+    delimiter: str = "" if mapping.delimiter == "auto" else mapping.delimiter
     blank_before, stop = 0, start
     for number, line in enumerate(_first_lines(path, file, start, encoding, newline, top), 1):
         stop += len((line + newline).encode(encoding))
