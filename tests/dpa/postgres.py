@@ -14,12 +14,15 @@ BACK_ENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 """Parameters of a fixture that stands for either kind of warehouse."""
 
 _GUARD = """
-import shutil, sys, psutil
+import contextlib, shutil, sys, psutil
 server = psutil.Process(int(sys.argv[1]))
 sys.stdin.read()  # ends when pytest closes the pipe, or dies
-family = [*server.children(recursive=True), server]
+family = [server]
+with contextlib.suppress(psutil.NoSuchProcess):
+    family += server.children(recursive=True)
 for process in family:
-    process.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):  # some die of another's death
+        process.kill()
 psutil.wait_procs(family, timeout=10)
 shutil.rmtree(sys.argv[2], ignore_errors=True)
 """
