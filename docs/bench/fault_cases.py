@@ -27,6 +27,7 @@ from postgres_server import PostgresServer
 
 ONE_DAY: Final = ("--from", "2026-01-01", "--to", "2026-01-01")
 """Keeps the report of a load small: kills of the load are not about it."""
+FULL: Final = "plein"
 UNCHANGED: Final = "Rien n'a été modifié"
 DONE, FAILED, INCOMPLETE = 0, 1, 3
 _HOLDER: Final = (
@@ -105,7 +106,11 @@ class Killing:
             if self.mark == LOADING
             else report_moment(report, is_writing)
         )
-        fault = "" if is_whole(tables, report) else f"{tables} tables, {report} report: {end.said}"
+        fault = (
+            ""
+            if is_whole(tables, report)
+            else shown(f"{tables} tables, {report} report: {end.said[-400:]}")
+        )
         again, what = next_run(self, scenario, tables)
         return Outcome(
             moment, tables, report, fault or what, None, 0.0, "", again.seconds, len(desk.drafts())
@@ -163,7 +168,12 @@ def restored(desk: Desk, scenario: Scenario) -> None:
 def last_line(end: End) -> str:
     """Give the last thing that a run said, fit for a table."""
     lines = end.said.strip().splitlines()
-    return re.sub(r"^[A-Z]+ *\| ", "", lines[-1]).replace("|", "/") if lines else ""
+    return shown(re.sub(r"^[A-Z]+ *\| ", "", lines[-1])) if lines else ""
+
+
+def shown(text: str) -> str:
+    """Make a message fit for a table: on one line, files without the folders of this machine."""
+    return " ".join(re.sub(r"(?<![\w:/])/\S+/", "", text).split()).replace("|", "/")
 
 
 # --- Kills --------------------------------------------------------------------------------------
@@ -238,9 +248,9 @@ def judged(
     wanted = "old" if code == FAILED else "new"
     fault = ""
     if (end.code, tables) != (code, wanted):
-        fault = f"code {end.code}, {tables} tables: {end.said[-400:]}"
+        fault = shown(f"code {end.code}, {tables} tables: {end.said[-400:]}")
     elif needs not in end.said or "Traceback" in end.said:
-        fault = f"the message does not say « {needs} »: {end.said[-400:]}"
+        fault = shown(f"the message does not say « {needs} »: {end.said[-400:]}")
     elif not is_whole(tables, report):
         fault = f"{report} report"
     return Outcome(moment, tables, report, fault, end.code, end.seconds, last_line(end))
@@ -275,7 +285,9 @@ def held_for_a_while(killing: Killing, scenario: Scenario, held_s: float) -> Out
         end = run.wait()
     moment = f"{name(desk)} held for {held_s:g} s"
     outcome = judged(moment, killing, scenario, end, "", DONE)
-    return outcome if waited else replace(outcome, fault=f"it did not wait: {end.said[-400:]}")
+    return (
+        outcome if waited else replace(outcome, fault=shown(f"it did not wait: {end.said[-400:]}"))
+    )
 
 
 def held_for_ever(killing: Killing, scenario: Scenario) -> Outcome:
@@ -358,7 +370,7 @@ def full_warehouse(folder: Path, machines: Path, rows: int) -> Outcome:
         restored(killing.desk, scenario)
         resize(used_bytes(folder / "disk") + (2 << 20))
         end = killing.desk.run(killing.export, *killing.options)
-        outcome = judged("disk of the SQLite file", killing, scenario, end, "disque plein")
+        outcome = judged("disk of the SQLite file", killing, scenario, end, FULL)
         resize(1 << 30)
         return completed(killing, scenario, outcome)
 
@@ -380,7 +392,7 @@ def full_tablespace(folder: Path, machines: Path, rows: int) -> Outcome:
         end = desk.run(killing.export, *killing.options)
         desk.warehouse.settle()
         resize(1 << 30)
-        outcome = judged("disk of the PostgreSQL tables", killing, scenario, end, "disque plein")
+        outcome = judged("disk of the PostgreSQL tables", killing, scenario, end, FULL)
         return completed(killing, scenario, outcome)
 
 
@@ -395,7 +407,7 @@ def full_temporary(folder: Path, machines: Path, rows: int) -> Outcome:
         short = replace_environ(killing.desk, temporary)
         restored(killing.desk, scenario)
         end = short.run(killing.export)
-        needs = "" if end.code == DONE else "disque plein"
+        needs = "" if end.code == DONE else FULL
         outcome = judged("disk of temporary files", killing, scenario, end, needs, end.code)
         return completed(replace(killing, options=()), scenario, outcome)
 
@@ -411,7 +423,7 @@ def full_reports(folder: Path, machines: Path, rows: int) -> Outcome:
         restored(desk, scenario)
         resize(used_bytes(folder / "disk") + (32 << 10))
         end = desk.run(killing.export)
-        outcome = judged("disk of the report", killing, scenario, end, "disque plein", INCOMPLETE)
+        outcome = judged("disk of the report", killing, scenario, end, FULL, INCOMPLETE)
         if outcome.report != "old":
             outcome = replace(outcome, fault=outcome.fault or f"{outcome.report} report")
         resize(1 << 30)
