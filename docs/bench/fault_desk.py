@@ -54,7 +54,7 @@ class Warehouse(ABC):
     def digest(self) -> Digest:
         """Give a digest of every table's rows, less what differs from run to run.
 
-        Digests are compared within one process: Python's hashes of texts differ from one to another.
+        Digests are compared within one process: Python's hashes of texts differ between two.
         """
 
     @abstractmethod
