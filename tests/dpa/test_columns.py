@@ -6,7 +6,7 @@ import pytest
 
 from dpa.columns import NOTES, ColumnNote
 from dpa.report_columns import MACHINES, REJECTS, SITE_DAYS, TRANSACTIONS
-from dpa.settings import SQL_ROOT
+from dpa.sql_files import SQL_ROOT
 
 LABELS = {
     "Transactions": {column.label for column in TRANSACTIONS},

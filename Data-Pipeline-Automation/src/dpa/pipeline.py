@@ -143,7 +143,7 @@ def _exported(settings: Settings) -> Opened:
     )
     if found is None:
         return Opened(source, None, None)
-    return Opened(source, str(settings.mapping), found.sha256)
+    return Opened(source, str(settings.mapping.absolute()), found.sha256)
 
 
 def _resubmitted(settings: Settings) -> Opened:
@@ -180,7 +180,7 @@ def _lot(
         "started_at": f"{started:%Y-%m-%dT%H:%M:%SZ}",
         "version": __version__,
         "kind": "reprise" if settings.resubmit else "chargement",
-        "transactions_path": str(settings.transactions),
+        "transactions_path": str(settings.transactions.absolute()),
         "transactions_sha256": extracted.transactions.source.sha256,
         "transactions_sheet": extracted.transactions.source.sheet,
         "machines_path": extracted.machines.source.path,

@@ -14,7 +14,6 @@ from dpa.errors import UsageError
 from dpa.filters import Filters
 
 SERVICE_ROOT: Final = Path(__file__).resolve().parents[2]
-SQL_ROOT: Final = SERVICE_ROOT / "sql"
 SAMPLE_MACHINES: Final = SERVICE_ROOT / "data_raw" / "api_reference_machines.json"
 
 
