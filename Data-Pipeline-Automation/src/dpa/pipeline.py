@@ -137,12 +137,10 @@ def extract(settings: Settings) -> Extracted:
 
 
 def _exported(settings: Settings) -> Opened:
-    found = read_mapping(settings.mapping) if settings.mapping else None
-    source = read_transactions(
-        settings.erp, found.mapping if found else ColumnMapping(), settings.sheet
-    )
-    if found is None:
-        return Opened(source, None, None)
+    if settings.mapping is None:
+        return Opened(read_transactions(settings.erp, ColumnMapping(), settings.sheet), None, None)
+    found = read_mapping(settings.mapping)
+    source = read_transactions(settings.erp, found.mapping, settings.sheet)
     return Opened(source, str(settings.mapping.absolute()), found.sha256)
 
 
