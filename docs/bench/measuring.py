@@ -48,7 +48,7 @@ class Measures:
     import_s: list[float] = field(default_factory=list)
     job_s: list[float] = field(default_factory=list)
     peak_mb: list[float] = field(default_factory=list)
-    gave: Any = None
+    gave: list[Any] = field(default_factory=list)
     contents: Any = None
 
 
@@ -70,7 +70,8 @@ def alternated(contenders: Sequence[Contender], rounds: int) -> dict[str, dict[s
             measures.import_s.append(told["import_s"])
             measures.job_s.append(told["job_s"])
             measures.peak_mb.append(max(peak, told["peak_mb"] or 0.0))
-            measures.gave, measures.contents = told["gave"], told["contents"]
+            measures.gave.append(told["gave"])
+            measures.contents = told["contents"]
             say(
                 f"  {number}/{rounds} {contender.name}: {told['job_s']:.2f} s, "
                 f"imports {told['import_s']:.2f} s, {measures.peak_mb[-1]:.0f} MB"
