@@ -3,30 +3,31 @@
 import os
 import time
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, ParamSpec
+from typing import Any
 
-import orjson
 from flask import Flask, Response, request
 from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from cidp import __version__
+from cidp.answers import error_answer, json_answer
 from cidp.assembly import Parts, assemble
-from cidp.auth import KeyRing, Scope
 from cidp.draining import Drain
 from cidp.errors import NoModel, StoreError, TelemetryRefused
 from cidp.event_store import Outcome, Receipt, utc_text
+from cidp.guard import Guard, audit_write, describe_write
+from cidp.key_sources import LiveKeys
 from cidp.metrics import SourceCollector
 from cidp.readiness import read_source, readiness
 from cidp.settings import Settings
 from cidp.telemetry import TelemetryEvent, parse_reading
+from cidp.throttle import Throttle
 
 RETRY_AFTER_S = "5"
-P = ParamSpec("P")
 
 _MESSAGES = {
     400: "La requête est malformée.",
@@ -58,14 +59,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app_of(assemble(settings or Settings.from_environ(os.environ)))
 
 
-def app_of(parts: Parts) -> Flask:
-    """Build the application around `parts`."""
+def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Flask:
+    """Build the application around `parts`; `clock` times its throttles, in seconds."""
     app = ScoringApi("cidp", static_folder=None)
     api = _Endpoints(parts)
-    guarded = partial(_guarded, KeyRing(parts.settings.keys))
+    guarded = _guard(parts, clock)
+    metrics = guarded("read", api.metrics) if parts.settings.api.metrics_need_key else api.metrics
     app.add_url_rule("/health", view_func=api.health)
     app.add_url_rule("/ready", view_func=api.ready)
-    app.add_url_rule("/metrics", view_func=api.metrics)
+    app.add_url_rule("/metrics", view_func=metrics)
     app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
     app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
     parts.metrics.registry.register(SourceCollector(api.source_mode))
@@ -78,6 +80,12 @@ def app_of(parts: Parts) -> Flask:
     return app
 
 
+def _guard(parts: Parts, clock: Callable[[], float]) -> Guard:
+    settings = parts.settings
+    keys = LiveKeys(settings.keys, settings.keys_file, settings.file_keys, parts.now, clock)
+    return Guard(keys, settings.api.wrong_keys_per_minute, Throttle(clock))
+
+
 class _Endpoints:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -88,7 +96,7 @@ class _Endpoints:
 
     def health(self) -> Response:
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        return _json(
+        return json_answer(
             {
                 "status": "ok",
                 "service": "camrail-ml-api",
@@ -99,7 +107,7 @@ class _Endpoints:
 
     def ready(self) -> Response:
         body = readiness(self._parts)
-        return _json(body, HTTPStatus.OK if body["status"] == "ready" else 503)
+        return json_answer(body, HTTPStatus.OK if body["status"] == "ready" else 503)
 
     def metrics(self) -> Response:
         text = generate_latest(self._parts.metrics.registry)
@@ -121,17 +129,19 @@ class _Endpoints:
         self._parts.metrics.prediction_answered(
             time.perf_counter() - started_s, critical=score.critical
         )
-        return _json(body)
+        return json_answer(body)
 
     def telemetry(self) -> Response:
         raw = _json_bytes(self._limits.telemetry_max_bytes)
         receipts = self._parts.ingest.ingest_body(raw, "http")
         outcomes = [receipt.outcome for _, receipt in receipts]
-        return _json(
+        stored, duplicates, conflicts = map(outcomes.count, Outcome)
+        describe_write(f"enregistrés {stored}, doublons {duplicates}, conflits {conflicts}")
+        return json_answer(
             {
-                "stored": outcomes.count(Outcome.STORED),
-                "duplicates": outcomes.count(Outcome.DUPLICATE),
-                "conflicts": outcomes.count(Outcome.CONFLICT),
+                "stored": stored,
+                "duplicates": duplicates,
+                "conflicts": conflicts,
                 "results": [_result(event, receipt) for event, receipt in receipts],
             }
         )
@@ -148,27 +158,10 @@ class _Endpoints:
         rule = request.url_rule
         route = rule.rule if rule else "unmatched"
         self._parts.metrics.request_answered(route, request.method, response.status_code)
+        audit_write(response.status_code)
         if response.status_code >= 400:
             response.call_on_close(partial(self._drain.rest_of, request.environ))
         return response
-
-
-def _guarded(keys: KeyRing, scope: Scope, view: Callable[P, Response]) -> Callable[P, Response]:
-    """Let only keys with `scope` through, before the body is looked at."""
-
-    @wraps(view)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> Response:
-        key = keys.find(request.headers.get("X-API-KEY", ""), request.remote_addr or "")
-        if key is None:
-            refusal = _json({"error": "Unauthorized"}, 401)
-            refusal.headers["WWW-Authenticate"] = 'ApiKey header="X-API-KEY"'
-            return refusal
-        if scope not in key.scopes:
-            logger.warning("Clé {} refusée : droit {} manquant", key.id, scope)
-            return _error(403, f"La clé « {key.id} » n'a pas le droit « {scope} ».")
-        return view(*args, **kwargs)
-
-    return checked
 
 
 def _json_bytes(max_bytes: int) -> bytes:
@@ -193,18 +186,10 @@ def _result(event: TelemetryEvent, receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, mimetype="application/json")
-
-
-def _error(status: int, message: str) -> Response:
-    return _json({"error": HTTPStatus(status).phrase, "message": message}, status)
-
-
 def _http_error(error: HTTPException) -> Response:
     """Answer JSON where werkzeug would answer HTML, with its headers kept (Allow)."""
     status = error.code or 500
-    answer = _error(status, _MESSAGES.get(status, "La requête a été refusée."))
+    answer = error_answer(status, _MESSAGES.get(status, "La requête a été refusée."))
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
             answer.headers[name] = value
@@ -212,11 +197,11 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _refused(error: TelemetryRefused) -> Response:
-    return _json({"error": "Data Validation Failed", "details": error.details}, 400)
+    return json_answer({"error": "Data Validation Failed", "details": error.details}, 400)
 
 
 def _unavailable(error: NoModel | StoreError) -> Response:
     logger.warning("{} refusé : {}", request.path, error)
-    answer = _error(503, str(error))
+    answer = error_answer(503, str(error))
     answer.headers["Retry-After"] = RETRY_AFTER_S
     return answer
