@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from cidp.pydantic_compat import AwareDatetime, BaseModel, ConfigDict, Field
 
 DEMO_KEY = "entreprise_secret_key_2026"
 """The key of the operating file, for local mode only."""
@@ -36,7 +36,7 @@ class ApiKey(BaseModel):
     created_at: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    requests_per_minute: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
     loopback_only: bool = False
 
     @classmethod

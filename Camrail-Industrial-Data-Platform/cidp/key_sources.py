@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 from loguru import logger
-from pydantic import TypeAdapter, ValidationError
 
 from cidp.auth import DEMO_KEY, ApiKey, KeyRing
 from cidp.errors import SettingsError
 from cidp.files import write_whole
+from cidp.pydantic_compat import TypeAdapter, ValidationError
 from cidp.telemetry import field_errors
 
 MIN_KEY_LENGTH = 16

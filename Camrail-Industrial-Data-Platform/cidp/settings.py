@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cidp.auth import ApiKey, is_loopback, utc_now
 from cidp.errors import SettingsError
@@ -18,6 +17,7 @@ from cidp.key_sources import (
     environment_keys,
     read_key_file,
 )
+from cidp.pydantic_compat import BaseModel, ConfigDict, Field, ValidationError
 from cidp.telemetry import field_errors
 
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
