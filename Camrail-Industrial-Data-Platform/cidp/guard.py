@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from flask import Response, request
 
@@ -36,8 +36,9 @@ class Guard:
 
         @wraps(view)
         def checked(*args: P.args, **kwargs: P.kwargs) -> Response:
-            header = request.environ.get("HTTP_X_API_KEY", "")
-            key = self._keys.ring().find(header, request.remote_addr or "")
+            environ = request.environ
+            header = environ.get("HTTP_X_API_KEY", "")
+            key = self._keys.ring().find(header, environ.get("REMOTE_ADDR", ""))
             if key is None:
                 return self._unknown(header)
             if scope not in key.scopes:
@@ -50,7 +51,7 @@ class Guard:
                 if turn.wait_s:
                     return _too_many(turn, f"La clé « {key.id} » a atteint sa limite de débit")
             if scope not in READING_SCOPES:
-                request.environ[_WRITER] = key
+                environ[_WRITER] = key
             return view(*args, **kwargs)
 
         return checked
@@ -73,11 +74,11 @@ def describe_write(fact: str) -> None:
     request.environ[_FACT] = fact
 
 
-def audit_write(status: int) -> None:
+def audit_write(environ: dict[str, Any], status: int) -> None:
     """Leave the line of a request that may write, if this was one, with its outcome."""
-    writer: ApiKey | None = request.environ.get(_WRITER)
+    writer: ApiKey | None = environ.get(_WRITER)
     if writer is not None:
-        _note(status, f"clé {writer.id}, {request.environ.get(_FACT, 'rien de changé')}")
+        _note(status, f"clé {writer.id}, {environ.get(_FACT, 'rien de changé')}")
 
 
 def _say_held(turn: Turn, fact: str) -> None:

@@ -8,13 +8,16 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
+from flask.typing import ResponseReturnValue
 from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.routing import MapAdapter
 
 from cidp import __version__
-from cidp.answers import error_answer, json_answer
+from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
 from cidp.draining import Drain
 from cidp.errors import NoModel, StoreError, TelemetryRefused
@@ -28,6 +31,7 @@ from cidp.telemetry import TelemetryEvent, parse_reading
 from cidp.throttle import Throttle
 
 RETRY_AFTER_S = "5"
+JSON = "application/json"
 
 _MESSAGES = {
     400: "La requête est malformée.",
@@ -39,8 +43,69 @@ _MESSAGES = {
 }
 
 
+class _NoSession(SessionInterface):
+    """One empty session for every request, since no route has one."""
+
+    _session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        return self._session
+
+
 class ScoringApi(Flask):
-    """The Flask application, which logs a crash where every other line goes."""
+    """The Flask application, which spares each request what no route of it uses.
+
+    Hooks that somebody registers are called as by any Flask application; see docs/adr/0012.
+    """
+
+    response_class = Answer
+    session_interface = _NoSession()
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__("cidp", static_folder=None)
+        self.url_map.merge_slashes = False  # a redirect would need the host
+        self._parts = parts
+        self._drain = Drain(max(1, parts.settings.api.threads // 2))
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Match by path and method, whatever host was asked for."""
+        if request is None:
+            return super().create_url_adapter(request)
+        return MapAdapter(
+            self.url_map, "", "/", "", request.scheme, request.path, request.method, None
+        )
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Call every view as it is: none is a coroutine."""
+        return func
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """Begin to load the model with the first request."""
+        self._parts.model.start()
+        return super().preprocess_request() if self.before_request_funcs else None
+
+    def process_response(self, response: Response) -> Response:
+        """Count the answer and leave its audit line."""
+        if self.after_request_funcs:
+            response = super().process_response(response)
+        asked = _asked()
+        rule, status = asked.url_rule, response.status_code
+        route = rule.rule if rule else "unmatched"
+        self._parts.metrics.request_answered(route, asked.method, status)
+        audit_write(asked.environ, status)
+        if status >= 400:
+            response.call_on_close(partial(self._drain.rest_of, asked.environ))
+        return response
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Call what waits for the end of a request, if anything does."""
+        if self.teardown_request_funcs:
+            super().do_teardown_request(exc)
+
+    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Call what waits for the end of a context, if anything does."""
+        if self.teardown_appcontext_funcs:
+            super().do_teardown_appcontext(exc)
 
     def log_exception(
         self,
@@ -61,7 +126,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Flask:
     """Build the application around `parts`; `clock` times its throttles, in seconds."""
-    app = ScoringApi("cidp", static_folder=None)
+    app = ScoringApi(parts)
     api = _Endpoints(parts)
     guarded = _guard(parts, clock)
     metrics = guarded("read", api.metrics) if parts.settings.api.metrics_need_key else api.metrics
@@ -71,8 +136,6 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Flask:
     app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
     app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
     parts.metrics.registry.register(SourceCollector(api.source_mode))
-    app.before_request(parts.model.start)
-    app.after_request(api.finish)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(TelemetryRefused, _refused)
     app.register_error_handler(NoModel, _unavailable)
@@ -92,7 +155,6 @@ class _Endpoints:
         self._started_s = time.monotonic()
         self._model_wait_s = parts.settings.model.first_load_wait_s
         self._limits = parts.settings.api
-        self._drain = Drain(max(1, self._limits.threads // 2))
 
     def health(self) -> Response:
         uptime_s = round(time.monotonic() - self._started_s, 3)
@@ -111,7 +173,7 @@ class _Endpoints:
 
     def metrics(self) -> Response:
         text = generate_latest(self._parts.metrics.registry)
-        return Response(text, content_type=CONTENT_TYPE_LATEST)
+        return Answer(text, content_type=CONTENT_TYPE_LATEST)
 
     def predict(self) -> Response:
         started_s = time.perf_counter()
@@ -150,27 +212,26 @@ class _Endpoints:
         source = read_source(self._parts)
         return source.mode, source.age_s(self._parts.now())
 
-    def finish(self, response: Response) -> Response:
-        """Count the answer and forbid browsers to guess or keep it."""
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Server"] = "camrail"
-        rule = request.url_rule
-        route = rule.rule if rule else "unmatched"
-        self._parts.metrics.request_answered(route, request.method, response.status_code)
-        audit_write(response.status_code)
-        if response.status_code >= 400:
-            response.call_on_close(partial(self._drain.rest_of, request.environ))
-        return response
+
+def _asked() -> Request:
+    """Return the request itself: each look through Flask's proxy costs."""
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return asked
 
 
 def _json_bytes(max_bytes: int) -> bytes:
     """Return the request's body, at most `max_bytes`, announced as JSON."""
-    if request.mimetype != "application/json":
+    asked = _asked()
+    environ = asked.environ
+    if environ.get("CONTENT_TYPE") != JSON and asked.mimetype != JSON:
         raise UnsupportedMediaType
+    length = asked.content_length if "HTTP_TRANSFER_ENCODING" not in environ else None
+    if length is not None and length <= max_bytes:
+        raw: bytes = environ["wsgi.input"].read(length)
+        return raw
     # Without a Content-Length werkzeug cuts a long body and says nothing: read one byte more.
-    request.max_content_length = max_bytes + 1
-    raw = request.get_data(cache=False)
+    asked.max_content_length = max_bytes + 1
+    raw = asked.get_data(cache=False)
     if len(raw) > max_bytes:
         raise RequestEntityTooLarge
     return raw
