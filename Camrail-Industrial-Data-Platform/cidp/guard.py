@@ -26,10 +26,11 @@ class Guard:
     by them, only by a limit of its own.
     """
 
-    def __init__(self, keys: LiveKeys, wrong_per_minute: int, throttle: Throttle) -> None:
+    def __init__(self, keys: LiveKeys, wrong_per_minute: int, clock: Callable[[], float]) -> None:
         self._keys = keys
         self._wrong_per_minute = wrong_per_minute
-        self._throttle = throttle
+        # Apart, so that a flood from many addresses makes no limit of a key forgotten.
+        self._addresses, self._limited_keys = Throttle(clock), Throttle(clock)
 
     def __call__(self, scope: Scope, view: Callable[P, Response]) -> Callable[P, Response]:
         """Return `view` behind the check that the key has `scope`."""
@@ -41,15 +42,15 @@ class Guard:
             key = self._keys.ring().find(header, environ.get("REMOTE_ADDR", ""))
             if key is None:
                 return self._unknown(header)
-            if scope not in key.scopes:
-                _note(403, f"clé {key.id}, droit {scope} manquant")
-                return error_answer(403, f"La clé « {key.id} » n'a pas le droit « {scope} ».")
             if key.requests_per_minute is not None:
-                turn = self._throttle.take(f"key {key.id}", key.requests_per_minute)
+                turn = self._limited_keys.take(key.id, key.requests_per_minute)
                 if turn.wait_s or turn.held:
                     _say_held(turn, f"clé {key.id}, {key.requests_per_minute} requêtes par minute")
                 if turn.wait_s:
                     return _too_many(turn, f"La clé « {key.id} » a atteint sa limite de débit")
+            if scope not in key.scopes:
+                _note(403, f"clé {key.id}, droit {scope} manquant")
+                return error_answer(403, f"La clé « {key.id} » n'a pas le droit « {scope} ».")
             if scope not in READING_SCOPES:
                 environ[_WRITER] = key
             return view(*args, **kwargs)
@@ -58,7 +59,7 @@ class Guard:
 
     def _unknown(self, header: str) -> Response:
         address = request.remote_addr or ""
-        turn = self._throttle.take(f"address {sender(address)}", self._wrong_per_minute)
+        turn = self._addresses.take(sender(address), self._wrong_per_minute)
         if turn.wait_s:
             _say_held(turn, "trop de clés refusées")
             return _too_many(turn, "Trop de clés refusées depuis cette adresse")
