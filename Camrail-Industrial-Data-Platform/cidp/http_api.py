@@ -54,7 +54,7 @@ class _NoSession(SessionInterface):
 class ScoringApi(Flask):
     """The Flask application, which spares each request what no route of it uses.
 
-    Hooks that somebody registers are called as by any Flask application; see docs/adr/0012.
+    Hooks that somebody registers are called as by any Flask application; see docs/adr/0018.
     """
 
     response_class = Answer
