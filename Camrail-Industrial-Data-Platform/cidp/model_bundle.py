@@ -12,9 +12,9 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from cidp.errors import BundleRefused
+from cidp.pydantic_compat import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from cidp.scoring import Scorer, TrainedRange
 from cidp.telemetry import READINGS
 
