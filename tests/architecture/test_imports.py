@@ -16,12 +16,17 @@ SERVICES = {
 PURE = {
     "dpa": {"cells", "columns", "csv_records", "quality", "rules", "transform", "validation"},
     "pmd": {
+        "calibration",
         "degradation",
+        "drift_reference",
+        "episodes",
         "evaluation",
         "features",
+        "forests",
         "labels",
         "leaks",
         "quality",
+        "search",
         "sensor_faults",
         "sensors",
         "simulator",
