@@ -122,6 +122,6 @@ def test_skill_is_the_share_of_the_base_rates_brier_score_that_is_saved() -> Non
     assert (base["brier_skill"], perfect["brier_skill"]) == (pytest.approx(0), 1)
 
 
-def test_equal_probabilities_share_a_reliability_bin() -> None:
-    bins = reliability(np.array([0, 1, 0, 1, 1]), np.array([0.2, 0.2, 0.2, 0.9, 0.9]))
-    assert bins == [(pytest.approx(0.2), pytest.approx(1 / 3), 3), (0.9, 1.0, 2)]
+def test_a_reliability_bin_tells_stated_and_observed_and_empty_ones_are_left_out() -> None:
+    bins = reliability(np.array([0, 1, 0, 1, 1]), np.array([0.12, 0.14, 0.16, 0.8, 0.9]))
+    assert bins == [(pytest.approx(0.14), pytest.approx(1 / 3), 3), (0.8, 1.0, 1), (0.9, 1.0, 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Figures = dict[str, float | None]
 
-RELIABILITY_BINS = 10
+RELIABILITY_EDGES: Final = np.arange(1, 10) / 10
 SMALLEST = 1e-6  # probabilities beyond it have no usable logit
 
 
@@ -93,9 +93,10 @@ class Bin(NamedTuple):
     rows: int
 
 
-def reliability(labels: Labels, probabilities: Floats) -> list[Bin]:
-    """Bins of about equal size, by rising probability; equal probabilities share a bin."""
-    edges = np.unique(np.quantile(probabilities, np.linspace(0, 1, RELIABILITY_BINS + 1)[1:-1]))
+def reliability(
+    labels: Labels, probabilities: Floats, edges: Floats = RELIABILITY_EDGES
+) -> list[Bin]:
+    """Bins between rising `edges` of probability, those without rows left out."""
     index = np.searchsorted(edges, probabilities, side="left")
     return [
         Bin(float(probabilities[mine].mean()), float(labels[mine].mean()), int(mine.sum()))
@@ -107,9 +108,11 @@ def reliability(labels: Labels, probabilities: Floats) -> list[Bin]:
 def calibration_error(labels: Labels, probabilities: Floats) -> float:
     """Mean gap between stated and observed over the bins, weighted by rows.
 
-    The expected calibration error on bins of equal size (Nixon et al., CVPR workshops 2019).
+    The expected calibration error on bins of equal size (Nixon et al., CVPR workshops 2019), where
+    equal probabilities share a bin.
     """
-    bins = reliability(labels, probabilities)
+    edges = np.unique(np.quantile(probabilities, RELIABILITY_EDGES))
+    bins = reliability(labels, probabilities, edges)
     return sum(abs(part.stated - part.observed) * part.rows for part in bins) / len(labels)
 
 
@@ -120,5 +123,5 @@ def calibration_slope(labels: Labels, probabilities: Floats) -> float:
     """
     bounded = np.clip(probabilities, SMALLEST, 1 - SMALLEST)
     logit = np.log(bounded / (1 - bounded))[:, None]
-    nearly_free = LogisticRegression(C=1e6, solver="newton-cholesky", max_iter=1000)
-    return float(nearly_free.fit(logit, labels).coef_[0, 0])
+    regression = LogisticRegression(C=100, max_iter=1000)  # finite where rows separate perfectly
+    return float(regression.fit(logit, labels).coef_[0, 0])

@@ -7,11 +7,13 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
 import joblib
 import numpy as np
@@ -117,10 +119,12 @@ def write_bundle(
     model_file: Path,
     now: datetime,
     replicas: Replicas | None = None,
+    about: Callable[[Manifest], Mapping[Path, bytes]] = lambda _: {},
 ) -> Bundle:
-    """Write the bundle folder under `bundles` and the pickle to `model_file`: both, or neither.
+    """Write the bundle folder under `bundles`, the pickle to `model_file`, and the files `about`.
 
-    Raises `InexactExport`, or `UnusableFile` when a place cannot be written.
+    All of them, or none; `about` makes, of the manifest, files that tell of the model. Raises
+    `InexactExport`, or `UnusableFile` when a place cannot be written.
     """
     onnx = export_onnx(trained)
     served = OnnxModel(onnx)
@@ -132,13 +136,18 @@ def write_bundle(
     manifest = _manifest(trained, served, files, created, replicas or Replicas((trained.seed,), {}))
     files["manifest.json"] = (manifest.model_dump_json(indent=2) + "\n").encode()
     folder = bundles / manifest.version
+    single = {model_file: files["model.pkl"], **about(manifest)}
     _write_folder(folder, files)
     try:
-        write_atomically({model_file: lambda file: file.write(files["model.pkl"])})
+        write_atomically({path: partial(_write, content) for path, content in single.items()})
     except UnusableFile:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Bundle(folder, manifest)
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def _version(onnx: bytes, created: datetime) -> str:

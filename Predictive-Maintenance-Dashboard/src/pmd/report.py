@@ -6,7 +6,7 @@ from pmd.evaluation import Figures
 from pmd.manifest import Interval, Manifest
 from pmd.training import Trained
 
-_ROWS = (
+PREDICTORS = (
     ("model", "modèle"),
     ("never_fails", "ne tombe jamais en panne"),
     ("single_threshold", "seuil sur un capteur"),
@@ -42,7 +42,7 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
             f"Évaluation sur {number(held.rows, 0)} lignes jamais vues ({held.split}), "
             f"dont {number(held.positives, 0)} positives",
             header,
-            *(f"{title:26}" + _cells(manifest.metrics[key]) for key, title in _ROWS),
+            *(f"{title:26}" + _cells(manifest.metrics[key]) for key, title in PREDICTORS),
             *_intervals(manifest),
             f"Seuil du modèle : probabilité > {number(manifest.threshold, 4)} "
             f"(panne manquée {number(manifest.cost_miss, 1)}, "
@@ -64,18 +64,21 @@ def _intervals(manifest: Manifest) -> list[str]:
     return [f"Moyenne et intervalle à 95 % sur {len(manifest.seeds)} graines"] + [
         f"{title:26}"
         + ", ".join(
-            f"{label} {_interval(ranges[key], decimals)}"
+            f"{label} {interval(ranges[key], decimals)}"
             for key, label, decimals in (
                 ("average_precision", "préc. moy.", 3),
                 ("cost", "coût", 0),
             )
             if key in ranges
         )
-        for name, title in _ROWS
+        for name, title in PREDICTORS
         if (ranges := manifest.intervals.get(name))
     ]
 
 
-def _interval(found: Interval, decimals: int) -> str:
+def interval(found: Interval | None, decimals: int) -> str:
+    """Mean and both ends; dash for None."""
+    if found is None:
+        return "–"
     low, mean, high = (number(value, decimals) for value in (found.low, found.mean, found.high))
     return f"{mean} [{low} ; {high}]"

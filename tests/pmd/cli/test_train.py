@@ -42,7 +42,8 @@ def test_raw_telemetry_becomes_a_model_file_and_a_bundle(
     sensors = history.telemetry.drop(columns="failure")
     write_csv({Path(raw): sensors, Path(maintenance): history.maintenance})
     signs = ["--monotone", "vibration=+", "--seed", "3", "--json"]
-    assert main(["--input", raw, "--maintenance", maintenance, *signs]) == 0
+    card = ["--model-card", str(service / "card.md")]
+    assert main(["--input", raw, "--maintenance", maintenance, *signs, *card]) == 0
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     jsonschema.Draft202012Validator(json.loads(CONTRACT.read_text(encoding="utf-8"))).validate(
@@ -53,6 +54,8 @@ def test_raw_telemetry_becomes_a_model_file_and_a_bundle(
     assert Path(document["bundle"]).parent == service / "models/bundles"
     assert Path(document["bundle"], "model.onnx").is_file()
     assert document["manifest"]["seed"] == 3
+    assert document["manifest"]["version"] in (service / "card.md").read_text(encoding="utf-8")
+    assert len(list((service / "card").glob("*.png"))) == 4
     assert [feature["monotone"] for feature in document["manifest"]["features"]] == [0, 0, 1, 0]
     assert document["manifest"]["held_out"]["groups"] == 4
     assert "ne tombe jamais en panne" in captured.err
@@ -109,6 +112,15 @@ def test_a_config_file_stands_for_options_and_those_given_prevail(
     interval = manifest["intervals"]["model"]["average_precision"]
     assert interval["low"] < interval["mean"] < interval["high"]
     assert "sur 2 graines" in captured.err
+
+
+def test_a_card_that_cannot_be_written_leaves_no_model(
+    machines: Path, service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (service / "file").write_text("in the way", encoding="utf-8")
+    assert main(arguments(machines, "--model-card", str(service / "file" / "card.md"))) == 1
+    assert "card.md : écriture impossible" in capsys.readouterr().err
+    assert [path for path in (service / "models").rglob("*") if path.is_file()] == []
 
 
 def test_a_config_file_that_cannot_be_used_is_misuse(

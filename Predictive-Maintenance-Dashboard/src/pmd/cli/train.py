@@ -16,17 +16,18 @@ from tqdm import tqdm
 from pmd.cli import console
 from pmd.cli.config_file import arguments_of
 from pmd.errors import InvalidOption
-from pmd.manifest import TrainingSummary
+from pmd.manifest import Manifest, TrainingSummary
 from pmd.sensors import BY_NAME, SENSOR_NAMES
 from pmd.settings import Settings
 
 if TYPE_CHECKING:
+    from pmd.training import Trained
     from pmd.training_table import Columns, TrainingTable
 
 CONFIGURABLE = (
     "input", "maintenance", "features", "post-hoc", "target", "group", "time", "monotone",
     "horizon-hours", "cost-miss", "cost-false-alarm", "trials", "seed", "seeds", "bundles",
-    "model-file",
+    "model-file", "model-card",
 )  # fmt: skip
 DEFAULT_COST_MISS = 10.0
 DEFAULT_COST_FALSE_ALARM = 1.0
@@ -78,6 +79,8 @@ def _parser(settings: Settings) -> console.Parser:
         help="graines qui se suivent, pour les intervalles (défaut : 1)")  # fmt: skip
     add("--bundles", type=Path, default=settings.bundles, help="dossier des lots versionnés")
     add("--model-file", type=Path, default=settings.model_file, help="fichier joblib du modèle")
+    add("--model-card", type=Path,
+        help="fiche Markdown à écrire ; ses images PNG : dossier de même nom")  # fmt: skip
     parser.take_config(lambda path: arguments_of(path, CONFIGURABLE))
     add("--json", action="store_true", help="imprime un seul document JSON")
     return parser
@@ -110,8 +113,15 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         )
         progress("export")
         now = datetime.now(UTC)
-        bundle = write_bundle(trained, options.bundles, options.model_file, now, replicas)
+
+        def about(manifest: Manifest) -> dict[Path, bytes]:
+            card = options.model_card
+            return _card_files(card, trained, manifest) if card else {}
+
+        bundle = write_bundle(trained, options.bundles, options.model_file, now, replicas, about)
     logger.info("modèle écrit dans {}, lot {}", options.model_file, bundle.folder)
+    if options.model_card:
+        logger.info("fiche du modèle écrite dans {}", options.model_card)
     report = training_report(trained, bundle.manifest)
     if not options.json:
         return console.write_product(report)
@@ -126,13 +136,28 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
     console.write_product(summary.model_dump_json())
 
 
+def _card_files(path: Path, trained: Trained, manifest: Manifest) -> dict[Path, bytes]:
+    """The card, and its pictures in the folder beside it that bears its name."""
+    from pmd.model_card import model_card
+    from pmd.plots import TITLES, pictures
+
+    folder = path.with_suffix("")
+    images = pictures(trained.judgement)
+    shown = {TITLES[name]: f"{folder.name}/{name}" for name in images}
+    card = {path: model_card(manifest, shown).encode()}
+    return card | {folder / name: content for name, content in images.items()}
+
+
 def _table(options: argparse.Namespace, settings: Settings) -> TrainingTable:
     from pmd.training_table import any_table, telemetry_table
 
     path = options.input or settings.processed_telemetry
     columns = _columns(options)
     inputs = [path, options.maintenance] if options.maintenance else [path]
-    console.refuse_shared_paths(inputs, [options.model_file])
+    outputs = (
+        [options.model_file, options.model_card] if options.model_card else [options.model_file]
+    )
+    console.refuse_shared_paths(inputs, outputs)
     if (options.features, options.target, options.group, options.time) == (None,) * 4:
         horizon = options.horizon_hours or DEFAULT_HORIZON_HOURS
         return telemetry_table(path, options.maintenance, horizon, columns, datetime.now(UTC))
