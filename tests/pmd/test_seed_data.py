@@ -44,8 +44,8 @@ def test_it_is_small_and_holds_enough_failures() -> None:
 def test_its_model_beats_both_naive_rules_on_locomotives_and_days_never_seen(
     model: Trained,
 ) -> None:
-    figures = model.metrics["model"]
-    for naive in (model.metrics["never_fails"], model.metrics["single_threshold"]):
+    figures = model.judgement.metrics["model"]
+    for naive in (model.judgement.metrics["never_fails"], model.judgement.metrics["single_threshold"]):
         assert (
             float(figures["average_precision"] or 0) > float(naive["average_precision"] or 0) + 0.2
         )

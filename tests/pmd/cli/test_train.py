@@ -179,6 +179,7 @@ def test_what_cannot_train_is_code_1_with_one_document(
     ("more", "message"),
     [
         (["--features", "a,,b"], "noms distincts et non vides"),
+        (["--features", ""], "noms distincts et non vides"),
         (["--features", "a,a"], "noms distincts"),
         (["--features", "Machine failure"], "colonnes à deux rôles : ['Machine failure']"),
         (["--monotone", "Torque [Nm]"], "attendu nom=+"),

@@ -153,7 +153,7 @@ def _table(options: argparse.Namespace, settings: Settings) -> TrainingTable:
 
     path = options.input or settings.processed_telemetry
     columns = _columns(options)
-    inputs = [path, options.maintenance] if options.maintenance else [path]
+    inputs = [name for name in (path, options.maintenance, options.config) if name]
     outputs = (
         [options.model_file, options.model_card] if options.model_card else [options.model_file]
     )
@@ -203,7 +203,7 @@ def _columns(options: argparse.Namespace) -> Columns:
 
 def _names(option: str, text: str) -> tuple[str, ...]:
     names = tuple(_fields(text))
-    if not all(names) or len(set(names)) < len(names):
+    if not names or not all(names) or len(set(names)) < len(names):
         raise InvalidOption(f"{option} « {text} » : noms distincts et non vides attendus.")
     return names
 
