@@ -6,6 +6,7 @@ The errors of this border:
     ├── ApiUnreachable      nobody listens at the address
     ├── ApiTooSlow          somebody listens, and does not answer in time
     ├── KeyRefused          401 or 403
+    ├── TooManyCalls        429: wrong keys, or the limit of a key
     ├── ModelMissing        503: no bundle can serve
     ├── ReadingRefused      400, with the fields at fault
     └── UnexpectedAnswer    anything that docs/openapi.yaml does not foresee
@@ -73,6 +74,19 @@ class KeyRefused(ApiError):
             "de bord la variable API_KEY, avec une clé que l’API connaît et qui a le droit de "
             "prédire (API_KEYS_FILE ne suffit pas : ce fichier ne contient que des empreintes), "
             "puis redémarrez-le."
+        )
+
+
+class TooManyCalls(ApiError):
+    """The API makes this address, or this key, wait."""
+
+    title = "L’API demande d’attendre"
+
+    def __init__(self, reason: str | None) -> None:
+        said = f" L’API précise : {reason}" if reason else ""
+        super().__init__(
+            "Trop d’appels avec une clé refusée, ou plus que la limite fixée pour la clé. Vérifiez "
+            "la variable API_KEY du tableau de bord et la limite de sa clé." + said
         )
 
 
@@ -257,6 +271,8 @@ class ApiClient:
             return UnexpectedAnswer(self._settings.url, f"HTTP {status}")
         if status == requests.codes.service_unavailable:
             return ModelMissing(said.message)
+        if status == requests.codes.too_many_requests:
+            return TooManyCalls(said.message)
         if status == requests.codes.bad_request:
             return ReadingRefused([(detail.field, detail.message) for detail in said.details])
         return UnexpectedAnswer(self._settings.url, f"HTTP {status} : {said.message or said.error}")

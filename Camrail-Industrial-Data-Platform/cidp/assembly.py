@@ -1,11 +1,12 @@
 """How the parts of a process fit together, built from its settings."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 
+from cidp.auth import utc_now
 from cidp.event_store import EventStore
 from cidp.ingest import IngestHandler
 from cidp.metrics import Metrics
@@ -23,11 +24,6 @@ class Parts(NamedTuple):
     model: ServingModel
     store: EventStore
     ingest: IngestHandler
-
-
-def utc_now() -> datetime:
-    """Return the current instant, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 def assemble(settings: Settings, now: Callable[[], datetime] = utc_now) -> Parts:

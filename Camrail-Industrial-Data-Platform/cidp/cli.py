@@ -8,6 +8,8 @@ from typing import NoReturn
 _TRANSLATIONS = (
     (r"unrecognized arguments: (.*)", r"arguments inconnus : \1"),
     (r"the following arguments are required: (.*)", r"arguments obligatoires absents : \1"),
+    (r"argument (\S+): invalid choice: (\S+) \(choose from (.*)\)", r"\1 : \2 n'est pas de \3"),
+    (r"argument (\S+): expected at least one argument", r"\1 : une valeur au moins est attendue"),
     (r"argument (\S+): expected one argument", r"\1 : une valeur est attendue"),
     (r"argument (\S+): invalid int value: (.*)", r"\1 : entier attendu, reçu \2"),
     (r"argument (\S+): invalid float value: (.*)", r"\1 : nombre attendu, reçu \2"),

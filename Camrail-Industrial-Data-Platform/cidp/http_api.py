@@ -3,30 +3,34 @@
 import os
 import time
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, ParamSpec
+from typing import Any
 
-import orjson
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
+from flask.sessions import NullSession, SessionInterface, SessionMixin
+from flask.typing import ResponseReturnValue
 from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.routing import MapAdapter
 
 from cidp import __version__
+from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
-from cidp.auth import KeyRing, Scope
 from cidp.draining import Drain
 from cidp.errors import NoModel, StoreError, TelemetryRefused
 from cidp.event_store import Outcome, Receipt, utc_text
+from cidp.guard import Guard, audit_write, describe_write
+from cidp.key_sources import LiveKeys
 from cidp.metrics import SourceCollector
 from cidp.readiness import read_source, readiness
 from cidp.settings import Settings
 from cidp.telemetry import TelemetryEvent, parse_reading
 
 RETRY_AFTER_S = "5"
-P = ParamSpec("P")
+JSON = "application/json"
 
 _MESSAGES = {
     400: "La requête est malformée.",
@@ -38,8 +42,69 @@ _MESSAGES = {
 }
 
 
+class _NoSession(SessionInterface):
+    """One empty session for every request, since no route has one."""
+
+    _session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        return self._session
+
+
 class ScoringApi(Flask):
-    """The Flask application, which logs a crash where every other line goes."""
+    """The Flask application, which spares each request what no route of it uses.
+
+    Hooks that somebody registers are called as by any Flask application; see docs/adr/0018.
+    """
+
+    response_class = Answer
+    session_interface = _NoSession()
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__("cidp", static_folder=None)
+        self.url_map.merge_slashes = False  # a redirect would need the host
+        self._parts = parts
+        self._drain = Drain(max(1, parts.settings.api.threads // 2))
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Match by path and method, whatever host was asked for."""
+        if request is None:
+            return super().create_url_adapter(request)
+        return MapAdapter(
+            self.url_map, "", "/", "", request.scheme, request.path, request.method, None
+        )
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Call every view as it is: none is a coroutine."""
+        return func
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """Begin to load the model with the first request."""
+        self._parts.model.start()
+        return super().preprocess_request() if self.before_request_funcs else None
+
+    def process_response(self, response: Response) -> Response:
+        """Count the answer and leave its audit line."""
+        if self.after_request_funcs:
+            response = super().process_response(response)
+        asked = _asked()
+        rule, status = asked.url_rule, response.status_code
+        route = rule.rule if rule else "unmatched"
+        self._parts.metrics.request_answered(route, asked.method, status)
+        audit_write(asked.environ, status)
+        if status >= 400:
+            response.call_on_close(partial(self._drain.rest_of, asked.environ))
+        return response
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Call what waits for the end of a request, if anything does."""
+        if self.teardown_request_funcs:
+            super().do_teardown_request(exc)
+
+    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Call what waits for the end of a context, if anything does."""
+        if self.teardown_appcontext_funcs:
+            super().do_teardown_appcontext(exc)
 
     def log_exception(
         self,
@@ -58,24 +123,29 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app_of(assemble(settings or Settings.from_environ(os.environ)))
 
 
-def app_of(parts: Parts) -> Flask:
-    """Build the application around `parts`."""
-    app = ScoringApi("cidp", static_folder=None)
+def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Flask:
+    """Build the application around `parts`; `clock` times its throttles, in seconds."""
+    app = ScoringApi(parts)
     api = _Endpoints(parts)
-    guarded = partial(_guarded, KeyRing(parts.settings.keys))
+    guarded = _guard(parts, clock)
+    metrics = guarded("read", api.metrics) if parts.settings.api.metrics_need_key else api.metrics
     app.add_url_rule("/health", view_func=api.health)
     app.add_url_rule("/ready", view_func=api.ready)
-    app.add_url_rule("/metrics", view_func=api.metrics)
+    app.add_url_rule("/metrics", view_func=metrics)
     app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
     app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
     parts.metrics.registry.register(SourceCollector(api.source_mode))
-    app.before_request(parts.model.start)
-    app.after_request(api.finish)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(TelemetryRefused, _refused)
     app.register_error_handler(NoModel, _unavailable)
     app.register_error_handler(StoreError, _unavailable)
     return app
+
+
+def _guard(parts: Parts, clock: Callable[[], float]) -> Guard:
+    settings = parts.settings
+    keys = LiveKeys(settings.keys, settings.keys_file, settings.file_keys, parts.now, clock)
+    return Guard(keys, settings.api.wrong_keys_per_minute, clock)
 
 
 class _Endpoints:
@@ -84,11 +154,10 @@ class _Endpoints:
         self._started_s = time.monotonic()
         self._model_wait_s = parts.settings.model.first_load_wait_s
         self._limits = parts.settings.api
-        self._drain = Drain(max(1, self._limits.threads // 2))
 
     def health(self) -> Response:
         uptime_s = round(time.monotonic() - self._started_s, 3)
-        return _json(
+        return json_answer(
             {
                 "status": "ok",
                 "service": "camrail-ml-api",
@@ -99,11 +168,11 @@ class _Endpoints:
 
     def ready(self) -> Response:
         body = readiness(self._parts)
-        return _json(body, HTTPStatus.OK if body["status"] == "ready" else 503)
+        return json_answer(body, HTTPStatus.OK if body["status"] == "ready" else 503)
 
     def metrics(self) -> Response:
         text = generate_latest(self._parts.metrics.registry)
-        return Response(text, content_type=CONTENT_TYPE_LATEST)
+        return Answer(text, content_type=CONTENT_TYPE_LATEST)
 
     def predict(self) -> Response:
         started_s = time.perf_counter()
@@ -121,17 +190,19 @@ class _Endpoints:
         self._parts.metrics.prediction_answered(
             time.perf_counter() - started_s, critical=score.critical
         )
-        return _json(body)
+        return json_answer(body)
 
     def telemetry(self) -> Response:
         raw = _json_bytes(self._limits.telemetry_max_bytes)
         receipts = self._parts.ingest.ingest_body(raw, "http")
         outcomes = [receipt.outcome for _, receipt in receipts]
-        return _json(
+        stored, duplicates, conflicts = map(outcomes.count, Outcome)
+        describe_write(f"enregistrés {stored}, doublons {duplicates}, conflits {conflicts}")
+        return json_answer(
             {
-                "stored": outcomes.count(Outcome.STORED),
-                "duplicates": outcomes.count(Outcome.DUPLICATE),
-                "conflicts": outcomes.count(Outcome.CONFLICT),
+                "stored": stored,
+                "duplicates": duplicates,
+                "conflicts": conflicts,
                 "results": [_result(event, receipt) for event, receipt in receipts],
             }
         )
@@ -140,44 +211,28 @@ class _Endpoints:
         source = read_source(self._parts)
         return source.mode, source.age_s(self._parts.now())
 
-    def finish(self, response: Response) -> Response:
-        """Count the answer and forbid browsers to guess or keep it."""
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Server"] = "camrail"
-        rule = request.url_rule
-        route = rule.rule if rule else "unmatched"
-        self._parts.metrics.request_answered(route, request.method, response.status_code)
-        if response.status_code >= 400:
-            response.call_on_close(partial(self._drain.rest_of, request.environ))
-        return response
 
-
-def _guarded(keys: KeyRing, scope: Scope, view: Callable[P, Response]) -> Callable[P, Response]:
-    """Let only keys with `scope` through, before the body is looked at."""
-
-    @wraps(view)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> Response:
-        key = keys.find(request.headers.get("X-API-KEY", ""), request.remote_addr or "")
-        if key is None:
-            refusal = _json({"error": "Unauthorized"}, 401)
-            refusal.headers["WWW-Authenticate"] = 'ApiKey header="X-API-KEY"'
-            return refusal
-        if scope not in key.scopes:
-            logger.warning("Clé {} refusée : droit {} manquant", key.id, scope)
-            return _error(403, f"La clé « {key.id} » n'a pas le droit « {scope} ».")
-        return view(*args, **kwargs)
-
-    return checked
+def _asked() -> Request:
+    """Return the request itself: each look through Flask's proxy costs."""
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return asked
 
 
 def _json_bytes(max_bytes: int) -> bytes:
     """Return the request's body, at most `max_bytes`, announced as JSON."""
-    if request.mimetype != "application/json":
+    asked = _asked()
+    environ = asked.environ
+    if environ.get("CONTENT_TYPE") != JSON and asked.mimetype != JSON:
         raise UnsupportedMediaType
+    length = environ.get("CONTENT_LENGTH", "")
+    if length.isdecimal() and len(length) < 10 and "HTTP_TRANSFER_ENCODING" not in environ:
+        if int(length) > max_bytes:
+            raise RequestEntityTooLarge
+        known: bytes = environ["wsgi.input"].read(int(length))
+        return known
     # Without a Content-Length werkzeug cuts a long body and says nothing: read one byte more.
-    request.max_content_length = max_bytes + 1
-    raw = request.get_data(cache=False)
+    asked.max_content_length = max_bytes + 1
+    raw = asked.get_data(cache=False)
     if len(raw) > max_bytes:
         raise RequestEntityTooLarge
     return raw
@@ -193,18 +248,10 @@ def _result(event: TelemetryEvent, receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, mimetype="application/json")
-
-
-def _error(status: int, message: str) -> Response:
-    return _json({"error": HTTPStatus(status).phrase, "message": message}, status)
-
-
 def _http_error(error: HTTPException) -> Response:
     """Answer JSON where werkzeug would answer HTML, with its headers kept (Allow)."""
     status = error.code or 500
-    answer = _error(status, _MESSAGES.get(status, "La requête a été refusée."))
+    answer = error_answer(status, _MESSAGES.get(status, "La requête a été refusée."))
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
             answer.headers[name] = value
@@ -212,11 +259,11 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _refused(error: TelemetryRefused) -> Response:
-    return _json({"error": "Data Validation Failed", "details": error.details}, 400)
+    return json_answer({"error": "Data Validation Failed", "details": error.details}, 400)
 
 
 def _unavailable(error: NoModel | StoreError) -> Response:
     logger.warning("{} refusé : {}", request.path, error)
-    answer = _error(503, str(error))
+    answer = error_answer(503, str(error))
     answer.headers["Retry-After"] = RETRY_AFTER_S
     return answer

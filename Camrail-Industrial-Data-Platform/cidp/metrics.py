@@ -41,6 +41,7 @@ class Metrics:
             ["route", "method", "status"],
             registry=registry,
         )
+        self._answered: dict[tuple[str, str, int], Counter] = {}
         self.model_load_failures = Counter(
             "api_model_load_failures_total", "Promoted models that were refused.", registry=registry
         )
@@ -65,7 +66,11 @@ class Metrics:
     def request_answered(self, route: str, method: str, status: int) -> None:
         """Count one answer; `route` is a rule of the application, or "unmatched"."""
         shown = method if method in METHODS else "other"
-        self._requests.labels(route, shown, str(status)).inc()
+        series = self._answered.get((route, shown, status))
+        if series is None:
+            series = self._requests.labels(route, shown, str(status))
+            self._answered[route, shown, status] = series
+        series.inc()
 
     def prediction_answered(self, seconds: float, *, critical: bool) -> None:
         """Count one scored reading."""

@@ -12,9 +12,9 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from cidp.errors import BundleRefused
+from cidp.pydantic_compat import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from cidp.scoring import Scorer, TrainedRange
 from cidp.telemetry import READINGS
 
@@ -41,6 +41,7 @@ Count = Annotated[int, Field(ge=0)]
 Cost = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1)]
+Figures = dict[str, float | None]
 
 
 class _Part(BaseModel):
@@ -61,6 +62,13 @@ class Canary(_Part):
     probability: Share
 
 
+class Distribution(_Part):
+    """Shares of the training rows up to each of the rising `edges`, and above the last one."""
+
+    edges: list[float]
+    shares: Annotated[list[Share], Field(min_length=1)]
+
+
 class HeldOut(_Part):
     """The rows that training did not see and on which the metrics were measured."""
 
@@ -70,14 +78,23 @@ class HeldOut(_Part):
     split: Name
 
 
+class Interval(_Part):
+    """Mean of a figure over the seeds of a training, and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
 class ManifestFeature(_Part):
-    """One column of the model, with the range that training saw."""
+    """One column of the model, with the range and the distribution that training saw."""
 
     name: Name
     unit: str
     monotone: Literal[-1, 0, 1]
     minimum: float
     maximum: float
+    reference: Distribution
 
 
 class TrainingWindow(_Part):
@@ -108,13 +125,22 @@ class Manifest(_Part):
     threshold: Share
     cost_miss: Cost
     cost_false_alarm: Cost
-    metrics: dict[str, dict[str, float | None]]
+    metrics: dict[str, Figures]
+    out_of_fold: Figures
+    per_group: dict[str, Figures]
+    per_failure_type: dict[str, Figures]
+    importance: dict[str, float]
     held_out: HeldOut
     training_window: TrainingWindow | None
     data: Annotated[list[TrainingData], Field(min_length=1)]
     files: dict[str, BundleFile]
     libraries: dict[str, str]
     seed: int
+    seeds: Annotated[list[int], Field(min_length=1)]
+    intervals: dict[str, dict[str, Interval]]
+    trials: Annotated[int, Field(ge=1)]
+    parameters: dict[str, int | float | str | None]
+    risk_reference: Distribution
     canaries: Annotated[list[Canary], Field(min_length=1)]
     background: Annotated[list[list[float]], Field(max_length=50)]
 

@@ -7,11 +7,10 @@ models/latest.pkl           copy of the promoted version's model.pkl, for data s
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from cidp.errors import BundleRefused, NoModel, PromotionFailed
 from cidp.files import write_whole
 from cidp.model_bundle import PICKLE_FILE, Bundle, Version, checked_bytes, load_bundle
+from cidp.pydantic_compat import BaseModel, ConfigDict, ValidationError
 
 SLOT = "instant"
 

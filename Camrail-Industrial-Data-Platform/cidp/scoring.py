@@ -1,6 +1,7 @@
 """Readings in, failure risk out: the arithmetic that every door shares."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ class Scorer:
         self._input = session.get_inputs()[0].name
         self._outputs = [output]
         self._ranges = tuple(ranges)
+        self._in_order = attrgetter(*(trained.name for trained in ranges))
         self._columns = [READINGS.index(trained.name) for trained in ranges]
 
     def probabilities(self, matrix: Matrix) -> Probabilities:
@@ -60,8 +62,7 @@ class Scorer:
 
     def score_one(self, reading: Reading) -> Score:
         """Score a single reading, without the detours that pay only for many."""
-        values = reading.values()
-        row = np.array([[values[column] for column in self._columns]], dtype=np.float32)
+        row = np.array([self._in_order(reading)], dtype=np.float32)
         risk = float(self._session.run(self._outputs, {self._input: row})[0][0, 1])
         return Score(risk, risk > self.threshold, self.version)
 

@@ -82,7 +82,7 @@ def serve(settings: Settings, address: str) -> int:
 
 def worker_app(settings: Settings) -> "Flask":
     """Build the application inside the process that answers requests."""
-    configure_logs(settings.logs.folder, "api")
+    configure_logs(settings.logs.folder, "api", audit=True)
     _follow_parent()
     if settings.demo_key_only:
         logger.warning("Mode local : la clé de démonstration est acceptée depuis cette machine.")

@@ -8,16 +8,19 @@ from typing import Annotated, Any
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cidp.auth import DEMO_KEY, ApiKey, is_loopback
+from cidp.auth import ApiKey, is_loopback, utc_now
 from cidp.errors import SettingsError
+from cidp.key_sources import (
+    check_distinct,
+    demonstration_keys,
+    environment_keys,
+    read_key_file,
+)
+from cidp.pydantic_compat import BaseModel, ConfigDict, Field, ValidationError
 from cidp.telemetry import field_errors
 
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
-MIN_KEY_LENGTH = 16
-"""Shortest API_KEY that may guard an address other machines can reach."""
-
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 AnyPath = Annotated[Path, Field(strict=False)]
 BodyBytes = Annotated[int, Field(ge=1_024, le=64 * 1_048_576)]
@@ -35,6 +38,8 @@ class ApiSettings(_Section):
     threads: Annotated[int, Field(ge=1, le=64)] = 4
     predict_max_bytes: BodyBytes = 16_384
     telemetry_max_bytes: BodyBytes = 1_048_576
+    wrong_keys_per_minute: Annotated[int, Field(ge=1, le=6_000)] = 10
+    metrics_need_key: bool = False
 
 
 class ModelSettings(_Section):
@@ -86,7 +91,11 @@ class LogSettings(_Section):
 
 
 class Settings(_Section):
-    """Everything that a deployment may change; relative paths start at the service's folder."""
+    """Everything that a deployment may change; relative paths start at the service's folder.
+
+    `keys` are those of the environment, or the demonstration key; `file_keys` those that
+    `keys_file` held when it was read.
+    """
 
     api: ApiSettings = ApiSettings()
     model: ModelSettings = ModelSettings()
@@ -95,11 +104,13 @@ class Settings(_Section):
     pmd: PmdSettings = PmdSettings()
     logs: LogSettings = LogSettings()
     keys: tuple[ApiKey, ...] = ()
+    keys_file: AnyPath | None = None
+    file_keys: tuple[ApiKey, ...] = ()
 
     @property
     def demo_key_only(self) -> bool:
         """True when no real key is set, so that only this machine may call."""
-        return all(key.loopback_only for key in self.keys)
+        return all(key.loopback_only for key in (*self.keys, *self.file_keys))
 
     @classmethod
     def from_environ(
@@ -110,7 +121,7 @@ class Settings(_Section):
         `flags` has the sections of config.yaml; a None in it counts as not given. Raises
         `SettingsError`.
         """
-        file = _resolved(environ.get("CAMRAIL_CONFIG") or "config/config.yaml")
+        file = service_path(environ.get("CAMRAIL_CONFIG") or "config/config.yaml")
         sections = _read_yaml(file)
         _overlay(sections, _from_variables(environ))
         _overlay(sections, flags or {})
@@ -126,7 +137,9 @@ class Settings(_Section):
             update={
                 name: section.model_copy(
                     update={
-                        key: _resolved(value) for key, value in section if isinstance(value, Path)
+                        key: service_path(value)
+                        for key, value in section
+                        if isinstance(value, Path)
                     }
                 )
                 for name, section in self
@@ -135,8 +148,17 @@ class Settings(_Section):
         )
 
     def _with_keys(self, environ: Mapping[str, str]) -> "Settings":
-        keys = read_keys(environ, local=is_loopback(self.api.host))
-        return self.model_copy(update={"keys": keys})
+        """Add the keys; raises `SettingsError` where only the demonstration key is left."""
+        local = is_loopback(self.api.host)
+        keys = environment_keys(environ, local=local)
+        file = service_path(environ["API_KEYS_FILE"]) if environ.get("API_KEYS_FILE") else None
+        filed = read_key_file(file) if file else ()
+        check_distinct((*keys, *filed))
+        if not file and not keys:
+            keys = demonstration_keys(local=local)
+        elif all(key.ended(utc_now()) for key in (*keys, *filed)):
+            raise SettingsError("Aucune clé valable : toutes sont révoquées ou expirées.")
+        return self.model_copy(update={"keys": keys, "keys_file": file, "file_keys": filed})
 
 
 def launch_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -161,47 +183,6 @@ def _read_dotenv(path: Path) -> dict[str, str | None]:
         ) from error
 
 
-def read_keys(environ: Mapping[str, str], *, local: bool) -> tuple[ApiKey, ...]:
-    """Return the keys of `API_KEY` and `API_KEYS_FILE`, or the demo key in local mode.
-
-    Raises `SettingsError` where other machines could call and no real key is set.
-    """
-    secret = environ.get("API_KEY", "").strip()
-    keys = _read_keys_file(environ["API_KEYS_FILE"]) if environ.get("API_KEYS_FILE") else ()
-    if secret and secret != DEMO_KEY:
-        if not local and len(secret) < MIN_KEY_LENGTH:
-            raise SettingsError(
-                f"API_KEY a {len(secret)} caractères : il en faut au moins {MIN_KEY_LENGTH} pour"
-                " écouter hors de la boucle locale."
-            )
-        return (*keys, ApiKey.of("API_KEY", secret))
-    if keys:
-        return keys
-    if not local:
-        raise SettingsError(
-            "Aucune clé réelle : hors de la boucle locale, définissez API_KEY (au moins"
-            f" {MIN_KEY_LENGTH} caractères) ou API_KEYS_FILE, ou revenez à API_HOST=127.0.0.1."
-        )
-    return (ApiKey.of("démonstration", DEMO_KEY, loopback_only=True),)
-
-
-_KEYS_FILE = TypeAdapter(Annotated[tuple[ApiKey, ...], Field(min_length=1)])
-
-
-def _read_keys_file(name: str) -> tuple[ApiKey, ...]:
-    """Read a YAML or JSON list of `id`, `sha256`, `scopes`."""
-    path = _resolved(name)
-    try:
-        return _KEYS_FILE.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"Fichier de clés {path.name} illisible.") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"Fichier de clés {path.name} : YAML invalide.") from error
-    except ValidationError as error:
-        details = "; ".join(f"{d['field']} : {d['message']}" for d in field_errors(error))
-        raise SettingsError(f"Fichier de clés {path.name} refusé : {details}.") from None
-
-
 def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -212,9 +193,10 @@ def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
     sections = {} if content is None else content
     if not isinstance(sections, dict) or not all(isinstance(v, dict) for v in sections.values()):
         raise SettingsError(f"Réglages {path.name} : des sections « nom: » sont attendues.")
-    if "keys" in sections:
+    if {"keys", "keys_file", "file_keys"} & sections.keys():
         raise SettingsError(
-            f"Réglages {path.name} : les clés vont dans API_KEY ou API_KEYS_FILE, pas ici."
+            f"Réglages {path.name} : les clés vont dans API_KEY, API_KEYS ou API_KEYS_FILE,"
+            " pas ici."
         )
     return sections
 
@@ -238,5 +220,6 @@ def _overlay(sections: dict[str, dict[str, Any]], upper: Mapping[str, Mapping[st
             sections[name] = sections.get(name, {}) | given
 
 
-def _resolved(path: str | Path) -> Path:
+def service_path(path: str | Path) -> Path:
+    """Return `path` as it is when absolute, else below the service's folder."""
     return (SERVICE_FOLDER / path).resolve()

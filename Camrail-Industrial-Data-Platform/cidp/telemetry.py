@@ -11,19 +11,19 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import (
+from cidp.errors import FieldError, TelemetryRefused
+from cidp.pydantic_compat import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    ErrorDetails,
     Field,
+    PydanticCustomError,
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
-
-from cidp.errors import FieldError, TelemetryRefused
 
 READINGS = ("flow_rate", "pressure", "vibration", "temperature")
 """The four readings, in the order of the contract."""

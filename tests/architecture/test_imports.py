@@ -28,12 +28,17 @@ PURE = {
         "volumes",
     },
     "pmd": {
+        "calibration",
         "degradation",
+        "drift_reference",
+        "episodes",
         "evaluation",
         "features",
+        "forests",
         "labels",
         "leaks",
         "quality",
+        "search",
         "sensor_faults",
         "sensors",
         "simulator",
@@ -41,6 +46,7 @@ PURE = {
     },
     "cidp": {"telemetry", "scoring"},
 }
+FOR_PURE = {"errors", "pydantic_compat"}
 COMPUTING = {
     "numpy",
     "onnxruntime",
@@ -108,10 +114,34 @@ def impurity(service: str, name: str) -> bool:
     top, *rest = name.lstrip(".").split(".")
     if name.startswith(".") or top == service:
         own = rest[0] if top == service and rest else top
-        return own not in PURE[service] | {"errors"}
+        return own not in PURE[service] | FOR_PURE
     if top in INPUT_OUTPUT:
         return True
     return top not in COMPUTING and top not in sys.stdlib_module_names
+
+
+def reached(module: str, seen: set[str]) -> set[str]:
+    """Return the modules of `cidp` that importing `module` loads."""
+    path = package_folder("cidp") / f"{module}.py"
+    if module in seen or not path.is_file():
+        return seen
+    seen.add(module)
+    for name in imported_modules(path):
+        if name.startswith("cidp."):
+            reached(name.split(".")[1], seen)
+    return seen
+
+
+def test_the_api_imports_pydantic_in_one_module_only() -> None:
+    loaded = reached("server", set())
+    assert "telemetry" in loaded
+    importing = {
+        module
+        for module in loaded
+        for name in imported_modules(package_folder("cidp") / f"{module}.py")
+        if name.split(".")[0] in {"pydantic", "pydantic_core"}
+    }
+    assert importing == {"pydantic_compat"}
 
 
 @pytest.mark.parametrize(

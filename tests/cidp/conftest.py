@@ -60,7 +60,14 @@ def write_bundle(folder: Path, seed: int = 0, threshold: float = 0.5) -> str:
         "target": "failure",
         "horizon_hours": 24,
         "features": [
-            {"name": name, "unit": unit, "monotone": sign, "minimum": lo, "maximum": hi}
+            {
+                "name": name,
+                "unit": unit,
+                "monotone": sign,
+                "minimum": lo,
+                "maximum": hi,
+                "reference": {"edges": [(lo + hi) / 2], "shares": [0.5, 0.5]},
+            }
             for name, unit, sign, lo, hi in FEATURES
         ],
         "threshold": threshold,
@@ -71,12 +78,21 @@ def write_bundle(folder: Path, seed: int = 0, threshold: float = 0.5) -> str:
             "never_fails": {"f1": 0.0, "average_precision": None},
             "single_threshold": {"f1": 0.6, "average_precision": 0.5},
         },
+        "out_of_fold": {"f1": 0.9, "average_precision": 0.95},
+        "per_group": {},
+        "per_failure_type": {},
+        "importance": {},
         "held_out": {"rows": 100, "positives": 40, "groups": 4, "split": "locomotives"},
         "training_window": {"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"},
         "data": [{"name": "sensors.csv", "sha256": "0" * 64, "rows": 400}],
         "files": {name: digest(bundle / name) for name in ("model.onnx", "model.pkl")},
         "libraries": {"scikit-learn": "1.9"},
         "seed": seed,
+        "seeds": [seed],
+        "intervals": {},
+        "trials": 1,
+        "parameters": {"C": 0.05},
+        "risk_reference": {"edges": [0.5], "shares": [0.5, 0.5]},
         "canaries": [
             {"values": row.tolist(), "probability": float(risk)}
             for row, risk in zip(rows[:5], onnx_risks(onnx, rows[:5]), strict=True)

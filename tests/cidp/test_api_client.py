@@ -14,6 +14,7 @@ from cidp.api_client import (
     KeyRefused,
     ModelMissing,
     ReadingRefused,
+    TooManyCalls,
     UncheckedReading,
     UnexpectedAnswer,
 )
@@ -63,6 +64,7 @@ def test_ready_reads_both_what_is_well_and_what_is_not(
     [
         (401, {"error": "Unauthorized"}, KeyRefused, "variable API_KEY.*API_KEYS_FILE"),
         (403, {"error": "Forbidden", "message": "droit absent"}, KeyRefused, "API_KEY"),
+        (429, {"error": "Too Many Requests", "message": "dans 6 s"}, TooManyCalls, "dans 6 s"),
         (503, {"error": "No Model", "message": "chargement"}, ModelMissing, "chargement"),
         (503, b"<html>mandataire</html>", UnexpectedAnswer, "HTTP 503"),
         (404, {"error": "Not Found"}, UnexpectedAnswer, "HTTP 404 : Not Found"),

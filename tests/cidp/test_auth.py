@@ -1,6 +1,7 @@
 """Keys are found by digest, and the demonstration key only from this machine."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
@@ -67,3 +68,30 @@ def test_an_unknown_scope_is_refused() -> None:
 )
 def test_loopback_is_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def ring_of(**change: object) -> KeyRing:
+    return KeyRing([ApiKey.of("a", "texte").model_copy(update=change)], now=lambda: NOW)
+
+
+def test_a_key_is_unknown_from_its_expiry_on() -> None:
+    assert ring_of(expires_at=NOW + timedelta(seconds=1)).find("texte", HERE) is not None
+    ended = ring_of(expires_at=NOW)
+    assert ended.find("texte", HERE) is None
+    assert ended.refusal("texte", HERE) == "clé a expirée"
+
+
+def test_a_revoked_key_is_unknown() -> None:
+    ring = ring_of(revoked_at=NOW)
+    assert ring.find("texte", HERE) is None
+    assert ring.refusal("texte", HERE) == "clé a révoquée"
+
+
+def test_each_reason_of_a_refusal_is_said_without_the_text_of_the_key() -> None:
+    ring = ring_of(loopback_only=True)
+    assert ring.refusal("texte", ELSEWHERE) == "clé a réservée à cette machine"
+    assert ring.refusal("autre", HERE) == "clé inconnue"
+    assert ring.refusal("", HERE) == "clé absente"

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -303,6 +303,65 @@ def test_every_answer_carries_the_safety_headers(client: FlaskClient) -> None:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["Server"] == "camrail"
+
+
+def test_hooks_that_somebody_registers_are_called(app: Flask) -> None:
+    called: list[str] = []
+
+    @app.before_request
+    def before() -> None:
+        called.append("before")
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        called.append("after")
+        response.headers["X-Added"] = "1"
+        return response
+
+    @app.teardown_request
+    def end(_: BaseException | None) -> None:
+        called.append("end")
+
+    @app.teardown_appcontext
+    def context_end(_: BaseException | None) -> None:
+        called.append("context end")
+
+    answer = predict(app.test_client())
+    assert answer.status_code == 200
+    assert answer.headers["X-Added"] == "1"
+    assert called == ["before", "after", "end", "context end"]
+
+
+@pytest.mark.parametrize("host", ["autre.example", "", "a b", "x" * 300])
+def test_the_host_that_was_asked_for_changes_nothing(client: FlaskClient, host: str) -> None:
+    assert predict(client, headers=KEY | {"Host": host}).status_code == 200
+
+
+def test_a_doubled_slash_is_another_address_and_no_redirect(app: Flask) -> None:
+    app.add_url_rule("/fleet/all", view_func=lambda: "ok")
+    answer = app.test_client().get("/fleet//all")
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "9" * 5000, "1e3", "²"])
+def test_a_length_that_is_no_number_is_refused_never_crashing(
+    client: FlaskClient, length: str
+) -> None:
+    answer = predict(client, environ_overrides={"CONTENT_LENGTH": length})
+    assert answer.status_code in {400, 413}
+
+
+def test_a_body_shorter_than_announced_is_refused(client: FlaskClient) -> None:
+    raw = json.dumps(READING).encode()
+    answer = client.post(
+        "/predict",
+        input_stream=BytesIO(raw[:-5]),
+        headers=KEY,
+        content_type="application/json",
+        environ_overrides={"CONTENT_LENGTH": str(len(raw))},
+    )
+    assert fields(conforms(answer, "/predict", "post")) == ["body"]
 
 
 def test_an_unexpected_error_is_logged_and_answered_without_its_trace(

@@ -1,5 +1,6 @@
 """The real server: starts by its launcher, answers, stops when asked, refuses what is unsafe."""
 
+import json
 import os
 import signal
 import socket
@@ -41,6 +42,22 @@ def refusal_of_a_large_body(port: int) -> int:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/predict", body, timeout=30)
     caught.value.close()
     return caught.value.code
+
+
+def answer_to_pieces(port: int) -> bytes:
+    """Send a prediction whose body arrives in three pieces."""
+    body = json.dumps(READING).encode()
+    head = (
+        f"POST /predict HTTP/1.1\r\nHost: x\r\nX-API-KEY: {KEY}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as sender:
+        sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in (head.encode(), body[:20], body[20:]):
+            sender.sendall(piece)
+            time.sleep(0.05)
+        with sender.makefile("rb") as received:
+            return received.read()
 
 
 def until(answers: Callable[[], bool], child: subprocess.Popen[str]) -> None:
@@ -110,8 +127,9 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert fetch(port, "/predict", {"x": "y" * 5_000_000})[0] == 401
     assert fetch(port, "/predict", {"x": "y" * 5_000_000}, **{"X-API-KEY": KEY})[0] == 413
     assert refusal_of_a_large_body(port) == 401
+    assert answer_to_pieces(port).startswith(b"HTTP/1.1 200")
     assert fetch(port, "/ready")[1]["status"] == "ready"
-    assert "api_predictions_total 1.0" in fetch(port, "/metrics")[1]
+    assert "api_predictions_total 2.0" in fetch(port, "/metrics")[1]
     os.killpg(child.pid, asked)  # as a terminal does
     said, _ = child.communicate(timeout=server.STOP_TIMEOUT_S - 1)
     assert child.returncode == 0, said

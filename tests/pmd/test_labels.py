@@ -3,7 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pmd.labels import horizon_observed, in_repair, next_failure_h, recorded_failures
+from pmd.labels import (
+    announced_failures,
+    horizon_observed,
+    in_repair,
+    next_failures,
+    recorded_failures,
+)
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 
@@ -22,7 +28,14 @@ def readings(*rows: tuple[str, float]) -> pd.DataFrame:
 
 
 def failures(*rows: tuple[str, float]) -> pd.DataFrame:
-    return readings(*rows).set_axis(["loco_id", "failed_at"], axis=1)
+    named = readings(*rows).set_axis(["loco_id", "failed_at"], axis=1)
+    return named.assign(failure_type=[f"type {loco}" for loco, _ in rows])
+
+
+def waits(rows: pd.DataFrame, failed: pd.DataFrame) -> list[float]:
+    """Hours to the next failure, endless where none follows."""
+    found = next_failures(rows, failed)["failed_at"] - rows["timestamp"]
+    return (found / pd.Timedelta(hours=1)).fillna(float("inf")).tolist()
 
 
 def orders(*rows: tuple[str, float, float | None]) -> pd.DataFrame:
@@ -33,18 +46,19 @@ def orders(*rows: tuple[str, float, float | None]) -> pd.DataFrame:
             "closed_at": pd.to_datetime(
                 [None if closed is None else at(closed) for _, _, closed in rows], utc=True
             ),
+            "failure_type": ["bearing_wear"] * len(rows),
         }
     )
 
 
 def test_the_wait_is_to_the_next_failure_of_the_same_locomotive() -> None:
     rows = readings(("A", 0), ("A", 10), ("A", 11), ("B", 0), ("C", 0))
-    waits = next_failure_h(rows, failures(("A", 30), ("A", 10), ("B", 5)))
-    assert waits.tolist() == [10, 0, 19, 5, float("inf")]
+    failed = failures(("A", 30), ("A", 10), ("B", 5))
+    assert waits(rows, failed) == [10, 0, 19, 5, float("inf")]
 
 
 def test_no_failure_at_all_is_an_endless_wait() -> None:
-    assert next_failure_h(readings(("A", 0)), failures()).tolist() == [float("inf")]
+    assert waits(readings(("A", 0)), failures()) == [float("inf")]
 
 
 @settings(deadline=None)
@@ -62,7 +76,15 @@ def test_the_wait_equals_its_definition(
         )
         for loco, now in rows
     ]
-    assert next_failure_h(readings(*rows), failures(*failed)).tolist() == pytest.approx(expected)
+    assert waits(readings(*rows), failures(*failed)) == pytest.approx(expected)
+
+
+def test_a_label_tells_the_failure_that_it_announces() -> None:
+    rows = readings(("A", 0), ("A", 8), ("A", 31), ("B", 0))
+    known = announced_failures(rows, failures(("A", 30), ("B", 25)), 24)
+    assert known["failure"].tolist() == [0, 1, 0, 0]
+    assert known["failure_type"].tolist() == ["", "type A", "", ""]
+    assert known["failed_at"].dropna().tolist() == [at(30)]
 
 
 def test_repair_lies_strictly_between_opening_and_closing() -> None:
@@ -93,7 +115,8 @@ def test_the_last_hours_of_a_table_have_no_label() -> None:
 def test_a_failure_told_by_both_tables_counts_once() -> None:
     rows = readings(("A", 1), ("A", 2), ("B", 3)).assign(failure=[1, 0, 1])
     recorded = recorded_failures(rows, orders(("A", 1, None), ("C", 9, None)))
-    assert sorted(recorded["loco_id"]) == ["A", "B", "C"]
+    types = dict(zip(recorded["loco_id"], recorded["failure_type"], strict=True))
+    assert types == {"A": "bearing_wear", "B": "", "C": "bearing_wear"}
 
 
 def test_failures_may_come_from_one_table_alone() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pmd.errors import LeakingColumns
-from pmd.leaks import refuse_leaks
+from pmd.leaks import refuse_declared_leaks, refuse_leaks
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat([1, 0], [300, 2700])
@@ -70,3 +70,9 @@ def test_a_sensor_stuck_during_failures_is_let_through() -> None:
 
 def test_a_constant_column_is_let_through() -> None:
     refuse(np.full(3000, 7.0))
+
+
+def test_a_feature_declared_to_be_known_afterwards_is_refused_by_name() -> None:
+    with pytest.raises(LeakingColumns, match=r"« TWF » \(déclarée connue après coup\)"):
+        refuse_declared_leaks(["torque", "TWF"], ["HDF", "TWF"])
+    refuse_declared_leaks(["torque"], ["HDF", "TWF"])

@@ -21,5 +21,12 @@ def test_an_unknown_property_is_refused() -> None:
 def test_a_sign_is_minus_one_zero_or_one() -> None:
     with pytest.raises(ValidationError, match="monotone"):
         ManifestFeature.model_validate(
-            {"name": "x", "unit": "", "monotone": 2, "minimum": 0, "maximum": 1}
+            {
+                "name": "x",
+                "unit": "",
+                "monotone": 2,
+                "minimum": 0,
+                "maximum": 1,
+                "reference": {"edges": [], "shares": [1]},
+            }
         )

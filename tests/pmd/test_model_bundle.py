@@ -22,6 +22,7 @@ from pmd.model_bundle import (
     write_bundle,
 )
 from pmd.probing import probing_rows
+from pmd.replication import Range, Replicas
 from pmd.training import Trained
 
 CONTRACT = Path(__file__).parents[2] / "docs/contracts/bundle-manifest.schema.json"
@@ -47,7 +48,7 @@ def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle
 
 def test_onnx_answers_and_decides_as_scikit_learn(trained: Trained, served: OnnxModel) -> None:
     forest = trained.model.calibrated_classifiers_[0].estimator
-    rows = probing_rows(forest, trained.table.values, 40_000, np.random.default_rng(7))
+    rows = probing_rows(forest, trained.table.values, 200_000, np.random.default_rng(7))
     expected, answered = trained.model.predict_proba(rows)[:, 1], served.probabilities(rows)
     assert np.abs(expected - answered).max() <= TOLERANCE
     assert ((expected > trained.threshold) == (answered > trained.threshold)).all()
@@ -148,7 +149,29 @@ def test_data_window_and_held_out_part_are_told(bundle: Bundle, trained: Trained
     assert manifest.training_window.start < manifest.training_window.end
     assert manifest.held_out.groups == 8
     assert manifest.held_out.rows == len(trained.split.test)
-    assert set(manifest.metrics) == {"model", "never_fails", "single_threshold"}
+    assert manifest.metrics == trained.judgement.metrics
+
+
+def test_the_bundle_tells_the_distributions_that_drift_is_measured_against(
+    bundle: Bundle, trained: Trained, served: OnnxModel
+) -> None:
+    values = trained.table.values[trained.split.train].astype(np.float64)
+    columns = [*values.T, served.probabilities(trained.table.values[trained.split.train])]
+    told = [feature.reference for feature in bundle.manifest.features]
+    for column, reference in zip(columns, [*told, bundle.manifest.risk_reference], strict=True):
+        below = [float(np.mean(column <= edge)) for edge in reference.edges]
+        assert np.cumsum(reference.shares)[:-1] == pytest.approx(below)
+        assert len(reference.shares) >= 5
+
+
+def test_settings_seeds_and_intervals_are_told(trained: Trained, tmp_path: Path) -> None:
+    replicas = Replicas((42, 43), {"model": {"f1": Range(0.7, 0.6, 0.8)}})
+    manifest = write_bundle(
+        trained, tmp_path / "b", tmp_path / "rf.joblib", NOON, replicas
+    ).manifest
+    assert manifest.parameters == trained.settings._asdict()
+    assert (manifest.trials, manifest.seed, manifest.seeds) == (1, 42, [42, 43])
+    assert manifest.intervals["model"]["f1"].model_dump() == {"mean": 0.7, "low": 0.6, "high": 0.8}
 
 
 def test_a_second_bundle_of_the_same_second_gets_the_next_one(

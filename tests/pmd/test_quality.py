@@ -26,6 +26,7 @@ def cells(*rows: dict[str, str]) -> pd.DataFrame:
 
 def orders(*rows: tuple[str, str, str]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["loco_id", "opened_at", "closed_at"], dtype=object)
+    frame["failure_type"] = pd.Series([" bearing_wear "] * len(rows), dtype=object)
     return frame.set_axis(range(2, 2 + len(rows)))
 
 
@@ -101,6 +102,7 @@ def test_no_row_at_all_is_no_row() -> None:
 def test_an_open_order_has_no_closing_instant() -> None:
     checked = check_maintenance(orders(("A", "2026-01-01", ""), ("A", "2025-01-01", "2025-01-02")))
     assert checked.rows["closed_at"].isna().tolist() == [False, True]
+    assert checked.rows["failure_type"].tolist() == ["bearing_wear"] * 2
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,15 @@ def test_numbers_are_french(value: float | None, decimals: int, text: str) -> No
     assert number(value, decimals) == text
 
 
-def test_both_naive_rules_stand_beside_the_model(trained: Trained, tmp_path: Path) -> None:
+def test_the_references_stand_beside_the_model(trained: Trained, tmp_path: Path) -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     manifest = write_bundle(trained, tmp_path / "b", tmp_path / "m", now).manifest
     lines = training_report(trained, manifest).splitlines()
-    assert [line[:26].strip() for line in lines[1:5]] == [
+    assert [line[:26].strip() for line in lines[1:7]] == [
         "", "modèle", "ne tombe jamais en panne", "seuil sur un capteur",
+        "régression logistique", "boosting de gradient",
     ]  # fmt: skip
-    assert len({len(line) for line in lines[1:5]}) == 1
+    assert len({len(line) for line in lines[1:7]}) == 1
     assert "8 groupes sur 24" in lines[0]
-    assert number(manifest.threshold, 4) in lines[5]
-    assert manifest.features[trained.rule.feature].name in lines[6]
+    assert number(manifest.threshold, 4) in lines[7]
+    assert manifest.features[trained.rule.feature].name in lines[8]

@@ -44,8 +44,9 @@ def test_it_is_small_and_holds_enough_failures() -> None:
 def test_its_model_beats_both_naive_rules_on_locomotives_and_days_never_seen(
     model: Trained,
 ) -> None:
-    figures = model.metrics["model"]
-    for naive in (model.metrics["never_fails"], model.metrics["single_threshold"]):
+    metrics = model.judgement.metrics
+    figures = metrics["model"]
+    for naive in (metrics["never_fails"], metrics["single_threshold"]):
         assert (
             float(figures["average_precision"] or 0) > float(naive["average_precision"] or 0) + 0.2
         )

@@ -126,3 +126,34 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     path = file(tmp_path, b"old")
     with pytest.raises(UnusableFile, match=r"out\.csv"):
         write_atomically({path / "out.csv": lambda out: out.write(b"x")})
+
+
+def test_a_parquet_file_is_read_as_the_texts_of_a_csv(tmp_path: Path) -> None:
+    path = tmp_path / "table.PARQUET"
+    frame = pd.DataFrame(
+        {
+            "when": pd.to_datetime(["2026-01-01T00:00:00Z", "2026-01-01T01:30:00Z"]),
+            " x": [0.1 + 0.2, None],
+            "n": pd.array([7, None], dtype="Int64"),
+            "flag": [True, None],
+            "name": ["é", None],
+        }
+    ).set_index("when")
+    frame.to_parquet(path)
+    table = read_table(path)
+    cells = table.cells[["when", "x", "n", "flag", "name"]]
+    assert cells.to_numpy().tolist() == [
+        ["2026-01-01 00:00:00+00:00", "0.30000000000000004", "7", "1", "é"],
+        ["2026-01-01 01:30:00+00:00", "", "", "", ""],
+    ]
+    assert table.cells.index.tolist() == [1, 2]
+    assert table.source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert table.source.rows == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"a,b\n1,2\n"])
+def test_what_is_not_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "table.parquet"
+    path.write_bytes(content)
+    with pytest.raises(UnusableFile, match="Parquet"):
+        read_table(path)

@@ -3,9 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pmd.calibration import calibrate
 from pmd.errors import LeakingColumns, UntrainableData
 from pmd.evaluation import Costs
-from pmd.training import THRESHOLD_CLEARANCE, Trained, train
+from pmd.training import STEPS, THRESHOLD_CLEARANCE, Trained, _learning, train
 from pmd.training_table import Columns, TrainingTable
 
 LOW, HIGH = np.array([200, 1, 0.5, 20]), np.array([800, 10, 15, 120])
@@ -69,25 +70,71 @@ def test_the_risk_never_falls_in_the_forbidden_direction(
 
 
 def test_the_model_beats_never_fails_and_a_single_threshold(trained: Trained) -> None:
-    model = trained.metrics["model"]
-    for naive in (trained.metrics["never_fails"], trained.metrics["single_threshold"]):
+    model = trained.judgement.metrics["model"]
+    for naive in (
+        trained.judgement.metrics["never_fails"],
+        trained.judgement.metrics["single_threshold"],
+    ):
         assert float(model["average_precision"] or 0) > float(naive["average_precision"] or 0) + 0.1
         assert float(model["cost"] or 0) < 0.7 * float(naive["cost"] or 0)
         assert float(model["brier"] or 0) < float(naive["brier"] or 0)
 
 
+def test_a_learned_baseline_stands_beside_the_model(trained: Trained) -> None:
+    metrics = trained.judgement.metrics
+    assert set(metrics) == {
+        "model", "never_fails", "single_threshold", "logistic_regression", "gradient_boosting",
+    }  # fmt: skip
+    for learned in ("logistic_regression", "gradient_boosting"):
+        assert float(metrics[learned]["roc_auc"] or 0) > 0.9
+
+
+def test_the_risk_is_calibrated_on_unseen_locomotives_and_days(trained: Trained) -> None:
+    model = trained.judgement.metrics["model"]
+    assert float(model["calibration_error"] or 1) <= 0.05  # a short history
+    assert float(model["brier_skill"] or 0) > 0.3
+
+
+def test_a_search_keeps_one_of_its_trials_and_ranks_unseen_rows_no_worse(simple: Trained) -> None:
+    searched = train(synthetic(), COSTS, 1, ignore, trials=4)
+    assert (simple.trials, searched.trials) == (1, 4)
+    assert float(searched.out_of_fold["average_precision"] or 0) >= float(
+        simple.out_of_fold["average_precision"] or 0
+    )
+    chosen = searched.model.calibrated_classifiers_[0].estimator.get_params()
+    assert {name: chosen[name] for name in searched.settings._asdict()} == (
+        searched.settings._asdict()
+    )
+
+
+def test_the_threshold_is_the_cheapest_on_unseen_rows(simple: Trained) -> None:
+    cost = float(simple.out_of_fold["cost"] or 0)
+    for shift in (-0.05, -0.01, 0.01, 0.05):
+        other = dataclasses.replace(simple, threshold=simple.threshold + shift)
+        assert cost <= out_of_fold_cost(other)
+
+
+def out_of_fold_cost(trained: Trained) -> float:
+    """Cost on the training rows, each scored by a forest that never saw it."""
+    learning = _learning(trained.table, trained.split, trained.seed)
+    forest = trained.settings.forest(trained.table.columns.monotone, trained.seed)
+    alarms = calibrate(trained.model, learning.out_of_fold(forest)) > trained.threshold
+    missed, useless = learning.labels & ~alarms, ~learning.labels.astype(bool) & alarms
+    return float(COSTS.miss * missed.sum() + COSTS.false_alarm * useless.sum())
+
+
 def test_the_threshold_follows_the_costs(simple: Trained) -> None:
     relaxed = train(synthetic(), Costs(1, 20), 1, ignore)
     assert simple.threshold < relaxed.threshold
-    assert float(simple.metrics["model"]["recall"] or 0) > float(
-        relaxed.metrics["model"]["recall"] or 0
+    assert float(simple.judgement.metrics["model"]["recall"] or 0) > float(
+        relaxed.judgement.metrics["model"]["recall"] or 0
     )
 
 
 def test_when_a_miss_costs_everything_all_is_alarm() -> None:
     afraid = train(synthetic(), Costs(1e9, 1), 1, ignore)
     assert 0 <= afraid.threshold < 0.05
-    assert afraid.metrics["model"]["recall"] == 1
+    assert afraid.judgement.metrics["model"]["recall"] == 1
 
 
 def test_no_known_row_sits_on_the_threshold(trained: Trained) -> None:
@@ -114,7 +161,8 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(simple: Tra
 
 @pytest.mark.usefixtures("simple")
 def test_each_step_is_announced(steps: list[str]) -> None:
-    assert steps == ["étalonnage", "choix du seuil", "évaluation"]
+    assert steps == ["essai 1 sur 1", "étalonnage et seuil", "références", "évaluation"]
+    assert len(steps) == STEPS + 1
 
 
 def test_features_that_point_the_wrong_way_are_refused() -> None:
@@ -143,5 +191,5 @@ def test_a_constant_feature_is_no_obstacle() -> None:
     table = synthetic()
     values = table.values.copy()
     values[:, 1] = 3.0
-    metrics = train(dataclasses.replace(table, values=values), COSTS, 1, ignore).metrics
+    metrics = train(dataclasses.replace(table, values=values), COSTS, 1, ignore).judgement.metrics
     assert float(metrics["model"]["average_precision"] or 0) > 0.7

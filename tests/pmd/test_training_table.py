@@ -1,10 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pmd.errors import InvalidOption, MissingColumns, UntrainableData
+from pmd.degradation import FAILURE_TYPES
+from pmd.errors import InvalidOption, LeakingColumns, MissingColumns, UntrainableData
 from pmd.sensors import SENSOR_NAMES
 from pmd.training_table import Columns, any_table, telemetry_table
 
@@ -143,6 +146,65 @@ def test_a_missing_feature_is_named(tmp_path: Path) -> None:
 def test_a_column_plays_one_part_only(tmp_path: Path, chosen: Columns) -> None:
     with pytest.raises(InvalidOption, match="deux rôles"):
         any_table(table_file(tmp_path, "1,2,a,2026-01-01,1"), chosen)
+
+
+def test_a_column_declared_to_be_known_afterwards_is_no_feature(tmp_path: Path) -> None:
+    declared = replace(columns("y"), post_hoc=("x [K]", "y"))
+    with pytest.raises(LeakingColumns, match="« y »"):
+        any_table(table_file(tmp_path, "1,2,a,2026-01-01,1"), declared)
+
+
+@pytest.mark.parametrize("name", ["failed_at", "failure_type"])
+def test_what_processed_telemetry_knows_of_the_future_is_no_feature(
+    tmp_path: Path, name: str
+) -> None:
+    path = table_file(tmp_path, ANNOUNCED, header=f"{PROCESSED.strip()},failed_at,failure_type")
+    with pytest.raises(LeakingColumns, match=name):
+        any_table(path, Columns((name,), "failure", None, None, (0,)))
+
+
+ANNOUNCED = "2026-01-01T00:00:00Z,A,500,5,2,45,12.0,1,2026-01-01T06:00:00Z,leak"
+
+
+def test_processed_telemetry_tells_the_failure_that_a_label_announces(tmp_path: Path) -> None:
+    healthy = "2026-01-01T01:00:00Z,A,500,5,2,45,12.0,0,,"
+    spoilt = "2026-01-01T01:00:00Z,A,abc,5,2,45,12.0,0,,"
+    header = f"{PROCESSED.strip()},failed_at,failure_type"
+    path = table_file(tmp_path, spoilt, ANNOUNCED, healthy, healthy, header=header)
+    table = telemetry_table(path, None, 24, READINGS, NOW)
+    assert table.hours is not None
+    assert table.failed_h is not None
+    assert table.failure_types is not None
+    assert (table.failed_h - table.hours)[0] == 6
+    assert np.isnan(table.failed_h).tolist() == [False, True, True]
+    assert table.failure_types.tolist() == ["leak", "", ""]
+
+
+def test_raw_telemetry_tells_the_failure_that_a_label_announces(
+    history_files: tuple[Path, Path],
+) -> None:
+    table = telemetry_table(*history_files, 24, READINGS, NOW)
+    assert table.hours is not None
+    assert table.failed_h is not None
+    assert table.failure_types is not None
+    wait = table.failed_h - table.hours
+    assert (np.isfinite(wait) == (table.labels == 1)).all()
+    assert ((wait[table.labels == 1] >= 0) & (wait[table.labels == 1] <= 24)).all()
+    assert set(table.failure_types) == {"", *FAILURE_TYPES}
+
+
+def test_the_same_table_in_parquet_trains_alike(tmp_path: Path) -> None:
+    path = table_file(tmp_path, "1.1,2,a,2026-01-01,0", "3,,b,2026-01-02,1", "3,5,b,2026-01-02,1")
+    frame = pd.read_csv(path, parse_dates=["when"]).astype({"Machine failure": bool})
+    frame.to_parquet(tmp_path / "table.parquet")
+    chosen = columns("x [K]", "y", group="who", time="when")
+    text, stored = any_table(path, chosen), any_table(tmp_path / "table.parquet", chosen)
+    assert stored.values.tolist() == text.values.tolist()
+    assert stored.labels.tolist() == text.labels.tolist() == [0, 1]
+    assert stored.left_out == text.left_out == {"y : pas un nombre fini": 1}
+    assert stored.hours is not None
+    assert text.hours is not None
+    assert stored.hours.tolist() == text.hours.tolist()
 
 
 def test_units_are_known_for_sensors_only() -> None:

@@ -41,7 +41,7 @@ class UntrainableData(PmdError):
 
 
 class LeakingColumns(UntrainableData):
-    """Features one of whose values always goes with the same label."""
+    """Features that tell the label: one value always goes with it, or they are declared so."""
 
     def __init__(self, findings: Iterable[str]) -> None:
         super().__init__(

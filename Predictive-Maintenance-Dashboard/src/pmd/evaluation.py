@@ -1,17 +1,20 @@
-"""Figures of a predictor on rows it has not seen, and the two naive predictors beside it."""
+"""Figures of a predictor on rows it has not seen."""
 
 from __future__ import annotations
 
-from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Figures = dict[str, float | None]
+
+RELIABILITY_EDGES: Final = np.arange(1, 10) / 10
+SMALLEST = 1e-6  # probabilities beyond it have no usable logit
 
 
 class Costs(NamedTuple):
@@ -19,20 +22,6 @@ class Costs(NamedTuple):
 
     miss: float
     false_alarm: float
-
-
-class SensorRule(NamedTuple):
-    """Alarm when `sign` × the reading of that feature is above `sign` × `threshold`."""
-
-    feature: int
-    sign: int
-    threshold: float
-
-    def scores(self, values: NDArray[np.float32]) -> Floats:
-        return self.sign * values[:, self.feature].astype(np.float64)
-
-    def alarms(self, values: NDArray[np.float32]) -> NDArray[np.bool_]:
-        return self.scores(values) > self.sign * self.threshold
 
 
 def cheapest_threshold(scores: Floats, labels: Labels, costs: Costs) -> tuple[float, float]:
@@ -55,17 +44,6 @@ def cheapest_threshold(scores: Floats, labels: Labels, costs: Costs) -> tuple[fl
     return float((ranked[last[best]] + below) / 2), float(cost[best])
 
 
-def best_sensor_rule(values: NDArray[np.float32], labels: Labels, costs: Costs) -> SensorRule:
-    """The cheapest alarm on one feature alone, on these rows."""
-    tried = []
-    for feature in range(values.shape[1]):
-        for sign in (1, -1):
-            scores = sign * values[:, feature].astype(np.float64)
-            threshold, cost = cheapest_threshold(scores, labels, costs)
-            tried.append((cost, SensorRule(feature, sign, sign * threshold)))
-    return min(tried, key=itemgetter(0))[1]
-
-
 def figures(
     labels: Labels,
     scores: Floats,
@@ -75,17 +53,75 @@ def figures(
 ) -> Figures:
     """Ranking by `scores`, decisions by `alarms`, Brier by `probabilities` (default: the alarms).
 
-    `precision` is None when nothing alarms. Costs are summed over the rows.
+    None stands for what these rows cannot tell: a ranking without both labels, a precision when
+    nothing alarms, a recall without failures, the calibration of a predictor that states no
+    probability. Costs are summed over the rows.
     """
     hits = int((alarms & (labels == 1)).sum())
     false_alarms, missed = int(alarms.sum()) - hits, int(labels.sum()) - hits
+    both = 0 < hits + missed < len(labels)
     stated = alarms.astype(np.float64) if probabilities is None else probabilities
     return {
-        "average_precision": float(average_precision_score(labels, scores)),
-        "roc_auc": float(roc_auc_score(labels, scores)),
-        "brier": float(brier_score_loss(labels, stated)),
+        "average_precision": float(average_precision_score(labels, scores)) if both else None,
+        "roc_auc": float(roc_auc_score(labels, scores)) if both else None,
+        "brier": float(np.mean((stated - labels) ** 2)),
+        **_calibration(labels, probabilities),
         "precision": hits / (hits + false_alarms) if hits + false_alarms else None,
-        "recall": hits / (hits + missed),
-        "f1": 2 * hits / (2 * hits + false_alarms + missed),
+        "recall": hits / (hits + missed) if hits + missed else None,
+        "f1": 2 * hits / (2 * hits + false_alarms + missed) if hits + missed else None,
         "cost": costs.miss * missed + costs.false_alarm * false_alarms,
     }
+
+
+def _calibration(labels: Labels, probabilities: Floats | None) -> Figures:
+    if probabilities is None or labels.min() == labels.max():
+        return {"brier_skill": None, "calibration_error": None, "calibration_slope": None}
+    base = float(labels.mean())
+    brier = float(np.mean((probabilities - labels) ** 2))
+    return {
+        "brier_skill": 1 - brier / (base * (1 - base)),
+        "calibration_error": calibration_error(labels, probabilities),
+        "calibration_slope": calibration_slope(labels, probabilities),
+    }
+
+
+class Bin(NamedTuple):
+    """Rows of similar probability: their mean `stated` one, the share `observed`, how many."""
+
+    stated: float
+    observed: float
+    rows: int
+
+
+def reliability(
+    labels: Labels, probabilities: Floats, edges: Floats = RELIABILITY_EDGES
+) -> list[Bin]:
+    """Bins between rising `edges` of probability, those without rows left out."""
+    index = np.searchsorted(edges, probabilities, side="left")
+    return [
+        Bin(float(probabilities[mine].mean()), float(labels[mine].mean()), int(mine.sum()))
+        for mine in (index == number for number in range(len(edges) + 1))
+        if mine.any()
+    ]
+
+
+def calibration_error(labels: Labels, probabilities: Floats) -> float:
+    """Mean gap between stated and observed over the bins, weighted by rows.
+
+    The expected calibration error on bins of equal size (Nixon et al., CVPR workshops 2019), where
+    equal probabilities share a bin.
+    """
+    edges = np.unique(np.quantile(probabilities, RELIABILITY_EDGES))
+    bins = reliability(labels, probabilities, edges)
+    return sum(abs(part.stated - part.observed) * part.rows for part in bins) / len(labels)
+
+
+def calibration_slope(labels: Labels, probabilities: Floats) -> float:
+    """Slope of a logistic regression of the labels on the logit of the probability (Cox 1958).
+
+    1 is right; below 1 the probabilities are too extreme, above 1 too timid.
+    """
+    bounded = np.clip(probabilities, SMALLEST, 1 - SMALLEST)
+    logit = np.log(bounded / (1 - bounded))[:, None]
+    regression = LogisticRegression(C=100, max_iter=1000)  # finite where rows separate perfectly
+    return float(regression.fit(logit, labels).coef_[0, 0])

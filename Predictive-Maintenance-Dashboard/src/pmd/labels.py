@@ -7,25 +7,47 @@ import pandas as pd
 from numpy.typing import NDArray
 
 
-def next_failure_h(readings: pd.DataFrame, failures: pd.DataFrame) -> pd.Series:
-    """Hours from each reading to the next failure of its locomotive; infinite when none follows.
+def next_failures(readings: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFrame:
+    """`failed_at` and `failure_type` of the next failure of each reading's locomotive.
 
-    `readings` needs `loco_id, timestamp`; `failures` needs `loco_id, failed_at`. The reading at the
-    instant of the failure is at 0 h of it.
+    `readings` needs `loco_id, timestamp`; `failures` needs `loco_id, failed_at, failure_type`. A
+    reading at the instant of a failure is told that one; where none follows: NaT and "".
     """
-    waits = np.full(len(readings), np.inf)
-    hours = _hours(readings["timestamp"])
+    failed_at = np.full(len(readings), np.datetime64("NaT"), dtype="datetime64[us]")
+    failure_type = np.full(len(readings), "", dtype=object)
+    asked = _instants(readings["timestamp"])
     rows_of = readings.groupby("loco_id").indices
-    for loco, instants in failures.groupby("loco_id")["failed_at"]:
-        rows = rows_of.get(loco, np.empty(0, dtype=np.intp))
-        failed = np.append(np.sort(_hours(instants)), np.inf)
-        waits[rows] = failed[np.searchsorted(failed, hours[rows])] - hours[rows]
-    return pd.Series(waits, index=readings.index)
+    for loco, known in failures.groupby("loco_id"):
+        mine = rows_of.get(loco, np.empty(0, dtype=np.intp))
+        known = known.sort_values("failed_at")
+        instants = _instants(known["failed_at"])
+        position = np.searchsorted(instants, asked[mine])
+        rows, following = mine[position < len(known)], position[position < len(known)]
+        failed_at[rows] = instants[following]
+        failure_type[rows] = known["failure_type"].to_numpy(dtype=object)[following]
+    told = {"failed_at": pd.Series(failed_at).dt.tz_localize("UTC"), "failure_type": failure_type}
+    return pd.DataFrame(told).set_axis(readings.index)
 
 
-def _hours(times: pd.Series) -> NDArray[np.float64]:
-    """Hours since 1970, exact to the microsecond."""
-    return times.astype("datetime64[us, UTC]").astype("int64").to_numpy() / 3.6e9
+def _instants(times: pd.Series) -> NDArray[np.datetime64]:
+    return np.asarray(times.dt.tz_convert(None), dtype="datetime64[us]")
+
+
+def announced_failures(
+    readings: pd.DataFrame, failures: pd.DataFrame, horizon_hours: float
+) -> pd.DataFrame:
+    """The next failure of each reading where it comes within the horizon, with the label.
+
+    Columns `failed_at` (else NaT), `failure_type` (else "") and `failure` (1, else 0).
+    """
+    coming = next_failures(readings, failures)
+    wait = coming["failed_at"] - readings["timestamp"]
+    near = wait <= pd.Timedelta(hours=horizon_hours)
+    return coming.assign(
+        failed_at=coming["failed_at"].where(near),
+        failure_type=coming["failure_type"].where(near, ""),
+        failure=near.astype("int64"),
+    )
 
 
 def in_repair(readings: pd.DataFrame, orders: pd.DataFrame | None) -> pd.Series:
@@ -56,11 +78,16 @@ def horizon_observed(readings: pd.DataFrame, horizon_hours: float) -> pd.Series:
 
 
 def recorded_failures(readings: pd.DataFrame, orders: pd.DataFrame | None) -> pd.DataFrame:
-    """Failures (`loco_id, failed_at`) that either table records: a raw flag or a work order."""
+    """Failures (`loco_id, failed_at, failure_type`) that a raw flag or a work order records.
+
+    `failure_type` is "" where only the flag knows of the failure.
+    """
     parts = []
     if orders is not None:
-        parts.append(orders[["loco_id", "opened_at"]])
+        parts.append(orders[["loco_id", "opened_at", "failure_type"]])
     if "failure" in readings:
-        parts.append(readings.loc[readings["failure"] == 1, ["loco_id", "timestamp"]])
-    named = [part.set_axis(["loco_id", "failed_at"], axis=1) for part in parts]
-    return pd.concat(named, ignore_index=True).drop_duplicates(ignore_index=True)
+        flagged = readings.loc[readings["failure"] == 1, ["loco_id", "timestamp"]]
+        parts.append(flagged.assign(failure_type=""))
+    named = [part.set_axis(["loco_id", "failed_at", "failure_type"], axis=1) for part in parts]
+    every = pd.concat(named, ignore_index=True)
+    return every.drop_duplicates(["loco_id", "failed_at"], ignore_index=True)

@@ -1,4 +1,4 @@
-"""Leak guard: a column one of whose values always goes with one label gives the answer away."""
+"""Leak guard: a column that only the future tells gives the answer away."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def refuse_leaks(
             found.append(f"« {name} » ({finding})")
     if found:
         raise LeakingColumns(found)
+
+
+def refuse_declared_leaks(features: Sequence[str], post_hoc: Sequence[str]) -> None:
+    """Raise `LeakingColumns` naming each feature declared to be known only after the fact."""
+    declared = [f"« {name} » (déclarée connue après coup)" for name in features if name in post_hoc]
+    if declared:
+        raise LeakingColumns(declared)
 
 
 def _leak(column: NDArray[np.float32], labels: NDArray[np.int64]) -> str | None:

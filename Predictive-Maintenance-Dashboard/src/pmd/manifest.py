@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 Probability = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
+Figures = dict[str, float | None]
 
 
 class _Document(BaseModel):
@@ -25,11 +26,26 @@ class Canary(_Document):
     probability: Probability
 
 
+class Distribution(_Document):
+    """Shares of the training rows up to each of the rising `edges`, and above the last one."""
+
+    edges: list[float]
+    shares: Annotated[list[Probability], Field(min_length=1)]
+
+
 class HeldOut(_Document):
     rows: Count
     positives: Count
     groups: Count | None
     split: Annotated[str, Field(min_length=1)]
+
+
+class Interval(_Document):
+    """Mean of a figure over the seeds, and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
 
 
 class ManifestFeature(_Document):
@@ -38,6 +54,7 @@ class ManifestFeature(_Document):
     monotone: Literal[-1, 0, 1]
     minimum: float
     maximum: float
+    reference: Distribution
 
 
 class TrainingData(_Document):
@@ -62,13 +79,22 @@ class Manifest(_Document):
     threshold: Probability
     cost_miss: Annotated[float, Field(gt=0)]
     cost_false_alarm: Annotated[float, Field(gt=0)]
-    metrics: dict[str, dict[str, float | None]]
+    metrics: dict[str, Figures]
+    out_of_fold: Figures
+    per_group: dict[str, Figures]
+    per_failure_type: dict[str, Figures]
+    importance: dict[str, float]
     held_out: HeldOut
     training_window: TrainingWindow | None
     data: Annotated[list[TrainingData], Field(min_length=1)]
     files: dict[str, BundleFile]
     libraries: dict[str, str]
     seed: int
+    seeds: Annotated[list[int], Field(min_length=1)]
+    intervals: dict[str, dict[str, Interval]]
+    trials: Annotated[int, Field(ge=1)]
+    parameters: dict[str, int | float | str | None]
+    risk_reference: Distribution
     canaries: Annotated[list[Canary], Field(min_length=1)]
     background: Annotated[list[list[float]], Field(max_length=50)]
 

@@ -7,11 +7,13 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
 import joblib
 import numpy as np
@@ -20,16 +22,20 @@ from numpy.typing import NDArray
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType
 
+from pmd.drift_reference import distribution
 from pmd.errors import InexactExport, UnusableFile
 from pmd.manifest import (
     BundleFile,
     Canary,
+    Distribution,
     HeldOut,
+    Interval,
     Manifest,
     ManifestFeature,
     TrainingData,
     TrainingWindow,
 )
+from pmd.replication import Replicas
 from pmd.sensors import SENSOR_NAMES
 from pmd.telemetry_file import write_atomically
 from pmd.training import Trained
@@ -107,10 +113,18 @@ def check_export(trained: Trained, served: OnnxModel) -> None:
         )
 
 
-def write_bundle(trained: Trained, bundles: Path, model_file: Path, now: datetime) -> Bundle:
-    """Write the bundle folder under `bundles` and the pickle to `model_file`: both, or neither.
+def write_bundle(
+    trained: Trained,
+    bundles: Path,
+    model_file: Path,
+    now: datetime,
+    replicas: Replicas | None = None,
+    about: Callable[[Manifest], Mapping[Path, bytes]] = lambda _: {},
+) -> Bundle:
+    """Write the bundle folder under `bundles`, the pickle to `model_file`, and the files `about`.
 
-    Raises `InexactExport`, or `UnusableFile` when a place cannot be written.
+    All of them, or none; `about` makes, of the manifest, files that tell of the model. Raises
+    `InexactExport`, or `UnusableFile` when a place cannot be written.
     """
     onnx = export_onnx(trained)
     served = OnnxModel(onnx)
@@ -119,16 +133,21 @@ def write_bundle(trained: Trained, bundles: Path, model_file: Path, now: datetim
     joblib.dump(trained.model, buffer, compress=3)
     files = {"model.onnx": onnx, "model.pkl": buffer.getvalue()}
     created = _free_instant(bundles, onnx, now.astimezone(UTC).replace(microsecond=0))
-    manifest = _manifest(trained, served, files, created)
+    manifest = _manifest(trained, served, files, created, replicas or Replicas((trained.seed,), {}))
     files["manifest.json"] = (manifest.model_dump_json(indent=2) + "\n").encode()
     folder = bundles / manifest.version
+    single = {model_file: files["model.pkl"], **about(manifest)}
     _write_folder(folder, files)
     try:
-        write_atomically({model_file: lambda file: file.write(files["model.pkl"])})
+        write_atomically({path: partial(_write, content) for path, content in single.items()})
     except UnusableFile:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Bundle(folder, manifest)
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def _version(onnx: bytes, created: datetime) -> str:
@@ -168,9 +187,13 @@ def _write_flushed(path: Path, content: bytes) -> None:
 
 
 def _manifest(
-    trained: Trained, served: OnnxModel, files: Mapping[str, bytes], created: datetime
+    trained: Trained,
+    served: OnnxModel,
+    files: Mapping[str, bytes],
+    created: datetime,
+    replicas: Replicas,
 ) -> Manifest:
-    table, split = trained.table, trained.split
+    table, split, judgement = trained.table, trained.split, trained.judgement
     test = table.labels[split.test]
     return Manifest(
         schema_version=1,
@@ -183,7 +206,11 @@ def _manifest(
         threshold=trained.threshold,
         cost_miss=trained.costs.miss,
         cost_false_alarm=trained.costs.false_alarm,
-        metrics=trained.metrics,
+        metrics=judgement.metrics,
+        out_of_fold=trained.out_of_fold,
+        per_group=judgement.per_group,
+        per_failure_type=judgement.per_failure_type,
+        importance=judgement.importance,
         held_out=HeldOut(
             rows=len(test),
             positives=int(test.sum()),
@@ -201,6 +228,14 @@ def _manifest(
         },
         libraries={name: version(name) for name in LIBRARIES},
         seed=trained.seed,
+        seeds=list(replicas.seeds),
+        intervals={
+            predictor: {name: Interval(**found._asdict()) for name, found in ranges.items()}
+            for predictor, ranges in replicas.ranges.items()
+        },
+        trials=trained.trials,
+        parameters=trained.settings._asdict(),
+        risk_reference=_reference(served.probabilities(table.values[split.train])),
         canaries=_canaries(trained, served),
         background=_background(trained).tolist(),
     )
@@ -210,16 +245,22 @@ def _features(trained: Trained) -> list[ManifestFeature]:
     columns = trained.table.columns
     values = trained.table.values[trained.split.train].astype(np.float64)
     return [
-        ManifestFeature(name=name, unit=unit, monotone=sign, minimum=low, maximum=high)
-        for name, unit, sign, low, high in zip(
-            columns.features,
-            columns.units(),
-            columns.monotone,
-            values.min(axis=0),
-            values.max(axis=0),
-            strict=True,
+        ManifestFeature(
+            name=name,
+            unit=unit,
+            monotone=sign,
+            minimum=column.min(),
+            maximum=column.max(),
+            reference=_reference(column),
+        )
+        for name, unit, sign, column in zip(
+            columns.features, columns.units(), columns.monotone, values.T, strict=True
         )
     ]
+
+
+def _reference(column: NDArray[np.float64]) -> Distribution:
+    return Distribution(**distribution(column)._asdict())
 
 
 def _window(trained: Trained) -> TrainingWindow | None:

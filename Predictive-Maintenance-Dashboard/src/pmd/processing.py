@@ -17,6 +17,9 @@ from pmd.telemetry_file import Source, Table, read_table
 HORIZON = "horizon_hours"
 """The column that tells processed telemetry, whose labels are ready, from raw telemetry."""
 
+KNOWN_AFTERWARDS = ("failed_at", "failure_type", "failure")
+"""The columns that only the future tells: never features."""
+
 TELEMETRY_COLUMNS = ("timestamp", "loco_id", *SENSOR_NAMES)
 MAINTENANCE_COLUMNS = ("loco_id", "opened_at", "closed_at", "failure_type", "status")
 
@@ -42,6 +45,7 @@ class Account:
 class Labelled:
     """Rows in service whose label is known, ordered by locomotive and time.
 
+    `failed_at` and `failure_type` of `rows` tell which failure a label 1 announces.
     `rejects` has one row per line that could not be used, of either of the files in `sources`.
     """
 
@@ -89,7 +93,8 @@ def _label(
     repaired = labels.in_repair(readings.rows, orders)
     observed = labels.horizon_observed(readings.rows, horizon_hours)
     kept = readings.rows[~repaired & observed].drop(columns=LINE).reset_index(drop=True)
-    kept["failure"] = (labels.next_failure_h(kept, failures) <= horizon_hours).astype("int64")
+    known = labels.announced_failures(kept, failures, horizon_hours)
+    kept = kept.assign(**{name: known[name] for name in KNOWN_AFTERWARDS})
     account = Account(
         read=telemetry.source.rows,
         kept=len(kept),

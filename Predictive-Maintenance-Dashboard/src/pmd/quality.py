@@ -78,7 +78,10 @@ def check_telemetry(cells: pd.DataFrame, now: datetime) -> Checked:
 
 
 def check_maintenance(cells: pd.DataFrame) -> Checked:
-    """Check text cells `loco_id, opened_at, closed_at`: an open order has no closing instant."""
+    """Check text cells `loco_id, opened_at, closed_at, failure_type`.
+
+    An open order has no closing instant; a failure of unknown type is typed "".
+    """
     reasons = _Reasons(cells)
     rows = pd.DataFrame(
         {
@@ -86,6 +89,7 @@ def check_maintenance(cells: pd.DataFrame) -> Checked:
             "loco_id": cells["loco_id"].astype(str).str.strip(),
             "opened_at": instants(cells["opened_at"]),
             "closed_at": instants(cells["closed_at"]),
+            "failure_type": cells["failure_type"].astype(str).str.strip(),
         }
     )
     bad_loco = ~rows["loco_id"].str.fullmatch(LOCO_ID_PATTERN)

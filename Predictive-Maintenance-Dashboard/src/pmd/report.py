@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pmd.evaluation import Figures
-from pmd.manifest import Manifest
+from pmd.manifest import Interval, Manifest
 from pmd.training import Trained
 
-_ROWS = (
+PREDICTORS = (
     ("model", "modèle"),
     ("never_fails", "ne tombe jamais en panne"),
     ("single_threshold", "seuil sur un capteur"),
+    ("logistic_regression", "régression logistique"),
+    ("gradient_boosting", "boosting de gradient"),
 )
 _COLUMNS = (
     ("average_precision", "préc. moy."),
@@ -30,7 +32,7 @@ def number(value: float | None, decimals: int) -> str:
 
 
 def training_report(trained: Trained, manifest: Manifest) -> str:
-    """The three predictors side by side on rows that training never saw."""
+    """The predictors side by side on rows that training never saw."""
     held, rule = manifest.held_out, trained.rule
     feature = manifest.features[rule.feature]
     sign = ">" if rule.sign > 0 else "<"
@@ -40,7 +42,8 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
             f"Évaluation sur {number(held.rows, 0)} lignes jamais vues ({held.split}), "
             f"dont {number(held.positives, 0)} positives",
             header,
-            *(f"{title:26}" + _cells(manifest.metrics[key]) for key, title in _ROWS),
+            *(f"{title:26}" + _cells(manifest.metrics[key]) for key, title in PREDICTORS),
+            *_intervals(manifest),
             f"Seuil du modèle : probabilité > {number(manifest.threshold, 4)} "
             f"(panne manquée {number(manifest.cost_miss, 1)}, "
             f"fausse alerte {number(manifest.cost_false_alarm, 1)})",
@@ -52,3 +55,30 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
 
 def _cells(figures: Figures) -> str:
     return "".join(f"{number(figures[key], 0 if key == 'cost' else 3):>12}" for key, _ in _COLUMNS)
+
+
+def _intervals(manifest: Manifest) -> list[str]:
+    """Mean and 95 % interval of each predictor over the seeds, if there are several."""
+    if not manifest.intervals:
+        return []
+    return [f"Moyenne et intervalle à 95 % sur {len(manifest.seeds)} graines"] + [
+        f"{title:26}"
+        + ", ".join(
+            f"{label} {interval(ranges[key], decimals)}"
+            for key, label, decimals in (
+                ("average_precision", "préc. moy.", 3),
+                ("cost", "coût", 0),
+            )
+            if key in ranges
+        )
+        for name, title in PREDICTORS
+        if (ranges := manifest.intervals.get(name))
+    ]
+
+
+def interval(found: Interval | None, decimals: int) -> str:
+    """Mean and both ends; dash for None."""
+    if found is None:
+        return "–"
+    low, mean, high = (number(value, decimals) for value in (found.low, found.mean, found.high))
+    return f"{mean} [{low} ; {high}]"

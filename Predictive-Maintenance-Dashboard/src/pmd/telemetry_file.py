@@ -1,4 +1,4 @@
-"""CSV tables in and out: each line keeps its number, each file appears whole or not at all."""
+"""Tables in and out: each line keeps its number, each file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells of a CSV as text, indexed by line; `rejects`: the lines that could not be cut up."""
+    """Cells of a file as text, indexed by line; `rejects`: the lines that could not be cut up."""
 
     path: Path
     cells: pd.DataFrame
@@ -59,11 +59,12 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a comma-separated UTF-8 file (with or without BOM) whose first line names the columns.
+    """Read a Parquet file (by its suffix), or a comma-separated UTF-8 one headed by its columns.
 
-    A row is one line: a quote left open, a missing field or a byte that is not UTF-8 (it becomes
-    U+FFFD) spoils that row alone. Raises `UnusableFile` when the file is absent, unreadable, empty,
-    or names a column twice.
+    In a CSV, with or without BOM, a row is one line: a quote left open, a missing field or a byte
+    that is not UTF-8 (it becomes U+FFFD) spoils that row alone. The lines of a Parquet file are its
+    rows, from 1. Raises `UnusableFile` when the file is absent, unreadable, empty, or names a
+    column twice.
     """
     try:
         content = path.read_bytes()
@@ -71,8 +72,38 @@ def read_table(path: Path) -> Table:
         raise UnusableFile(
             f"{path} : lecture impossible ({error.strerror}). Vérifiez le chemin et les droits."
         ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path, content, digest)
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace")
-    return _parse(path, text, hashlib.sha256(content).hexdigest())
+    return _parse(path, text, digest)
+
+
+def _parquet(path: Path, content: bytes, digest: str) -> Table:
+    """The rows as the texts that a CSV would hold, so that all tables are checked alike."""
+    import pyarrow  # slow to load, and seldom needed
+    import pyarrow.parquet
+
+    try:
+        stored = pyarrow.parquet.read_table(io.BytesIO(content))
+        frame = stored.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UnusableFile(f"{path.name} : ce n'est pas un fichier Parquet lisible.") from error
+    header = [str(name).strip() for name in frame.columns]
+    _refuse_repeated(path, header)
+    texts = {name: _texts(column) for name, (_, column) in zip(header, frame.items(), strict=True)}
+    index = pd.RangeIndex(1, len(frame) + 1, name=LINE)
+    return Table(path, pd.DataFrame(texts).set_axis(index), _rejects([]), digest)
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    texts = column.astype(object).map(_text, na_action="ignore")
+    return texts.where(column.notna(), "").astype(object)
+
+
+def _text(value: object) -> str:
+    """Numbers with all their digits, true as 1."""
+    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _parse(path: Path, text: Iterable[str], digest: str) -> Table:
@@ -83,9 +114,7 @@ def _parse(path: Path, text: Iterable[str], digest: str) -> Table:
     header = [cell.strip() for cell in first]
     if not any(header):
         raise UnusableFile(f"{path.name} : fichier vide, en-tête attendu sur la première ligne.")
-    repeated = sorted({cell for cell in header if header.count(cell) > 1})
-    if repeated:
-        raise UnusableFile(f"{path.name} : colonnes répétées dans l'en-tête {repeated}.")
+    _refuse_repeated(path, header)
     good: list[list[str]] = []
     numbers: list[int] = []
     bad: list[tuple[str, int, str, str]] = []
@@ -98,8 +127,18 @@ def _parse(path: Path, text: Iterable[str], digest: str) -> Table:
             bad.append((path.name, number, _reason(fields, header), line.rstrip("\n")))
     index = pd.Index(numbers, dtype="int64", name=LINE)
     cells = pd.DataFrame(good, columns=header, index=index, dtype=object)
-    rejects = pd.DataFrame(bad, columns=["file", LINE, "reason", "content"])
-    return Table(path, cells, rejects.astype({LINE: "int64"}), digest)
+    return Table(path, cells, _rejects(bad), digest)
+
+
+def _rejects(rows: list[tuple[str, int, str, str]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["file", LINE, "reason", "content"])
+    return frame.astype({LINE: "int64"})
+
+
+def _refuse_repeated(path: Path, header: list[str]) -> None:
+    repeated = sorted({cell for cell in header if header.count(cell) > 1})
+    if repeated:
+        raise UnusableFile(f"{path.name} : colonnes répétées dans l'en-tête {repeated}.")
 
 
 def _fields(text: str) -> list[str] | None:

@@ -12,24 +12,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pmd.errors import InvalidOption, UntrainableData
-from pmd.processing import HORIZON, label_telemetry
+from pmd.leaks import refuse_declared_leaks
+from pmd.processing import HORIZON, KNOWN_AFTERWARDS, label_telemetry
 from pmd.quality import instants
 from pmd.sensors import BY_NAME
 from pmd.telemetry_file import Source, Table, read_table
 
-TARGET, GROUP, TIME = "failure", "loco_id", "timestamp"
+GROUP, TIME = "loco_id", "timestamp"
+FAILED_AT, FAILURE_TYPE, TARGET = KNOWN_AFTERWARDS
 UNREADABLE_SHARE = 0.5  # beyond it the column is wrong, not the rows
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns play which part; `monotone` gives a sign per feature, 0 for none."""
+    """Which columns play which part; `monotone` gives a sign per feature, 0 for none.
+
+    `post_hoc` are declared to be known only after the fact: none of them may be a feature.
+    """
 
     features: tuple[str, ...]
     target: str
     group: str | None
     time: str | None
     monotone: tuple[int, ...]
+    post_hoc: tuple[str, ...] = ()
 
     def units(self) -> list[str]:
         return [BY_NAME[name].unit if name in BY_NAME else "" for name in self.features]
@@ -40,7 +46,9 @@ class TrainingTable:
     """`values` (rows, features) hold float32 numbers, as the served model will see them.
 
     `groups` and `times` (UTC) are None when no column plays that part; `horizon_hours` is None when
-    the labels come from elsewhere. `left_out` counts the rows of the file that are not here.
+    the labels come from elsewhere. `failed_at` (NaT: none) and `failure_types` ("": unknown) are of
+    the failure that a label announces, None when the file does not tell. `left_out` counts the rows
+    of the file that are not here.
     """
 
     columns: Columns
@@ -51,6 +59,24 @@ class TrainingTable:
     horizon_hours: float | None
     sources: tuple[Source, ...]
     left_out: dict[str, int]
+    failed_at: pd.Series | None = None
+    failure_types: NDArray[np.object_] | None = None
+
+    @property
+    def hours(self) -> NDArray[np.float64] | None:
+        """Instant of each row, in hours since 1970."""
+        return None if self.times is None else hours_since_1970(self.times)
+
+    @property
+    def failed_h(self) -> NDArray[np.float64] | None:
+        """Instant of the failure that each row announces, on the same clock; NaN: none."""
+        return None if self.failed_at is None else hours_since_1970(self.failed_at)
+
+
+def hours_since_1970(times: pd.Series) -> NDArray[np.float64]:
+    """Exact to the microsecond; NaN for NaT."""
+    since = times - pd.Timestamp(0, tz="UTC")
+    return np.asarray(since / pd.Timedelta(hours=1), dtype=np.float64)
 
 
 def telemetry_table(
@@ -61,6 +87,7 @@ def telemetry_table(
     A file with a column `horizon_hours` is a processed one, whose labels are ready; any other is
     raw and gets its labels here, from `maintenance` and its own `failure` column.
     """
+    refuse_declared_leaks(columns.features, columns.post_hoc)
     if maintenance is None:
         table = read_table(path)
         if HORIZON in table.cells.columns:
@@ -81,13 +108,20 @@ def telemetry_table(
             "en réparation": account.in_repair,
             "sans horizon observé": account.unobserved,
         },
+        failed_at=rows[FAILED_AT],
+        failure_types=rows[FAILURE_TYPE].to_numpy(dtype=object),
     )
 
 
 def _labelled_table(table: Table, columns: Columns) -> TrainingTable:
     """Processed telemetry: rows of one locomotive resemble each other and labels look ahead, so
     that the split must know locomotive, time and horizon even when nobody names them."""
-    columns = replace(columns, group=columns.group or GROUP, time=columns.time or TIME)
+    columns = replace(
+        columns,
+        group=columns.group or GROUP,
+        time=columns.time or TIME,
+        post_hoc=(*columns.post_hoc, FAILED_AT, FAILURE_TYPE),
+    )
     return _assemble(table, columns, _horizon(table))
 
 
@@ -102,7 +136,7 @@ def _horizon(table: Table) -> float:
 
 
 def any_table(path: Path, columns: Columns) -> TrainingTable:
-    """Table of any CSV whose target column holds 0 and 1; processed telemetry is known as such.
+    """Table of any file whose target column holds 0 and 1; processed telemetry is known as such.
 
     A row with a value that cannot be used is left out and counted; a column that holds mostly such
     values is refused. Raises `UntrainableData`, `MissingColumns`, `UnusableFile`, `InvalidOption`.
@@ -114,6 +148,7 @@ def any_table(path: Path, columns: Columns) -> TrainingTable:
 
 
 def _assemble(table: Table, columns: Columns, horizon_hours: float | None) -> TrainingTable:
+    refuse_declared_leaks(columns.features, columns.post_hoc)
     parts = [columns.target, columns.group, columns.time]
     roles = [name for name in parts if name]
     clash = sorted({name for name in roles if name in columns.features or roles.count(name) > 1})
@@ -128,6 +163,7 @@ def _assemble(table: Table, columns: Columns, horizon_hours: float | None) -> Tr
     labels = keep.binary(columns.target)
     groups = keep.filled(columns.group) if columns.group else None
     times = keep.instants(columns.time) if columns.time else None
+    failed_at, failure_types = _announced(table) if horizon_hours else (None, None)
     mask = keep.mask.to_numpy()
     if not mask.any():
         raise UntrainableData(
@@ -142,7 +178,16 @@ def _assemble(table: Table, columns: Columns, horizon_hours: float | None) -> Tr
         horizon_hours=horizon_hours,
         sources=(table.source,),
         left_out=keep.left_out,
+        failed_at=None if failed_at is None else failed_at[mask].reset_index(drop=True),
+        failure_types=None if failure_types is None else failure_types[mask],
     )
+
+
+def _announced(table: Table) -> tuple[pd.Series | None, NDArray[np.object_] | None]:
+    """Which failure each row of a processed file announces, if the file has these columns."""
+    if not {FAILED_AT, FAILURE_TYPE} <= set(table.cells.columns):
+        return None, None
+    return instants(table.cells[FAILED_AT]), table.cells[FAILURE_TYPE].to_numpy(dtype=object)
 
 
 class _Keep:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from pmd.cli.process import main
+from pmd.degradation import FAILURE_TYPES
 from pmd.features import FEATURE_NAMES
 from pmd.history import History
 from pmd.sensors import SENSOR_NAMES
@@ -33,9 +34,12 @@ def test_a_run_writes_labelled_rows_with_features(
     document = json.loads(captured.out)
     table = pd.read_csv(service / "data/processed_telemetry.csv")
     assert list(table.columns) == [
-        "timestamp", "loco_id", *SENSOR_NAMES, *FEATURE_NAMES, "horizon_hours", "failure",
+        "timestamp", "loco_id", *SENSOR_NAMES, *FEATURE_NAMES, "horizon_hours", "failed_at",
+        "failure_type", "failure",
     ]  # fmt: skip
     assert set(table["horizon_hours"]) == {36}
+    assert table["failed_at"].notna().tolist() == (table["failure"] == 1).tolist()
+    assert set(table["failure_type"].dropna()) <= set(FAILURE_TYPES)
     assert document["kept"] == len(table)
     assert document["positives"] == table["failure"].sum() > 0
     parts = ("kept", "rejected", "duplicates", "in_repair", "unobserved")

@@ -6,8 +6,9 @@ import jsonschema
 import numpy as np
 import pytest
 
-from pmd.cli.train import main
+from pmd.cli.train import CONFIGURABLE, _parser, main
 from pmd.history import simulate_history
+from pmd.settings import Settings
 from pmd.telemetry_file import write_csv
 
 CONTRACT = Path(__file__).parents[3] / "docs/contracts/training-summary.schema.json"
@@ -41,7 +42,8 @@ def test_raw_telemetry_becomes_a_model_file_and_a_bundle(
     sensors = history.telemetry.drop(columns="failure")
     write_csv({Path(raw): sensors, Path(maintenance): history.maintenance})
     signs = ["--monotone", "vibration=+", "--seed", "3", "--json"]
-    assert main(["--input", raw, "--maintenance", maintenance, *signs]) == 0
+    card = ["--model-card", str(service / "card.md")]
+    assert main(["--input", raw, "--maintenance", maintenance, *signs, *card]) == 0
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     jsonschema.Draft202012Validator(json.loads(CONTRACT.read_text(encoding="utf-8"))).validate(
@@ -52,6 +54,8 @@ def test_raw_telemetry_becomes_a_model_file_and_a_bundle(
     assert Path(document["bundle"]).parent == service / "models/bundles"
     assert Path(document["bundle"], "model.onnx").is_file()
     assert document["manifest"]["seed"] == 3
+    assert document["manifest"]["version"] in (service / "card.md").read_text(encoding="utf-8")
+    assert len(list((service / "card").glob("*.png"))) == 4
     assert [feature["monotone"] for feature in document["manifest"]["features"]] == [0, 0, 1, 0]
     assert document["manifest"]["held_out"]["groups"] == 4
     assert "ne tombe jamais en panne" in captured.err
@@ -86,9 +90,73 @@ def test_without_json_the_report_is_printed(
     assert not (service / "models").exists()
 
 
+def test_a_config_file_stands_for_options_and_those_given_prevail(
+    machines: Path, service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = service / "machines.yaml"
+    config.write_text(
+        f"input: '{machines.as_posix()}'\n"
+        "features: ['Torque [Nm]', 'Air temperature [K]']\n"
+        "post_hoc: [TWF]\n"
+        "target: Machine failure\n"
+        "monotone: {'Torque [Nm]': +}\n"
+        "trials: 3\n"
+        "seed: 7\n",
+        encoding="utf-8",
+    )
+    assert main(["--config", str(config), "--seed", "8", "--seeds", "2", "--json"]) == 0
+    captured = capsys.readouterr()
+    manifest = json.loads(captured.out)["manifest"]
+    assert (manifest["trials"], manifest["seed"], manifest["seeds"]) == (3, 8, [8, 9])
+    assert [feature["monotone"] for feature in manifest["features"]] == [1, 0]
+    interval = manifest["intervals"]["model"]["average_precision"]
+    assert interval["low"] < interval["mean"] < interval["high"]
+    assert "sur 2 graines" in captured.err
+
+
+def test_a_card_that_cannot_be_written_leaves_no_model(
+    machines: Path, service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (service / "file").write_text("in the way", encoding="utf-8")
+    assert main(arguments(machines, "--model-card", str(service / "file" / "card.md"))) == 1
+    assert "card.md : écriture impossible" in capsys.readouterr().err
+    assert [path for path in (service / "models").rglob("*") if path.is_file()] == []
+
+
+def test_a_config_file_that_cannot_be_used_is_misuse(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = service / "machines.yaml"
+    config.write_text("essais: 3\n", encoding="utf-8")
+    for more in (["--config", str(config)], ["--config"]):
+        with pytest.raises(SystemExit) as exit_info:
+            main(["--json", *more])
+        assert exit_info.value.code == 2
+        assert json.loads(capsys.readouterr().out)["status"] == "error"
+
+
+def test_every_option_but_the_way_of_answering_may_stand_in_a_config_file() -> None:
+    parser = _parser(Settings.from_environ({}))
+    options = {action.dest.replace("_", "-") for action in parser._actions}
+    assert options - set(CONFIGURABLE) == {"help", "config", "json"}
+    assert set(CONFIGURABLE) <= options
+
+
+def test_a_name_with_a_comma_stands_in_quotes(
+    machines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = machines.read_text(encoding="utf-8").replace("Torque [Nm]", '"Torque, Nm"', 1)
+    machines.write_text(text, encoding="utf-8")
+    options = ["--features", '"Torque, Nm"', "--monotone", '"Torque, Nm=+"', "--json"]
+    assert main(arguments(machines, *options)) == 0
+    (feature,) = json.loads(capsys.readouterr().out)["manifest"]["features"]
+    assert (feature["name"], feature["monotone"]) == ("Torque, Nm", 1)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (["--post-hoc", "TWF,Torque [Nm]"], "« Torque [Nm] » (déclarée connue après coup)"),
         (["--features", "Torque [Nm],TWF"], "Fuite de l'étiquette : « TWF »"),
         (["--features", "Torque [Nm],kind"], "« kind » ne contient pas un nombre"),
         (["--features", "absente"], "colonnes absentes ['absente']"),
@@ -111,6 +179,7 @@ def test_what_cannot_train_is_code_1_with_one_document(
     ("more", "message"),
     [
         (["--features", "a,,b"], "noms distincts et non vides"),
+        (["--features", ""], "noms distincts et non vides"),
         (["--features", "a,a"], "noms distincts"),
         (["--features", "Machine failure"], "colonnes à deux rôles : ['Machine failure']"),
         (["--monotone", "Torque [Nm]"], "attendu nom=+"),

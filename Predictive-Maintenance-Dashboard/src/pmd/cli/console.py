@@ -50,11 +50,33 @@ class Parser(argparse.ArgumentParser):
         super().__init__(description=description, allow_abbrev=False, add_help=False)
         self.failure_document = failure_document
         self._arguments: list[str] = []
+        self._from_file: Callable[[Path], list[str]] | None = None
         self.add_argument("-h", "--help", action="help", help="affiche cette aide")
 
     def parse(self, arguments: list[str]) -> argparse.Namespace:
         self._arguments = arguments
+        if self._from_file:
+            return self.parse_args([*self._from_config(self._from_file), *arguments])
         return self.parse_args(arguments)
+
+    def take_config(self, read: Callable[[Path], list[str]]) -> None:
+        """Accept `--config FILE`; `read` makes arguments of it, which those given override.
+
+        An `InvalidOption` from `read` is misuse.
+        """
+        self._from_file = read
+        self.add_argument("--config", type=Path, help="fichier YAML d'options ; celles-ci priment")
+
+    def _from_config(self, read: Callable[[Path], list[str]]) -> list[str]:
+        known = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+        known.add_argument("--config", type=Path)
+        try:
+            path = known.parse_known_args(self._arguments)[0].config
+            return read(path) if path else []
+        except argparse.ArgumentError as error:
+            self.error(str(error))
+        except InvalidOption as error:
+            self.error(str(error))
 
     def format_help(self) -> str:
         return super().format_help().replace("usage:", "usage :").replace("options:", "options :")

@@ -44,7 +44,7 @@ def _parser(settings: Settings) -> console.Parser:
 
 def _process(options: argparse.Namespace, settings: Settings) -> None:
     from pmd.features import add_features
-    from pmd.processing import HORIZON, label_telemetry
+    from pmd.processing import HORIZON, KNOWN_AFTERWARDS, label_telemetry
     from pmd.telemetry_file import write_csv
 
     maintenance = _maintenance(options, settings)
@@ -60,7 +60,7 @@ def _process(options: argparse.Namespace, settings: Settings) -> None:
     )
     rows = add_features(labelled.rows)
     rows[HORIZON] = options.horizon_hours
-    rows["failure"] = rows.pop("failure")
+    rows = rows[[*rows.columns.drop(list(KNOWN_AFTERWARDS)), *KNOWN_AFTERWARDS]]
     write_csv({options.output: rows, options.rejects: labelled.rejects})
     account = labelled.account
     logger.info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import sys
 from datetime import UTC, datetime
@@ -13,14 +14,21 @@ from loguru import logger
 from tqdm import tqdm
 
 from pmd.cli import console
+from pmd.cli.config_file import arguments_of
 from pmd.errors import InvalidOption
-from pmd.manifest import TrainingSummary
+from pmd.manifest import Manifest, TrainingSummary
 from pmd.sensors import BY_NAME, SENSOR_NAMES
 from pmd.settings import Settings
 
 if TYPE_CHECKING:
+    from pmd.training import Trained
     from pmd.training_table import Columns, TrainingTable
 
+CONFIGURABLE = (
+    "input", "maintenance", "features", "post-hoc", "target", "group", "time", "monotone",
+    "horizon-hours", "cost-miss", "cost-false-alarm", "trials", "seed", "seeds", "bundles",
+    "model-file", "model-card",
+)  # fmt: skip
 DEFAULT_COST_MISS = 10.0
 DEFAULT_COST_FALSE_ALARM = 1.0
 DEFAULT_HORIZON_HOURS = 24.0
@@ -49,9 +57,11 @@ def _parser(settings: Settings) -> console.Parser:
         "Entraîne la forêt aléatoire de risque, l'étalonne, la juge et écrit son lot.", _failure
     )
     add = parser.add_argument
-    add("--input", type=Path, help="table CSV (défaut : data/processed_telemetry.csv)")
+    add("--input", type=Path,
+        help="table CSV ou Parquet (défaut : data/processed_telemetry.csv)")  # fmt: skip
     add("--maintenance", type=Path, help="ordres de travail CSV, pour une télémétrie brute")
     add("--features", help="variables, séparées par des virgules (défaut : les quatre mesures)")
+    add("--post-hoc", help="colonnes connues seulement après coup, refusées comme variables")
     add("--target", help="colonne cible, 0 ou 1 (défaut : failure)")
     add("--group", help="colonne des groupes à ne pas partager (locomotive)")
     add("--time", help="colonne des horodatages")
@@ -62,15 +72,22 @@ def _parser(settings: Settings) -> console.Parser:
         help="coût d'une lecture de panne manquée (défaut : 10)")  # fmt: skip
     add("--cost-false-alarm", type=console.positive, default=DEFAULT_COST_FALSE_ALARM,
         help="coût d'une lecture en fausse alerte (défaut : 1)")  # fmt: skip
+    add("--trials", type=console.whole(1, 1000), default=1,
+        help="réglages de la forêt à essayer (défaut : 1, ceux par défaut)")  # fmt: skip
     add("--seed", type=console.whole(0), default=42, help="graine des tirages (défaut : 42)")
+    add("--seeds", type=console.whole(1, 100), default=1,
+        help="graines qui se suivent, pour les intervalles (défaut : 1)")  # fmt: skip
     add("--bundles", type=Path, default=settings.bundles, help="dossier des lots versionnés")
     add("--model-file", type=Path, default=settings.model_file, help="fichier joblib du modèle")
+    add("--model-card", type=Path,
+        help="fiche Markdown à écrire ; ses images PNG : dossier de même nom")  # fmt: skip
+    parser.take_config(lambda path: arguments_of(path, CONFIGURABLE))
     add("--json", action="store_true", help="imprime un seul document JSON")
     return parser
 
 
 def _train(options: argparse.Namespace, settings: Settings) -> None:
-    with tqdm(total=5, disable=None, leave=False, unit="étape") as bar:
+    with tqdm(disable=None, leave=False, unit="étape") as bar:
 
         def progress(step: str) -> None:
             bar.set_description(step)
@@ -79,19 +96,32 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         progress("lecture")
         from pmd.evaluation import Costs
         from pmd.model_bundle import write_bundle
+        from pmd.replication import replicate
         from pmd.report import training_report
-        from pmd.training import train
+        from pmd.training import STEPS, train
 
+        bar.total = 2 + options.seeds * (options.trials + STEPS)
         table = _table(options, settings)
         _refuse_other_horizon(options.horizon_hours, table.horizon_hours)
         for reason, rows in table.left_out.items():
             if rows:
                 logger.warning("{} lignes laissées de côté : {}", rows, reason)
         costs = Costs(options.cost_miss, options.cost_false_alarm)
-        trained = train(table, costs, options.seed, progress)
+        trained, replicas = replicate(
+            lambda seed: train(table, costs, seed, progress, options.trials),
+            range(options.seed, options.seed + options.seeds),
+        )
         progress("export")
-        bundle = write_bundle(trained, options.bundles, options.model_file, datetime.now(UTC))
+        now = datetime.now(UTC)
+
+        def about(manifest: Manifest) -> dict[Path, bytes]:
+            card = options.model_card
+            return _card_files(card, trained, manifest) if card else {}
+
+        bundle = write_bundle(trained, options.bundles, options.model_file, now, replicas, about)
     logger.info("modèle écrit dans {}, lot {}", options.model_file, bundle.folder)
+    if options.model_card:
+        logger.info("fiche du modèle écrite dans {}", options.model_card)
     report = training_report(trained, bundle.manifest)
     if not options.json:
         return console.write_product(report)
@@ -106,13 +136,28 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
     console.write_product(summary.model_dump_json())
 
 
+def _card_files(path: Path, trained: Trained, manifest: Manifest) -> dict[Path, bytes]:
+    """The card, and its pictures in the folder beside it that bears its name."""
+    from pmd.model_card import model_card
+    from pmd.plots import TITLES, pictures
+
+    folder = path.with_suffix("")
+    images = pictures(trained.judgement)
+    shown = {TITLES[name]: f"{folder.name}/{name}" for name in images}
+    card = {path: model_card(manifest, shown).encode()}
+    return card | {folder / name: content for name, content in images.items()}
+
+
 def _table(options: argparse.Namespace, settings: Settings) -> TrainingTable:
     from pmd.training_table import any_table, telemetry_table
 
     path = options.input or settings.processed_telemetry
     columns = _columns(options)
-    inputs = [path, options.maintenance] if options.maintenance else [path]
-    console.refuse_shared_paths(inputs, [options.model_file])
+    inputs = [name for name in (path, options.maintenance, options.config) if name]
+    outputs = (
+        [options.model_file, options.model_card] if options.model_card else [options.model_file]
+    )
+    console.refuse_shared_paths(inputs, outputs)
     if (options.features, options.target, options.group, options.time) == (None,) * 4:
         horizon = options.horizon_hours or DEFAULT_HORIZON_HOURS
         return telemetry_table(path, options.maintenance, horizon, columns, datetime.now(UTC))
@@ -136,10 +181,13 @@ def _refuse_other_horizon(asked: float | None, found: float | None) -> None:
 def _columns(options: argparse.Namespace) -> Columns:
     from pmd.training_table import Columns
 
-    features = _names(options.features) if options.features is not None else SENSOR_NAMES
+    features = (
+        _names("--features", options.features) if options.features is not None else SENSOR_NAMES
+    )
     signs = {name: BY_NAME[name].monotone for name in features if name in BY_NAME}
     if options.monotone is not None:
         signs = _signs(options.monotone)
+    post_hoc = _names("--post-hoc", options.post_hoc) if options.post_hoc is not None else ()
     unknown = sorted(set(signs) - set(features))
     if unknown:
         raise InvalidOption(f"--monotone nomme {unknown}, absents des variables {list(features)}.")
@@ -149,19 +197,25 @@ def _columns(options: argparse.Namespace) -> Columns:
         group=options.group,
         time=options.time,
         monotone=tuple(signs.get(name, 0) for name in features),
+        post_hoc=post_hoc,
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names) or len(set(names)) < len(names):
-        raise InvalidOption(f"--features « {text} » : noms distincts et non vides attendus.")
+def _names(option: str, text: str) -> tuple[str, ...]:
+    names = tuple(_fields(text))
+    if not names or not all(names) or len(set(names)) < len(names):
+        raise InvalidOption(f"{option} « {text} » : noms distincts et non vides attendus.")
     return names
+
+
+def _fields(text: str) -> list[str]:
+    """Parts between commas; a part with a comma stands in double quotes, as in a CSV."""
+    return [part.strip() for row in csv.reader([text], skipinitialspace=True) for part in row]
 
 
 def _signs(text: str) -> dict[str, int]:
     signs = {}
-    for part in text.split(","):
+    for part in _fields(text):
         name, _, sign = part.rpartition("=")
         if sign.strip() not in _SIGNS or not name.strip():
             raise InvalidOption(f"--monotone « {part} » : attendu nom=+, nom=- ou nom=0.")

@@ -1,0 +1,106 @@
+"""Who may call a route: a known key, its scope, its allowance; each refusal leaves a line."""
+
+import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
+from flask import Response, request
+
+from cidp import audit
+from cidp.answers import error_answer, json_answer
+from cidp.auth import ApiKey, Scope
+from cidp.key_sources import LiveKeys
+from cidp.throttle import Throttle, Turn, sender
+
+READING_SCOPES: frozenset[Scope] = frozenset({"predict", "read"})
+_WRITER = "cidp.writer"
+_FACT = "cidp.fact"
+P = ParamSpec("P")
+
+
+class Guard:
+    """Lets keys with the right scope through, before the body is looked at.
+
+    Each address may present `wrong_per_minute` keys that are refused; a good key is never slowed
+    by them, only by a limit of its own.
+    """
+
+    def __init__(self, keys: LiveKeys, wrong_per_minute: int, clock: Callable[[], float]) -> None:
+        self._keys = keys
+        self._wrong_per_minute = wrong_per_minute
+        # Apart, so that a flood from many addresses makes no limit of a key forgotten.
+        self._addresses, self._limited_keys = Throttle(clock), Throttle(clock)
+
+    def __call__(self, scope: Scope, view: Callable[P, Response]) -> Callable[P, Response]:
+        """Return `view` behind the check that the key has `scope`."""
+
+        @wraps(view)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> Response:
+            environ = request.environ
+            header = environ.get("HTTP_X_API_KEY", "")
+            key = self._keys.ring().find(header, environ.get("REMOTE_ADDR", ""))
+            if key is None:
+                return self._unknown(header)
+            if key.requests_per_minute is not None:
+                turn = self._limited_keys.take(key.id, key.requests_per_minute)
+                if turn.wait_s or turn.held:
+                    _say_held(turn, f"clé {key.id}, {key.requests_per_minute} requêtes par minute")
+                if turn.wait_s:
+                    return _too_many(turn, f"La clé « {key.id} » a atteint sa limite de débit")
+            if scope not in key.scopes:
+                _note(403, f"clé {key.id}, droit {scope} manquant")
+                return error_answer(403, f"La clé « {key.id} » n'a pas le droit « {scope} ».")
+            if scope not in READING_SCOPES:
+                environ[_WRITER] = key
+            return view(*args, **kwargs)
+
+        return checked
+
+    def _unknown(self, header: str) -> Response:
+        address = request.remote_addr or ""
+        turn = self._addresses.take(sender(address), self._wrong_per_minute)
+        if turn.wait_s:
+            _say_held(turn, "trop de clés refusées")
+            return _too_many(turn, "Trop de clés refusées depuis cette adresse")
+        reason = self._keys.ring().refusal(header, address)
+        _note(401, f"{reason}{_since(turn)}")
+        answer = json_answer({"error": "Unauthorized"}, 401)
+        answer.headers["WWW-Authenticate"] = 'ApiKey header="X-API-KEY"'
+        return answer
+
+
+def describe_write(fact: str) -> None:
+    """Add to the audit line of this request what it changed."""
+    request.environ[_FACT] = fact
+
+
+def audit_write(environ: dict[str, Any], status: int) -> None:
+    """Leave the line of a request that may write, if this was one, with its outcome."""
+    writer: ApiKey | None = environ.get(_WRITER)
+    if writer is not None:
+        _note(status, f"clé {writer.id}, {environ.get(_FACT, 'rien de changé')}")
+
+
+def _say_held(turn: Turn, fact: str) -> None:
+    """Say the first refusal at once and count the rest: a flood must not fill the disk."""
+    if turn.wait_s == 0:
+        _note(429, f"{fact}, fin{_since(turn)}")
+    elif turn.held == 1:
+        _note(429, fact)
+
+
+def _since(turn: Turn) -> str:
+    return f" ({turn.held} refus comptés avant)" if turn.held else ""
+
+
+def _note(status: int, fact: str) -> None:
+    route = request.url_rule.rule if request.url_rule else "?"
+    audit.note(request.method, route, status, request.remote_addr or "?", fact)
+
+
+def _too_many(turn: Turn, message: str) -> Response:
+    wait_s = math.ceil(turn.wait_s)
+    answer = error_answer(429, f"{message} : réessayez dans {wait_s} s.")
+    answer.headers["Retry-After"] = str(wait_s)
+    return answer
