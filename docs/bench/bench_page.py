@@ -68,7 +68,7 @@ def machine(packages: Sequence[str]) -> str:
     found = ", ".join(f"{name} {_version(name)}" for name in packages)
     return (
         f"{_cpu()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}. {found}."
+        f"{platform.system()}, Python {platform.python_version()}. {found}."
     )
 
 

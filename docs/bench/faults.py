@@ -8,7 +8,6 @@ All of it takes about half an hour on two cores. The exit code is 1 when a case 
 import argparse
 import json
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -32,6 +31,7 @@ from fault_cases import (
     stopped_server,
 )
 from fault_desk import Desk, PostgresWarehouse, SqliteWarehouse, Warehouse, write_machines
+from measuring import say
 from postgres_server import PostgresServer, binaries
 
 HERE: Final = Path(__file__).parent
@@ -93,12 +93,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         results.write_text(json.dumps(known, indent=0, ensure_ascii=False), encoding="utf-8")
         (chosen.out / "faults.md").write_text(page(known), encoding="utf-8")
     return 0 if held else 1
-
-
-def say(text: str) -> None:
-    """Tell the progress on stderr."""
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
-    sys.stderr.flush()
 
 
 @contextmanager

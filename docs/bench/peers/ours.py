@@ -52,8 +52,8 @@ def report(dwh: str, report: str) -> dict[str, Any]:
     url = DwhUrl.parse(dwh)
     with warehouse.reading(url, WAIT_S) as reader:
         run_id = reader.rows("SELECT run_id FROM dim_lot ORDER BY lot_key DESC LIMIT 1")[0][0]
-    with read_report(url, run_id, Filters(), WAIT_S) as data:
-        write_report(Path(report), data, datetime.now(UTC))
+    data = read_report(url, run_id, Filters(), WAIT_S)
+    write_report(Path(report), data, datetime.now(UTC))
     return {"bytes": Path(report).stat().st_size}
 
 
