@@ -33,6 +33,13 @@ FAULTS = {
 }
 
 
+def test_a_numbered_heading_gives_way_to_one_that_the_file_has() -> None:
+    fault = {"DATE_INVALIDE": np.array([True, False, False])}
+    for header in (["n", "n (2)", "n"], ["n", "n", "n (2)"]):
+        broken = broken_cells(header, ROWS, np.array([2, 3, 4]), CELLS, fault)
+        assert [*json.loads(broken["raw_row"][0].as_py()).values()] == ["a", "hier", "é"]
+
+
 def test_a_row_is_listed_once_with_its_first_rule_and_the_codes_of_the_others() -> None:
     broken = broken_cells(["n", "d", "n"], ROWS, np.array([2, 3, 4]), CELLS, FAULTS)
     rule = RULES["DATE_INVALIDE"]

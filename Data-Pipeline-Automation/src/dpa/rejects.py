@@ -125,11 +125,13 @@ def _escaped(texts: pa.Array) -> pa.Array:
 
 
 def _unique(header: Sequence[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    names = []
-    for name in header:
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    names: list[str] = []
+    for heading in header:
+        name, number = heading, 1
+        while name in names:
+            number += 1
+            name = f"{heading} ({number})"
+        names.append(name)
     return names
 
 
