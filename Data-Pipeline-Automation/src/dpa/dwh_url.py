@@ -1,22 +1,27 @@
 """The address of a warehouse: a SQLite file or a PostgreSQL database."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from typing import Final, Literal, Self
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from dpa.errors import UsageError
 
-_EXPECTED = "écrivez sqlite:///chemin, le chemin d'un fichier ou postgresql://hôte/base"
+_EXPECTED: Final = "écrivez sqlite:///chemin, le chemin d'un fichier ou postgresql://hôte/base"
+_SECRETS: Final = ("password", "sslpassword")
+"""Parameters of libpq that nobody may see."""
 
 
 @dataclass(frozen=True)
 class DwhUrl:
-    """`target` is a file's path for sqlite, a libpq URL for postgresql; `str()` hides passwords."""
+    """`target` is a file's path for sqlite, a libpq URL for postgresql.
+
+    `target` alone has the password: neither `str()` nor `repr()` shows it.
+    """
 
     kind: Literal["sqlite", "postgresql"]
-    target: str
+    target: str = field(repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -57,18 +62,17 @@ class DwhUrl:
         """Take this address's password out of a text, such as a driver's message."""
         if self.kind == "sqlite":
             return text
-        parts = urlsplit(self.target)
-        written = parts.netloc.rpartition("@")[0].partition(":")[2]
-        secrets = {written, unquote(written), dict(parse_qsl(parts.query)).get("password", "")}
+        written = urlsplit(self.target).netloc.rpartition("@")[0].partition(":")[2]
+        given = _parameters(self.target)
+        secrets = {written, unquote(written), *(given.get(name, "") for name in _SECRETS)}
         for secret in sorted(secrets - {""}, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
     def completed(self, defaults: dict[str, str]) -> str:
         """Give a PostgreSQL target with the parameters that it does not set itself."""
-        address, _, query = self.target.partition("?")
-        given = dict(parse_qsl(query, keep_blank_values=True))
-        return f"{address}?{urlencode({**defaults, **given}, quote_via=quote)}"
+        address = self.target.partition("?")[0]
+        return f"{address}?{urlencode({**defaults, **_parameters(self.target)}, quote_via=quote)}"
 
 
 def _libpq_url(text: str) -> str:
@@ -84,9 +88,15 @@ def _libpq_url(text: str) -> str:
     return f"postgresql://{text.partition('://')[2]}"
 
 
+def _parameters(url: str) -> dict[str, str]:
+    """Read what follows the question mark as libpq does: a plus and a hash stand for themselves."""
+    pairs = (pair.partition("=") for pair in url.partition("?")[2].split("&") if pair)
+    return {unquote(name): unquote(value) for name, _, value in pairs}
+
+
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     user, at, place = parts.netloc.rpartition("@")
-    query = [pair for pair in parse_qsl(parts.query) if pair[0] != "password"]
+    query = {name: value for name, value in _parameters(url).items() if name not in _SECRETS}
     shown = f"{parts.scheme}://{user.partition(':')[0]}{at}{place}{parts.path}"
     return f"{shown}?{urlencode(query, quote_via=quote)}" if query else shown
