@@ -94,7 +94,7 @@ class Store:
     ) -> Loaded:
         """Load parts as one run, called R1, R2…; a file's content differs unless `sha256` says."""
         self.runs += 1
-        columns: dict[str, str | int | None] = {
+        columns: dict[str, str | None] = {
             "run_id": f"R{self.runs}",
             "started_at": "2026-02-01T12:00:00Z",
             "version": "3.0.0",

@@ -124,11 +124,13 @@ def test_a_present_schema_is_left_alone(store: Store) -> None:
         database.rows("SELECT * FROM v_jours")
 
 
-@pytest.mark.parametrize("version", [0, 1])
-def test_a_foreign_sqlite_database_is_refused_untouched(tmp_path: Path, version: int) -> None:
+@pytest.mark.parametrize(("table", "version"), [("clients", 0), ("clients", 2), ("dim_lot", 0)])
+def test_a_foreign_sqlite_database_is_refused_untouched(
+    tmp_path: Path, table: str, version: int
+) -> None:
     store = Store(DwhUrl.of_file(tmp_path / "dwh.sqlite"))
     with closing(sqlite3.connect(store.url.path)) as connection:
-        connection.execute("CREATE TABLE clients (nom TEXT)")
+        connection.execute(f"CREATE TABLE {table} (nom TEXT)")
         connection.execute(f"PRAGMA user_version = {version}")
     before = store.url.path.read_bytes()
     with pytest.raises(WarehouseForeign, match="d'autres tables"):

@@ -26,6 +26,7 @@ def test_instants_are_written_as_python_writes_them(seconds: list[int]) -> None:
     [
         ("IO: Failed to step query: database is locked", WarehouseLocked, "verrouillé"),
         ("IO: disk I/O error", WarehouseError, "erreur de lecture ou d'écriture"),
+        ("database or disk is full", WarehouseError, "libérez de la place"),
         ("attempt to write a readonly database", WarehouseError, "vos droits"),
         ("no such table: a", WarehouseError, r"a refusé \(no such table: a\)"),
     ],

@@ -15,6 +15,8 @@ MACHINE_COLUMNS: Final = ("machine_id", "site_location", "installation_year")
 STATUS_CODES: Final = ("OK", "WARN", "ERR")
 ALERT_STATUSES: Final = ("WARN", "ERR")
 ALERT_VOLUME_TONNES: Final = 20.0
+GRAM_DECIMALS: Final = 6
+"""Sums and converted volumes, in tonnes, are rounded to the gram: 0.1 + 0.2 stays 0.3."""
 
 UNKNOWN: Final = "Inconnu"
 """Site of a machine that the machine list does not know; never a machine of the list."""

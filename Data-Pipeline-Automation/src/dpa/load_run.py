@@ -15,17 +15,18 @@ import pyarrow as pa
 
 from dpa.ahead import fetched_ahead
 from dpa.calendar_days import calendar_days
+from dpa.columns import GRAM_DECIMALS
 from dpa.database import Database
 from dpa.errors import RejectsClosed
 from dpa.parts import CheckedPart
 from dpa.prepared_part import PreparedPart, prepare
 from dpa.sql_files import SQL_ROOT, named_statements
-from dpa.transform import GRAM_DECIMALS, DailyPart, combine_daily_stats
+from dpa.transform import DailyPart, combine_daily_stats
 
 PARTS_AHEAD: Final = 2
 """Parts that are checked while the warehouse ingests another."""
 
-Lot = Mapping[str, str | int | None]
+Lot = Mapping[str, str | None]
 """The columns of `dim_lot` that are known before the load, but the key and the file's name."""
 
 

@@ -22,8 +22,9 @@ def ensure_schema(database: Database, scripts: Path = SQL_ROOT) -> None:
         return
     if found == 0:
         database.run_script(_text(scripts / "schema.sql"))
-    for version in range(max(found, 1) + 1, SCHEMA_VERSION + 1) if found else ():
-        database.run_script(_text(_migration(scripts, version, database.kind)))
+    else:
+        for version in range(found + 1, SCHEMA_VERSION + 1):
+            database.run_script(_text(_migration(scripts, version, database.kind)))
     database.run_script(database.localized(_text(scripts / "views.sql")))
     database.set_schema_version(SCHEMA_VERSION)
 

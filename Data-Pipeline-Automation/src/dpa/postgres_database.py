@@ -44,12 +44,15 @@ _SETTINGS: Final = {
 _REFUSALS: Final[dict[str, tuple[type[WarehouseError], str]]] = {
     "55P03": _LOCKED,
     "40P01": _LOCKED,
-    "53100": (WarehouseError, "le disque du serveur est plein."),
+    "53100": (WarehouseError, "le disque du serveur est plein ; libérez de la place et relancez."),
     "42501": (
         WarehouseError,
         "droits insuffisants ; ce compte doit pouvoir créer des tables et y écrire.",
     ),
-    "25006": (WarehouseError, "ce serveur ou ce compte n'accepte que la lecture."),
+    "25006": (
+        WarehouseError,
+        "ce serveur ou ce compte n'accepte que la lecture ; donnez dans --dwh un compte qui écrit.",
+    ),
     "XX001": (WarehouseError, "l'entrepôt est abîmé ; restaurez sa dernière sauvegarde."),
 }
 """SQLSTATE codes, and what they mean for the user."""
@@ -138,7 +141,10 @@ class PostgresDatabase(Database):
         if sqlstate in _REFUSALS:
             kind, cause = _REFUSALS[sqlstate]
             return kind(cause)
-        return WarehouseError(f"le serveur PostgreSQL a refusé ou n'a pas répondu ({told}).")
+        return WarehouseError(
+            f"le serveur PostgreSQL a refusé ou n'a pas répondu ({told}) ; vérifiez qu'il "
+            "fonctionne, puis l'adresse et le compte (--dwh)."
+        )
 
     def _expect_rows(self, cursor: dbapi.Cursor, count: int) -> None:
         pass  # the server names the types

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dpa.cells import Coded, Conventions, coded, statuses
-from dpa.columns import STATUS_CODES, TRANSACTION_COLUMNS
+from dpa.columns import GRAM_DECIMALS, STATUS_CODES, TRANSACTION_COLUMNS
 from dpa.dates import douala_days, instants
 from dpa.rules import (
     FIRST_YEAR,
@@ -25,9 +24,6 @@ from dpa.rules import (
 from dpa.text_buffers import byte_lengths, trimmed
 from dpa.transform import critical_alerts
 from dpa.volumes import numbers
-
-GRAM_DECIMALS: Final = 6
-"""A converted unit is rounded to the gram, so that 0.1 + 0.2 stays 0.3 in the warehouse."""
 
 Cells = Mapping[str, pa.Array]
 """The cells of each of our columns, large_string, as written."""

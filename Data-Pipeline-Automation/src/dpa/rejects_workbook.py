@@ -16,7 +16,7 @@ from dpa.dwh_url import DwhUrl
 from dpa.errors import ReportNotWritten
 from dpa.excel_table import MAX_ROWS, NAVY, RED, Book, shortened
 from dpa.files import cause
-from dpa.french import number, plural
+from dpa.french import plural
 from dpa.parts import TransactionSource
 from dpa.rejects_sheet import (
     GUIDE,
@@ -74,17 +74,18 @@ def write_rejects(
 
 
 def _lot(reader: Reader, run_id: str) -> dict[str, Any]:
-    lots: list[dict[str, Any]] = reader.table(
-        "SELECT lot_key, run_id, mapping_path, mapping_sha256 FROM dim_lot"
+    (lot,) = reader.table(
+        "SELECT lot_key, run_id, mapping_path, mapping_sha256 FROM dim_lot WHERE run_id = ?", run_id
     ).to_pylist()
-    return next(lot for lot in lots if lot["run_id"] == run_id)
+    return dict(lot)
 
 
 def _rejects(reader: Reader, lot_key: int) -> pa.Table:
     return reader.table(
-        "SELECT reject_key, source_sha256, source_file, source_sheet, source_line, rule_code, "  # noqa: S608
+        "SELECT reject_key, source_sha256, source_file, source_sheet, source_line, rule_code, "
         "reason, remedy, other_rules, raw_row FROM rejets "
-        f"WHERE lot_key = {int(lot_key)} AND status = 'ouvert' ORDER BY source_line, reject_key"
+        "WHERE lot_key = ? AND status = 'ouvert' ORDER BY source_line, reject_key",
+        lot_key,
     )
 
 
@@ -139,8 +140,9 @@ def guide_lines(path: Path, conventions: Conventions, left_out: int) -> list[str
     ]
     if left_out:
         lines.append(
-            f"{number(left_out)} autres lignes ne tiennent pas dans ce classeur ; elles restent "
-            "dans la table « rejets » de l'entrepôt. Mieux vaut corriger l'export à sa source."
+            plural(left_out, "autre ligne ne tient", "autres lignes ne tiennent")
+            + " pas dans ce classeur : à retrouver dans la table « rejets » de l'entrepôt. Mieux "
+            "vaut corriger l'export à sa source."
         )
     return lines
 

@@ -28,7 +28,7 @@ _TYPES: Final = {
 class Reader(Protocol):
     """One consistent state of a warehouse."""
 
-    def table(self, sql: str) -> pa.Table:
+    def table(self, sql: str, *values: object) -> pa.Table:
         """Give the whole answer."""
         ...
 
@@ -162,8 +162,9 @@ def _looked_up(keys: pa.Array, values: Mapping[int, Any]) -> pa.Array:
 def rejects(reader: Reader, lot_key: int) -> pa.Table:
     """Read the open rejects of a run, in the order of its file."""
     found = reader.table(
-        "SELECT * FROM v_rejets "  # noqa: S608  (an integer)
-        f"""WHERE "Clé lot" = {int(lot_key)} AND "État" = 'ouvert' ORDER BY "Ligne", "Rejet\""""
+        """SELECT * FROM v_rejets WHERE "Clé lot" = ? AND "État" = 'ouvert' """
+        'ORDER BY "Ligne", "Rejet"',
+        lot_key,
     )
     typed = _typed(found, REJECTS)
     shown = [" | ".join(json.loads(row).values()) for row in typed["Ligne d'origine"].to_pylist()]

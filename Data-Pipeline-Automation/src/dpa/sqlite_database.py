@@ -42,8 +42,12 @@ _REFUSALS: Final[dict[str, tuple[type[WarehouseError], str]]] = {
         WarehouseError,
         "l'entrepôt est abîmé ; remettez sa dernière copie, puis rechargez les exports suivants.",
     ),
-    "disk is full": (WarehouseError, "disque plein."),
-    "disk I/O error": (WarehouseError, "erreur de lecture ou d'écriture du disque."),
+    "disk is full": (WarehouseError, "disque plein ; libérez de la place et relancez."),
+    "disk I/O error": (
+        WarehouseError,
+        "erreur de lecture ou d'écriture du disque ; vérifiez le disque, ou la connexion au "
+        "partage réseau, et relancez.",
+    ),
 }
 """SQLite's own sentences, the driver giving no code, and what they mean for the user."""
 
@@ -93,7 +97,7 @@ class SqliteDatabase(Database):
         tables = {name for (name,) in self.rows("SELECT name FROM sqlite_master")}
         if not tables:
             return 0
-        if "dim_lot" not in tables:
+        if "dim_lot" not in tables or version == 0:
             raise WarehouseForeign(
                 "cette base contient d'autres tables ; choisissez un autre chemin (--dwh)."
             )

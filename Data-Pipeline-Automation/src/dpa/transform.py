@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from dpa.columns import ALERT_STATUSES, ALERT_VOLUME_TONNES, UNKNOWN
+from dpa.columns import ALERT_STATUSES, ALERT_VOLUME_TONNES, GRAM_DECIMALS, UNKNOWN
 
-GRAM_DECIMALS = 6
-"""Sums are rounded to the gram: their order and their parts then change nothing."""
-MARKED_PER_NUMBER = 16
+MARKED_PER_NUMBER: Final = 16
 """Up to as many bytes for each number, marking is faster than hashing, and small."""
 
 
@@ -112,8 +111,9 @@ def _keyed(at: "np.ndarray", days: "np.ndarray", sites: pd.Index) -> pd.DataFram
 def combine_daily_stats(parts: Iterable[DailyPart]) -> pd.DataFrame:
     """Join the sums of all parts: one row per (date_key, site_location), by day and site.
 
-    A machine counts once in `active_machines`, however many parts it is in. A day without
-    transactions is absent, not zero.
+    A machine counts once in `active_machines`, however many parts it is in. Volumes are rounded to
+    the gram, so that the order of the parts changes nothing. A day without transactions is absent,
+    not zero.
     """
     found = list(parts)
     sums, active = [part.sums for part in found], [part.active for part in found]

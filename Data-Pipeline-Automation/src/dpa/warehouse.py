@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing as closed_at_end
 from contextlib import contextmanager
 from datetime import date
-from typing import Final
 
 import pandas as pd
 from adbc_driver_manager import Error
@@ -18,8 +17,6 @@ from dpa.migrations import SCHEMA_VERSION, ensure_schema, refuse_newer
 from dpa.parts import CheckedPart
 from dpa.postgres_database import PostgresDatabase
 from dpa.sqlite_database import SqliteDatabase
-
-_UNCHANGED: Final = " Rien n'a été modifié."
 
 __all__ = ["Loaded", "Lot", "connect", "last_day", "load", "reading"]
 
@@ -38,7 +35,7 @@ def load(
     thread, ahead of the writing; what they raise is raised here. `closing` gives, by line of this
     file, the reject that the line corrects: it is closed, as replaced when the line is rejected
     again. Raises WarehouseLocked, WarehouseForeign, RejectsClosed or WarehouseError. Whatever is
-    raised, nothing has changed.
+    raised, nothing has changed, unless a PostgreSQL server vanished while it committed.
     """
     with _writing(url, busy_timeout_s) as database:
         ensure_schema(database)
@@ -87,7 +84,7 @@ def last_day(url: DwhUrl, busy_timeout_s: float) -> date | None:
 def _writing(url: DwhUrl, busy_timeout_s: float) -> Iterator[Database]:
     """Open a warehouse in a transaction, which is undone unless it is committed inside."""
     try:
-        with _no_empty_file_left(url), _connected(url, busy_timeout_s, _UNCHANGED) as database:
+        with _no_empty_file_left(url), _connected(url, busy_timeout_s, True) as database:
             database.begin_writing()
             yield database
     except OSError as error:
@@ -95,10 +92,11 @@ def _writing(url: DwhUrl, busy_timeout_s: float) -> Iterator[Database]:
 
 
 @contextmanager
-def _connected(url: DwhUrl, busy_timeout_s: float, consequence: str = "") -> Iterator[Database]:
+def _connected(url: DwhUrl, busy_timeout_s: float, writes: bool = False) -> Iterator[Database]:
     """Connect; name the warehouse, and what became of the data, in every error met inside."""
+    consequence = " Rien n'a été modifié." if writes else ""
     try:
-        with closed_at_end(connect(url, busy_timeout_s, create=bool(consequence))) as database:
+        with closed_at_end(connect(url, busy_timeout_s, create=writes)) as database:
             yield database
     except WarehouseError as error:
         raise type(error)(f"{url} : {error}{consequence}") from error
