@@ -99,6 +99,16 @@ def test_the_first_rows_tell_the_decimal_mark_and_a_declaration_beats_them(tmp_p
     assert read_csv_source(path, mapping(decimal=".")).conventions.decimal == "."
 
 
+def test_the_decimal_mark_is_looked_for_beyond_whole_numbers(
+    tmp_path: Path, small_parts: None
+) -> None:
+    whole = ROW.replace("12.5", "12") + ROW.replace("12.5", "n.c.")
+    text = (HEADER + whole * 4 + ROW.replace("12.5", "12#500")).replace(",", ";").replace("#", ",")
+    found = read_csv_source(written(tmp_path, text), Mapping())
+    assert len(found.parts) > 2
+    assert found.conventions.decimal == ","
+
+
 def test_an_absent_volume_column_tells_no_decimal_mark(tmp_path: Path) -> None:
     text = HEADER.replace("volume_transferred,", "") + "T1,M1,2026-01-05,OK\n"
     found = read_csv_source(written(tmp_path, text), mapping(defaults={"volume_transferred": "1"}))

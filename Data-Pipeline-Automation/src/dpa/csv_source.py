@@ -3,12 +3,13 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,8 @@ _OTHERWISE: Final = " ou indiquez son « encoding » dans un fichier de correspo
 _CP1252_NOTE: Final = "Encodage détecté : cp1252 (Windows), car le fichier n'est pas en UTF-8."
 _SEPARATOR_LINE: Final = re.compile(f"(?i)sep=([{re.escape(''.join(DELIMITERS))}])")
 """With this first line, Excel declares the delimiter of a CSV."""
+
+_MARKED_NUMBER: Final = re.compile("[0-9][.,]|[.,][0-9]")
 
 Stamp = tuple[int, int]
 """Size, and time of the last change in nanoseconds."""
@@ -175,7 +178,7 @@ def _planned(
     if sample is None:
         raise SourceEmpty(f"{path} : l'en-tête n'est suivi d'aucune ligne.")
     place = columns["volume_transferred"]
-    volumes = [] if place is None else sample.cells.column(place).to_pylist()
+    volumes = () if place is None else _marked_volumes(chain([sample], rows), place)
     conventions, notes = resolve_conventions(mapping, volumes)
     return TransactionSource(
         path=path,
@@ -188,6 +191,15 @@ def _planned(
         parts=parts,
         notes=notes,
     )
+
+
+def _marked_volumes(rows: Iterable[RawPart], place: int) -> Iterator[str]:
+    """Give the volumes with a mark of the first part that has any; whole numbers prove nothing."""
+    for raw in rows:
+        marked = list(filter(_MARKED_NUMBER.search, raw.cells.column(place).to_pylist()))
+        if marked:
+            yield from marked
+            return
 
 
 def _header(
