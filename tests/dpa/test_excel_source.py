@@ -83,9 +83,16 @@ def test_the_mapping_may_say_where_the_header_is(path: Path) -> None:
     assert source.parts[0].read().lines.tolist() == [3]
 
 
-def test_a_header_below_the_last_row_is_missing(path: Path) -> None:
-    write(path, ERP=[("a", "b"), ("c", "d")])
-    with pytest.raises(MissingColumns, match=r"trouvées \['a', 'b'\]"):
+def test_the_mapping_says_the_row_of_the_sheet_that_holds_the_header(path: Path) -> None:
+    write(path, Notice=[["à lire"], ["lignes"], ["en t"]], ERP=[["titre"], HEADER, ROW])
+    assert read_excel_source(path, Mapping(header_row=2), None).sheet == "ERP"
+
+
+def test_no_other_row_stands_for_the_one_that_the_mapping_says(path: Path) -> None:
+    write(path, ERP=[HEADER, ROW, ("T2", *ROW[1:])])
+    with pytest.raises(MissingColumns, match="trouvées \\['T1'"):
+        read_excel_source(path, Mapping(header_row=2), None)
+    with pytest.raises(SourceEmpty, match=r"à partir de la ligne 9 \(header_row\)"):
         read_excel_source(path, Mapping(header_row=9), None)
 
 

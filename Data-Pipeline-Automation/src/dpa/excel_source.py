@@ -79,10 +79,14 @@ def _chosen_sheet(workbook: WorkbookFile, mapping: Mapping, asked: str | None) -
         found = _header_position(grid, mapping)
         if found is not None:
             return _Sheet(name, grid, found)
-        if fallback is None and grid.cells.num_rows:
+        if fallback is None and grid.cells.num_rows >= (mapping.header_row or 1):
             fallback = _Sheet(name, grid, _likely_header(grid, mapping))
     if fallback is None:
-        raise SourceEmpty(f"{workbook.path} : aucune cellule remplie dans {_listed(names)}.")
+        place = f" à partir de la ligne {mapping.header_row} (header_row)"
+        raise SourceEmpty(
+            f"{workbook.path} : aucune cellule remplie dans {_listed(names)}"
+            f"{place if mapping.header_row else ''}."
+        )
     return fallback
 
 
@@ -104,11 +108,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _header_position(grid: Grid, mapping: Mapping) -> int | None:
-    """Find the header: where the mapping says, or the first row that holds every column."""
-    if mapping.header_row is not None:
-        return mapping.header_row - 1 if mapping.header_row <= grid.cells.num_rows else None
+    """Find the row that holds every column: where the mapping says, or the first one."""
+    last = mapping.header_row or HEADER_SEARCH_ROWS
+    first = last - 1 if mapping.header_row else 0
     wanted = _wanted(mapping)
-    for position in range(min(HEADER_SEARCH_ROWS, grid.cells.num_rows)):
+    for position in range(first, min(last, grid.cells.num_rows)):
         if wanted <= set(grid.row(position)):
             return position
     return None
@@ -120,7 +124,9 @@ def _wanted(mapping: Mapping) -> set[str]:
 
 
 def _likely_header(grid: Grid, mapping: Mapping) -> int:
-    """Give the row that most looks like a header: most of our columns, then most filled cells."""
+    """Give the mapping's row, or the one with most of our columns, then most filled cells."""
+    if mapping.header_row is not None:
+        return mapping.header_row - 1
 
     def likeness(position: int) -> tuple[int, int]:
         row = grid.row(position)
