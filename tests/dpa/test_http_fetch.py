@@ -12,7 +12,7 @@ import pytest
 from machine_api import Answer, MachineApi, serving
 
 from dpa.errors import SourceUnreadable, UsageError
-from dpa.http_fetch import MAX_REDIRECTS, FetchLimits, checked_address, fetch, shown
+from dpa.http_fetch import MAX_REDIRECTS, FetchLimits, checked_address, fetch, is_address, shown
 
 QUICK = FetchLimits(
     connect_s=2, read_s=0.2, deadline_s=5, retries=2, backoff_s=0.001, retry_after_s=0
@@ -195,3 +195,10 @@ def test_an_address_is_shown_without_its_secrets() -> None:
 def test_an_address_that_names_no_server_is_a_misuse(address: str) -> None:
     with pytest.raises(UsageError, match="--machines"):
         checked_address(address)
+
+
+def test_an_address_is_told_from_a_path() -> None:
+    assert is_address("HTTPS://hôte/x")
+    assert not is_address("machines.json")
+    assert not is_address("httpd/machines.json")
+    assert not is_address(r"C:\machines.json")

@@ -11,7 +11,7 @@ from machine_api import Answer, MachineApi, serving
 
 from dpa.errors import InvalidMachines, SourceUnreadable, UsageError
 from dpa.http_fetch import FetchLimits
-from dpa.machine_source import LastGoodCopy, MachineTable, is_address, read_machines
+from dpa.machine_source import LastGoodCopy, MachineTable, read_machines
 
 LISTING = '[{"machine_id": "API-1", "site_location": "Edéa", "installation_year": 2001}]'.encode()
 SAMPLE = LISTING.replace(b"API-1", b"EXEMPLE-1")
@@ -172,12 +172,6 @@ def test_no_note_and_no_file_shows_a_secret(place: Place) -> None:
     sampled = place.read(url=url, key=secret)
     for found in (fetched, copied, sampled):
         assert secret not in repr((found.source, found.notes)) + kept
-
-
-def test_an_address_is_told_from_a_path() -> None:
-    assert is_address("HTTPS://hôte/x")
-    assert not is_address("machines.json")
-    assert not is_address(r"C:\machines.json")
 
 
 @pytest.mark.parametrize("location", ["ftp://hote/m.json", "http://", "https://hote:x/"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from dpa.errors import ReportNotWritten
+from dpa.errors import DpaError, UsageError
 from dpa.french import NBSP
 from dpa.overview import write_overview
 from dpa.settings import Settings
@@ -70,5 +70,12 @@ def test_the_balance_of_the_rows_is_said(settings: Settings, said: list[str]) ->
 
 
 def test_a_target_that_cannot_be_written_is_told(settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(ReportNotWritten, match="écriture impossible"):
+    with pytest.raises(DpaError, match=r"écriture impossible .* ; .*--out"):
         write_overview(settings, tmp_path / "erp.csv" / "apercu.csv")
+
+
+def test_an_input_is_never_overwritten(settings: Settings) -> None:
+    before = settings.erp.read_bytes()
+    with pytest.raises(UsageError, match=r"--out .* écraserait"):
+        write_overview(settings, settings.erp)
+    assert settings.erp.read_bytes() == before

@@ -35,6 +35,11 @@ class FetchLimits:
     max_bytes: int = 8_000_000
 
 
+def is_address(location: str) -> bool:
+    """Tell an http(s) address from a path."""
+    return location.lower().startswith(("http://", "https://"))
+
+
 def shown(address: str) -> str:
     """Write an address without what may be secret in it: user, password, query."""
     parts = urlsplit(address)

@@ -14,18 +14,13 @@ from dpa import french
 from dpa.drafts import replacing
 from dpa.errors import SourceError, SourceUnreadable, UsageError
 from dpa.files import cause, read_bytes
-from dpa.http_fetch import FetchLimits, checked_address, fetch, shown
+from dpa.http_fetch import FetchLimits, checked_address, fetch, is_address, shown
 from dpa.machine_list import MachineTable, parse_machines
 from dpa.parts import SourceFile
 
-__all__ = ["LastGoodCopy", "MachineTable", "is_address", "read_machines"]
+__all__ = ["LastGoodCopy", "MachineTable", "read_machines"]
 
 KEY_HEADER: Final = "X-API-KEY"
-
-
-def is_address(location: str) -> bool:
-    """Tell an http(s) address from a path."""
-    return location.lower().startswith(("http://", "https://"))
 
 
 def read_machines(

@@ -14,7 +14,7 @@ from dpa import french
 from dpa.checking import summed_parts
 from dpa.drafts import replacing
 from dpa.engine import Engine
-from dpa.errors import ReportNotWritten
+from dpa.errors import DpaError
 from dpa.files import cause
 from dpa.parts import CheckedPart, TransactionSource
 from dpa.pipeline import extract, open_engine
@@ -94,8 +94,10 @@ def write_overview(settings: Settings, out: Path | None = None) -> str:
     """Sum up the export of `settings` as CSV for French Excel; give what stdout shows.
 
     The CSV goes to `out`, or to stdout without it; the balance of the rows is logged. Raises
-    DpaError, ReportNotWritten when `out` cannot be written.
+    DpaError, UsageError when `out` is one of the inputs.
     """
+    if out is not None:
+        settings.refuse_overwritten_input("--out", out)
     extracted = extract(settings)
     with open_engine(settings) as engine:
         found = overview(extracted.transactions.source, extracted.machines.table, engine)
@@ -109,7 +111,10 @@ def write_overview(settings: Settings, out: Path | None = None) -> str:
             # Excel takes a CSV without this mark for a Windows-1252 one.
             draft.write_text(text, encoding="utf-8-sig", newline="\n")
     except OSError as error:
-        raise ReportNotWritten(f"{out} : écriture impossible ({cause(error)}).") from error
+        raise DpaError(
+            f"{out} : écriture impossible ({cause(error)}) ; fermez le fichier s'il est ouvert "
+            "ailleurs, ou donnez un autre chemin à --out."
+        ) from error
     return f"{out}\n"
 
 

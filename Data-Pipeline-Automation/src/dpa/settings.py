@@ -12,6 +12,7 @@ from typing import Final, Literal, Self
 from dpa.dwh_url import DwhUrl
 from dpa.errors import UsageError
 from dpa.filters import Filters
+from dpa.http_fetch import is_address
 
 SERVICE_ROOT: Final = Path(__file__).resolve().parents[2]
 SAMPLE_MACHINES: Final = SERVICE_ROOT / "data_raw" / "api_reference_machines.json"
@@ -96,11 +97,18 @@ class Settings:
             usual = usual.with_name("rejets_restants.xlsx")
         return self.rejects or usual
 
+    def _inputs(self) -> list[Path]:
+        machines = [] if is_address(self.machines) else [Path(self.machines)]
+        return [self.transactions, *machines, *([self.mapping] if self.mapping else [])]
+
+    def refuse_overwritten_input(self, flag: str, path: Path) -> None:
+        """Raise UsageError when the output `path`, given to `flag`, is an input of the run."""
+        if os.path.realpath(path) in map(os.path.realpath, self._inputs()):
+            raise _overwriting(flag, path)
+
     def refuse_unusable_paths(self) -> None:
         """Raise UsageError when an output is also another file of the run, or a name is unfit."""
-        machines = [] if is_address(self.machines) else [Path(self.machines)]
-        mapping = [self.mapping] if self.mapping else []
-        inputs = [self.transactions, *machines, *mapping]
+        inputs = self._inputs()
         outputs = [("--report", self.report), ("--rejects", self.rejects_workbook)]
         if self.dwh.kind == "sqlite":
             outputs.insert(0, ("--dwh", self.dwh.path))
@@ -109,16 +117,15 @@ class Settings:
         taken = {os.path.realpath(path) for path in inputs}
         for flag, path in outputs:
             if os.path.realpath(path) in taken:
-                raise UsageError(f"{flag} {path} écraserait un autre fichier de cette commande.")
+                raise _overwriting(flag, path)
             taken.add(os.path.realpath(path))
         for flag, path in outputs[-2:]:
             if path.suffix.lower() != ".xlsx":
                 raise UsageError(f"{flag} {path} : le nom de ce classeur doit finir par .xlsx.")
 
 
-def is_address(location: str) -> bool:
-    """Tell an http(s) address from a path."""
-    return re.match(r"https?://", location, re.IGNORECASE) is not None
+def _overwriting(flag: str, path: Path) -> UsageError:
+    return UsageError(f"{flag} {path} écraserait un autre fichier de cette commande.")
 
 
 def parse_day(flag: str, text: str) -> date:
