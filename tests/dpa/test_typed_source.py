@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +60,12 @@ def test_a_default_stands_for_an_absent_volume() -> None:
     assert source.defaults == {"volume_transferred": "0"}
     with pytest.raises(MissingColumns, match="volume_transferred"):
         transaction_source(Path("a.xlsx"), "0", "F", header, rows, Mapping())
+
+
+def test_a_part_travels_without_the_rows_of_the_others() -> None:
+    rows = rows_of(["1"] * (PART_ROWS + 1), [True] * (PART_ROWS + 1))
+    part = transaction_source(Path("a.xlsx"), "0", "F", HEADER, rows, Mapping()).parts[1]
+    sent = pickle.dumps(part)
+    assert len(sent) < 10_000
+    received = pickle.loads(sent)  # noqa: S301 (written two lines above)
+    assert received.read().cells.equals(part.read().cells)

@@ -253,10 +253,13 @@ def _by_value_loads() -> Callable[[bytes], Any]:
 def _by_value_forget() -> Callable[[], None]:
     def dpa_forget() -> None:
         """Drop the package that an earlier run sent to this worker."""
+        import re
         import sys
 
         for name in [name for name in sys.modules if name.split(".")[0] == "dpa"]:
             del sys.modules[name]
-        sys.path[:] = [entry for entry in sys.path if "dpa-" not in entry]
+        sys.path[:] = [
+            entry for entry in sys.path if not re.search(r"dpa-[0-9a-f]{16}\.zip$", entry)
+        ]
 
     return dpa_forget

@@ -1,7 +1,7 @@
 """What the stages of the ETL hand to each other: raw rows, then checked rows, by parts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -70,6 +70,11 @@ class LoadedPart:
     def read(self) -> RawPart:
         """Give what was read."""
         return self.raw
+
+    def __reduce__(self) -> tuple[type["LoadedPart"], tuple[RawPart]]:
+        # Pickled as it is, a slice of a table would carry the whole table.
+        cells = self.raw.cells.take(pa.array(range(self.raw.cells.num_rows)))
+        return LoadedPart, (replace(self.raw, cells=cells),)
 
 
 @dataclass(frozen=True)
