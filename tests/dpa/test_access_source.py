@@ -148,6 +148,16 @@ def test_a_locked_database_is_refused_with_the_remedy(at: int, cause: str, path:
         read_access_source(path, Mapping(), None)
 
 
+def test_an_impossible_date_in_the_header_is_a_refusal(path: Path) -> None:
+    data = (FIXTURES / FILES[0]).read_bytes()
+    created = JetFile(data)._header[0x72:0x7A]
+    mask = (a ^ b for a, b in zip(created, struct.pack("<d", float("inf")), strict=True))
+    header = bytes(byte ^ bit for byte, bit in zip(data[0x72:0x7A], mask, strict=True))
+    path.write_bytes(data[:0x72] + header + data[0x7A:])
+    with pytest.raises(SourceUnreadable, match="tronquée ou abîmée"):
+        read_access_source(path, Mapping(), None)
+
+
 def test_a_database_whose_rows_do_not_add_up_is_refused(path: Path) -> None:
     data = (FIXTURES / FILES[2]).read_bytes()
     at = catalog(JetFile(data))[0].page * 4096 + 16

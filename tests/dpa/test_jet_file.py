@@ -76,6 +76,7 @@ def test_a_definition_that_turns_in_circles_is_refused() -> None:
         (struct.pack("<III", 0x80000009, 0, 0) + b"abc", "incomplet"),
         (struct.pack("<III", 0x40000009, 0, 0), "page 0"),
         (struct.pack("<III", 9, 0, 0), "incomplet"),
+        (struct.pack("<III", 0x3FFFFFFF, 0, 0), "plus grand que la base"),
     ],
 )
 def test_a_long_text_that_does_not_hold_is_refused(reference: bytes, cause: str) -> None:

@@ -104,7 +104,7 @@ def _refusing(path: Path) -> Iterator[None]:
         ) from error
     except JetError as error:
         raise _unsound(path, str(error)) from error
-    except (struct.error, IndexError, KeyError, ValueError, LookupError) as error:
+    except (struct.error, LookupError, ValueError, ArithmeticError) as error:
         raise _unsound(path, "base tronquée ou abîmée") from error
 
 

@@ -189,6 +189,8 @@ class JetFile:
         """Give a memo or an object: within its row, on one page, or on a chain of pages."""
         length, pointer = u32(reference, 0), u32(reference, 4)
         size = length & 0x3FFFFFFF
+        if size > len(self._data):
+            raise JetError("texte long plus grand que la base")
         if length & 0x80000000:
             value = reference[12:]
         elif length & 0x40000000:
