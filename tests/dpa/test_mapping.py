@@ -88,7 +88,7 @@ def test_yaml_words_stay_text(tmp_path: Path) -> None:
         ("[" * 5000, ["trop imbriqué"]),
         (b"columns: \xff\xff", ["YAML illisible"]),
         (b"a: \x00", ["YAML illisible"]),
-        ("a: 1\n" * MAX_BYTES, ["octets"]),
+        ("a: 1\n" * MAX_BYTES, ["plus de 1 Mo", "--mapping"]),
     ],
 )
 def test_a_fault_names_the_file_and_the_key(

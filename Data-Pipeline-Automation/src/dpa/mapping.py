@@ -140,7 +140,10 @@ def read_mapping(path: Path) -> MappingFile:
     """
     data = read_bytes(path)
     if len(data) > MAX_BYTES:
-        raise InvalidMapping(f"{path} : plus de {MAX_BYTES} octets, ce n'est pas un mapping.")
+        raise InvalidMapping(
+            f"{path} : plus de {MAX_BYTES // 1_000_000} Mo, ce n'est pas un fichier de "
+            "correspondance ; vérifiez le chemin donné à --mapping."
+        )
     try:
         # BaseLoader builds nothing but text, lists and dictionaries, like SafeLoader.
         document = yaml.load(data, Loader=_TextLoader)  # noqa: S506

@@ -95,7 +95,7 @@ _RULES: Final = (
     Rule(
         "VOLUME_HORS_PLAGE",
         "volume_transferred",
-        f"Le volume dépasse {MAX_VOLUME_TONNES:.0f} tonnes.",
+        f"Le volume dépasse {MAX_VOLUME_TONNES:_.0f} tonnes.".replace("_", "\u00a0"),
         "Vérifier l'unité (tonnes) et le nombre de zéros.",
     ),
     Rule("STATUT_MANQUANT", "status_code", "Le statut est vide.", "Saisir OK, WARN ou ERR."),
