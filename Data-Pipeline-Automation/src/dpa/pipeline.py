@@ -1,6 +1,5 @@
 """One run of the ETL: read, check, load, report."""
 
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -156,7 +155,7 @@ def _resubmitted(settings: Settings) -> Opened:
 def open_engine(settings: Settings) -> "LocalEngine | DaskEngine":
     """Start what runs the checks: threads of this process, or Dask workers."""
     if settings.engine == "pandas":
-        return LocalEngine(os.cpu_count() or 1)
+        return LocalEngine()
     # Dask is slow to import.
     from dpa.dask_engine import DaskEngine
 
