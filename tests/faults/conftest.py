@@ -39,7 +39,7 @@ def make_desk(folder: Path, kind: str, request: pytest.FixtureRequest) -> Desk:
     return Desk(folder, warehouse, machines, environ=dict(PATIENCE))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sqlite_load(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Killing:
@@ -48,13 +48,13 @@ def sqlite_load(
     return kill_load(desk, ROWS, first_loads=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgresql_load(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Killing:
     """The same into PostgreSQL."""
     desk = make_desk(tmp_path_factory.mktemp("postgresql"), "postgresql", request)
-    return kill_load(desk, ROWS, first_loads=True)
+    return kill_load(desk, ROWS)
 
 
 @pytest.fixture(params=BACK_ENDS)

@@ -17,13 +17,11 @@ from fault_cases import (
 from fault_desk import PostgresWarehouse, SqliteWarehouse
 
 
-@pytest.mark.parametrize("share", [0.1, 0.4, 0.7, 1.05])
-def test_a_killed_load_leaves_all_or_nothing_and_the_next_run_completes(
-    load: Killing, share: float
-) -> None:
-    outcome = load.at(share, first_load=share == 0.4)
-    assert outcome.fault == ""
-    assert outcome.tables in ("old", "new")
+def test_a_killed_load_leaves_all_or_nothing_and_the_next_run_completes(load: Killing) -> None:
+    for share in (0.1, 0.4, 0.7, 1.05):
+        outcome = load.at(share, first_load=share == 0.4)
+        assert outcome.fault == "", share
+        assert outcome.tables in ("old", "new")
 
 
 def test_a_held_warehouse_is_waited_for(load: Killing) -> None:

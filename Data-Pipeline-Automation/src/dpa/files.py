@@ -19,6 +19,7 @@ _CAUSES: Final = {
     errno.ENAMETOOLONG: "nom trop long",
     errno.ELOOP: "liens en boucle",
     errno.ENOSPC: "disque plein",
+    errno.EFBIG: "fichier plus gros que le système ne l'admet",
     errno.EROFS: "disque en lecture seule",
     errno.EBUSY: "fichier occupé par un autre programme",
 }
