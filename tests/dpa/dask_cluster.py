@@ -24,7 +24,9 @@ class Cluster:
         self.address = line
 
     def _start(self, kind: str, *options: str) -> tuple[Popen[str], str]:
-        environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        # Coverage would look for the source of what the workers import from the zip they get.
+        hidden = ("PYTHONPATH", "COVERAGE_")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         process = Popen(
             [
                 sys.executable,

@@ -4,6 +4,7 @@ import hashlib
 import io
 import logging
 import pickle
+import socket
 import tempfile
 import zipfile
 from collections import deque
@@ -13,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import dask.config
 from distributed import Client, Future, KilledWorker, LocalCluster
@@ -146,15 +148,27 @@ def _own_cluster() -> Iterator[Client]:
 def _joined(scheduler: str) -> Iterator[Client]:
     """Connect to a scheduler that has a worker at least."""
     try:
+        _refuse_absent(scheduler)
         client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise EngineError(
-            f"--scheduler {scheduler} : pas de connexion en {CONNECT_S:g} s ; vérifiez l'adresse "
-            "(tcp://hôte:port) et que « dask scheduler » y tourne."
+            f"--scheduler {scheduler} : pas de connexion ; vérifiez l'adresse (tcp://hôte:port) et "
+            "que « dask scheduler » y tourne."
         ) from error
     with client:
         _await_worker(client, f"--scheduler {scheduler}")
         yield client
+
+
+def _refuse_absent(scheduler: str) -> None:
+    """Raise OSError when nobody listens there, ValueError when it is no address.
+
+    A Dask client that could not connect is not closed, and may block a later one for ever.
+    """
+    parts = urlsplit(scheduler)
+    if parts.scheme not in ("tcp", "tls") or not parts.hostname or not parts.port:
+        raise ValueError(scheduler)
+    socket.create_connection((parts.hostname, parts.port), CONNECT_S).close()
 
 
 def _await_worker(client: Client, place: str) -> None:
