@@ -433,8 +433,7 @@ def full_reports(folder: Path, machines: Path, rows: int) -> Outcome:
 def limited_desk(desk: Desk, file_bytes: int) -> Desk:
     """Give a desk whose runs can write no file longer than this (POSIX)."""
     launcher = ("-c", _LIMITED, str(file_bytes), str(LAUNCHER))
-    environ = desk.environ | {"PYTHONPATH": str(LAUNCHER.parent)}
-    return replace(desk, launcher=launcher, environ=environ)
+    return replace(desk, launcher=launcher)
 
 
 def replace_environ(desk: Desk, changes: dict[str, str]) -> Desk:

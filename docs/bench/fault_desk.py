@@ -1,7 +1,6 @@
 """Runs of the ETL that something cuts short, and a look at what they leave behind."""
 
 import json
-import os
 import re
 import shutil
 import sqlite3
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import openpyxl
+from measuring import SERVICE, environment
 from postgres_server import PostgresServer
 
-SERVICE: Final = Path(__file__).parents[2] / "Data-Pipeline-Automation"
 LAUNCHER: Final = SERVICE / "src" / "main_pipeline.py"
 LOADING: Final = "machines? lues? dans"
 """What a run says once its imports are done and the machine list is read."""
@@ -193,13 +192,8 @@ class Desk:
         """Start a run and watch what it says."""
         flags = ["--erp", export, "--machines", self.machines, "--dwh", self.warehouse.url]
         command = [sys.executable, *self.launcher, *flags, "--report", self.report, *options]
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE_"))}
-        return Run(
-            [str(word) for word in command],
-            inherited
-            | {"DPA_LOG_DIR": str(self.folder / "logs"), "PYTHONUTF8": "1"}
-            | self.environ,
-        )
+        logs = {"DPA_LOG_DIR": str(self.folder / "logs")}
+        return Run([str(word) for word in command], environment() | logs | self.environ)
 
     def run(self, export: Path, *options: str) -> End:
         """Run to the end."""
@@ -242,6 +236,7 @@ class Run:
             errors="replace",
         )
         self._lines: list[tuple[float, str]] = []
+        self._is_over = False
         self._more = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -268,8 +263,6 @@ class Run:
         if self._process.stderr:
             self._process.stderr.close()
         return End(code, "".join(line for _, line in self._lines), seconds)
-
-    _is_over = False
 
     def _read(self) -> None:
         for line in self._process.stderr or ():

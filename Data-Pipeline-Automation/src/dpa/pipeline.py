@@ -168,9 +168,7 @@ def _since(settings: Settings) -> date | None:
     return settings.since
 
 
-def _lot(
-    settings: Settings, extracted: Extracted, started_at: datetime
-) -> dict[str, str | int | None]:
+def _lot(settings: Settings, extracted: Extracted, started_at: datetime) -> dict[str, str | None]:
     started = started_at.astimezone(UTC)
     return {
         "run_id": f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",

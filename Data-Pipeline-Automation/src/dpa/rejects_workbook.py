@@ -14,7 +14,7 @@ from dpa.csv_records import DELIMITERS
 from dpa.drafts import replacing
 from dpa.dwh_url import DwhUrl
 from dpa.errors import ReportNotWritten
-from dpa.excel_table import MAX_ROWS, NAVY, RED, Book, shortened
+from dpa.excel_table import LINE_HEIGHT_PT, MAX_ROWS, NAVY, RED, Book, shortened
 from dpa.files import cause
 from dpa.french import plural
 from dpa.parts import TransactionSource
@@ -115,7 +115,7 @@ def _fill_guide(
     for row, line in enumerate(guide_lines(path, source.conventions, left_out), start=HEADER_AT):
         sheet.write_string(row, 0, f"{row - HEADER_AT + 1}.", step)
         sheet.write_string(row, 1, line, text)
-        sheet.set_row(row, 15 * (2 + len(line) // 105))
+        sheet.set_row(row, LINE_HEIGHT_PT * (2 + len(line) // 105))
 
 
 def guide_lines(path: Path, conventions: Conventions, left_out: int) -> list[str]:
@@ -278,9 +278,9 @@ def cut(line: str, width: int) -> list[str]:
 def _comment(sheet: Worksheet, first: int, first_faults: Sequence[Faults]) -> None:
     """Hang the reason on the cells at fault, on the first of each row when the whole row is."""
     for row, faults in enumerate(first_faults, start=first):
-        for at, rule in list(faults.items())[
-            : None if all(r.column for r in faults.values()) else 1
-        ]:
+        told = list(faults.items())
+        is_whole_row = any(not rule.column for _, rule in told)
+        for at, rule in told[:1] if is_whole_row else told:
             note = f"{rule.sentence}\n{rule.remedy}"
             sheet.write_comment(row, at, note, {"x_scale": 2, "author": "CAMRAIL"})
 
