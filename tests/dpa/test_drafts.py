@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dpa.drafts import replacing
+from dpa.drafts import replacing, unused
 
 
 def test_a_block_that_ends_well_puts_the_draft_in_place(tmp_path: Path) -> None:
@@ -46,3 +46,11 @@ def test_the_draft_of_a_dead_program_is_removed_and_no_other(tmp_path: Path) -> 
     with replacing(target) as draft:
         draft.touch()
     assert sorted(tmp_path.iterdir()) == sorted([target, alive, foreign])
+
+
+def test_a_name_in_use_gets_a_number(tmp_path: Path) -> None:
+    wanted = tmp_path / "rejets.xlsx"
+    assert unused(wanted) == wanted
+    wanted.touch()
+    (tmp_path / "rejets_2.xlsx").touch()
+    assert unused(wanted) == tmp_path / "rejets_3.xlsx"

@@ -69,3 +69,32 @@ def test_only_a_sqlite_warehouse_has_a_file() -> None:
     assert DwhUrl.of_file(Path("a") / "b.sqlite").path == Path("a") / "b.sqlite"
     with pytest.raises(TypeError, match="no file"):
         _ = DwhUrl.parse("postgresql://hote/base").path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql:/camrail:Secret@h/d",
+        "postgresql//camrail:Secret@h/d",
+        "postgres:camrail:Secret@h/d",
+        "sqlite:/chemin/Secret.sqlite",
+        "pg:/camrail:Secret@h/d",
+        "host=h password=Secret dbname=d",
+        "postgresql://camrail:un@Secret@h/d",
+    ],
+)
+def test_a_mistyped_address_is_no_file_and_is_not_repeated(text: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        DwhUrl.parse(text)
+    assert "Secret" not in str(raised.value)
+
+
+def test_spaces_around_an_address_do_not_make_it_a_file() -> None:
+    assert DwhUrl.parse(" postgresql://camrail@h/d ").kind == "postgresql"
+
+
+@pytest.mark.parametrize(
+    "path", ["C:\\data\\b.db", "C:/data/b.db", "postgres.db", "sqlite_data/b.db"]
+)
+def test_a_path_may_resemble_an_address(path: str) -> None:
+    assert DwhUrl.parse(path).target == path

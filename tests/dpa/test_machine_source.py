@@ -174,7 +174,9 @@ def test_no_note_and_no_file_shows_a_secret(place: Place) -> None:
         assert secret not in repr((found.source, found.notes)) + kept
 
 
-@pytest.mark.parametrize("location", ["ftp://hote/m.json", "http://", "https://hote:x/"])
+@pytest.mark.parametrize(
+    "location", ["ftp://hote/m.json", "http://", "https://hote:x/", "http:/moi:cle@hote/"]
+)
 def test_an_impossible_address_is_a_misuse(tmp_path: Path, location: str) -> None:
     with pytest.raises(UsageError, match="--machines"):
         read_machines(location, tmp_path, tmp_path)

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from loguru import logger
 from openpyxl import load_workbook
 
 from dpa.dwh_url import DwhUrl
@@ -160,6 +161,32 @@ def test_the_rejected_rows_are_written_beside_the_report(desk: Desk) -> None:
     summary = desk.run().summary
     assert summary.rejects_workbook == str(desk.folder / "rejets_a_corriger.xlsx")
     assert Path(summary.rejects_workbook).is_file()
+
+
+def test_a_rejects_workbook_is_never_replaced(desk: Desk) -> None:
+    desk.erp(GOOD, "T2,M1,hier,1,OK")
+    first = Path(str(desk.run().summary.rejects_workbook))
+    first.write_bytes(b"corrections en cours")
+    second = desk.run().summary.rejects_workbook
+    assert second == str(desk.folder / "rejets_a_corriger_2.xlsx")
+    assert first.read_bytes() == b"corrections en cours"
+
+
+def test_an_interruption_after_the_load_says_that_the_data_are_there(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dpa.excel_report.write_report", interrupted)
+    said: list[str] = []
+    sink = logger.add(said.append, format="{message}")
+    desk.erp(GOOD)
+    with pytest.raises(KeyboardInterrupt):
+        desk.run()
+    logger.remove(sink)
+    assert "les données sont chargées" in said[-1]
+    assert desk.query("SELECT COUNT(*) FROM fact_transactions") == [(1,)]
 
 
 def test_earlier_days_are_left_and_counted_apart(desk: Desk) -> None:

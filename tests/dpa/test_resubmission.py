@@ -104,7 +104,7 @@ def test_a_workbook_corrected_in_place_is_given_back_as_it_is(dirty: Desk, given
     corrected(given, lambda sheet: sheet.__setitem__("D5", 12.5)).replace(given)
     summary = dirty.run(resubmit=given, mapping=None).summary
     assert (summary.loaded, summary.rejected) == (1, 3)
-    assert summary.rejects_workbook == str(given.with_name("rejets_restants.xlsx"))
+    assert summary.rejects_workbook == str(given.with_name("rejets_a_corriger_2.xlsx"))
     assert len(read_resubmission(given).closing) == 4
 
 
@@ -183,3 +183,12 @@ def test_a_workbook_of_another_warehouse_is_refused(
     copied = replace(found, closing={5: 7}, digests={7: "0" * 64})
     with pytest.raises(SourceUnreadable, match="lignes 5 inconnues"):
         refuse_foreign_rejects(there.settings.dwh, copied, 1)
+
+
+def test_a_volume_that_two_hands_read_apart_is_refused_by_its_row(given: Path) -> None:
+    def change(sheet: Any) -> None:
+        sheet["D5"] = " 31.415 "
+        sheet["D6"] = 31.415
+
+    with pytest.raises(SourceUnreadable, match=r"lignes 5 dont le volume est ambigu.*« 31,415 »"):
+        read_resubmission(corrected(given, change))

@@ -45,10 +45,6 @@ def test_outputs_never_overwrite_inputs(tmp_path: Path) -> None:
         Settings(erp=source, report=tmp_path / "." / "a.xlsx"),
         Settings(mapping=source, report=source),
         Settings(dwh=DwhUrl.of_file(source), report=source),
-        Settings(machines=str(source), rejects=source),
-        Settings(resubmit=source, rejects=source),
-        Settings(report=source, rejects=source),
-        Settings(report=tmp_path / "rejets_a_corriger.xlsx"),
     ):
         with pytest.raises(UsageError, match="écraserait"):
             settings.refuse_unusable_paths()

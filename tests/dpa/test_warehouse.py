@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from adbc_driver_manager import Error
+from adbc_driver_manager import AdbcStatusCode, Error
 from postgres import own_schema
 from postgres_server import PostgresServer
 from store import MACHINES, Store, closing_connection, part
@@ -574,3 +574,12 @@ def test_a_french_title_is_searched_with_its_accents(store: Store) -> None:
         assert database.rows(query, "Yaoundé") == [(5.0,)]
         assert [batch.num_rows for batch in database.batches(query, "Yaoundé")] == [1]
         assert [batch.num_rows for batch in database.batches(query, "Nulle part")] in ([], [0])
+
+
+@pytest.mark.parametrize("status", [AdbcStatusCode.CANCELLED, AdbcStatusCode.NOT_IMPLEMENTED])
+def test_a_statement_ended_by_ctrl_c_is_an_interruption(
+    store: Store, status: AdbcStatusCode
+) -> None:
+    store.load(part([A]))
+    with pytest.raises(KeyboardInterrupt), reading(store.url, 1.0):
+        raise Error("arrêté", status_code=status)

@@ -12,6 +12,12 @@ _EXPECTED: Final = "écrivez sqlite:///chemin, le chemin d'un fichier ou postgre
 _SECRETS: Final = ("password", "sslpassword")
 """Parameters of libpq that nobody may see."""
 
+_MISTYPED: Final = re.compile(
+    r"^(postgres(ql)?|sqlite)\b[:/]|^[A-Za-z][A-Za-z0-9+.-]+:/|\b(host|password|dbname|user) *=",
+    re.IGNORECASE,
+)
+"""What a path never looks like: a scheme with a wrong number of slashes, libpq's key=value form."""
+
 
 @dataclass(frozen=True)
 class DwhUrl:
@@ -30,6 +36,7 @@ class DwhUrl:
         As in SQLAlchemy, three slashes introduce a path relative to the current folder and four an
         absolute one (on Windows `sqlite:///C:/…`).
         """
+        text = text.strip()
         found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):(?=//)", text)
         scheme = found[1].lower() if found else ""
         if scheme in ("postgresql", "postgres"):
@@ -41,6 +48,9 @@ class DwhUrl:
         path = text[len("sqlite:///") :] if found else text
         if path.strip() in ("", ":memory:"):
             raise UsageError(f"--dwh {text!r} : indiquez le chemin d'un fichier.")
+        if not found and _MISTYPED.search(text):
+            # Not repeated: it may well hold a password.
+            raise UsageError(f"--dwh : cette adresse n'est pas un chemin de fichier ; {_EXPECTED}.")
         return cls("sqlite", path)
 
     @classmethod
@@ -83,6 +93,8 @@ def _libpq_url(text: str) -> str:
         raise UsageError(
             "--dwh : adresse PostgreSQL illisible ; vérifiez l'hôte et le port."
         ) from error
+    if parts.netloc.count("@") > 1:
+        raise UsageError("--dwh : dans un mot de passe, écrivez %40 au lieu de @ (ou PGPASSWORD).")
     if not parts.path.strip("/"):
         raise UsageError("--dwh : nommez la base, postgresql://utilisateur@hôte:5432/base.")
     return f"postgresql://{text.partition('://')[2]}"

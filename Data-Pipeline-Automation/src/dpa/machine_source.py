@@ -43,7 +43,7 @@ def read_machines(
         address = checked_address(text)
         copy = LastGoodCopy.of(address, cache_dir)
         return _from_api(address, copy, sample, api_key, now or datetime.now(UTC), limits)
-    if "://" in text:
+    if "://" in text or text.lower().startswith(("http:", "https:")):
         raise UsageError("--machines : seules les adresses http:// et https:// sont admises.")
     return _table(read_bytes(Path(location)), text)
 

@@ -12,6 +12,7 @@ from loguru import logger
 
 from dpa import __version__, french
 from dpa.checking import checked_parts
+from dpa.drafts import unused
 from dpa.engine import LocalEngine
 from dpa.errors import DpaError, ReportNotWritten
 from dpa.machine_source import MachineTable, read_machines
@@ -91,7 +92,11 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
             extracted.transactions.closing,
         )
     _say_loaded(settings, loaded)
-    written = _write_workbooks(settings, str(lot["run_id"]), source, now)
+    try:
+        written = _write_workbooks(settings, str(lot["run_id"]), source, now)
+    except KeyboardInterrupt:
+        logger.warning("Interrompu : les données sont chargées, les classeurs ne sont pas écrits.")
+        raise
     warnings = _warnings(extracted, loaded)
     faults = [*written.faults, *_limit_fault(settings, loaded)]
     for warning in (*warnings, *faults):
@@ -122,9 +127,12 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
     return Outcome(summary, incomplete=bool(faults))
 
 
-def extract(settings: Settings) -> Extracted:
-    """Read the machine list and the mapping, and open the transactions. Raises DpaError."""
-    transactions = _resubmitted(settings) if settings.resubmit else _exported(settings)
+def extract(settings: Settings, hashed: bool = True) -> Extracted:
+    """Read the machine list and the mapping, and open the transactions. Raises DpaError.
+
+    Without `hashed`, for those who keep no trace of it, a text has no digest.
+    """
+    transactions = _resubmitted(settings) if settings.resubmit else _exported(settings, hashed)
     machines = read_machines(
         settings.machines, settings.machines_cache, SAMPLE_MACHINES, settings.machines_api_key
     )
@@ -135,11 +143,12 @@ def extract(settings: Settings) -> Extracted:
     return Extracted(transactions, machines)
 
 
-def _exported(settings: Settings) -> Opened:
+def _exported(settings: Settings, hashed: bool) -> Opened:
     if settings.mapping is None:
-        return Opened(read_transactions(settings.erp, ColumnMapping(), settings.sheet), None, None)
+        source = read_transactions(settings.erp, ColumnMapping(), settings.sheet, hashed)
+        return Opened(source, None, None)
     found = read_mapping(settings.mapping)
-    source = read_transactions(settings.erp, found.mapping, settings.sheet)
+    source = read_transactions(settings.erp, found.mapping, settings.sheet, hashed)
     return Opened(source, str(settings.mapping.absolute()), found.sha256)
 
 
@@ -221,9 +230,11 @@ def _write_workbooks(
         logger.info("Rapport écrit : {}", settings.report)
         written.report = str(settings.report)
     with _missing_workbook(written, "Lignes à corriger non écrites"):
-        if write_rejects(settings.rejects_workbook, dwh, run_id, source, timeout_s):
-            logger.info("Lignes à corriger : {}", settings.rejects_workbook)
-            written.rejects_workbook = str(settings.rejects_workbook)
+        # An earlier workbook may hold corrections that were not given back yet.
+        rejects = unused(settings.rejects_workbook)
+        if write_rejects(rejects, dwh, run_id, source, timeout_s):
+            logger.info("Lignes à corriger : {}", rejects)
+            written.rejects_workbook = str(rejects)
     return written
 
 

@@ -66,12 +66,29 @@ def read_resubmission(path: Path) -> Resubmission:
     if not keys:
         raise SourceEmpty(f"{path} : la feuille « {SHEET} » n'a plus aucune ligne.")
     rejects = _rejects(path, dict(zip(rows.lines.tolist(), keys, strict=True)))
+    source = transaction_source(path, workbook.sha256, SHEET, notes.header, rows, notes.mapping)
+    _refuse_ambiguous_volumes(source, rows)
     return Resubmission(
-        source=transaction_source(path, workbook.sha256, SHEET, notes.header, rows, notes.mapping),
+        source=source,
         closing={line: key for line, (key, _) in rejects.items()},
         digests=dict(rejects.values()),
         mapping_path=notes.mapping_path,
         mapping_sha256=notes.mapping_sha256,
+    )
+
+
+def _refuse_ambiguous_volumes(source: TransactionSource, rows: TypedRows) -> None:
+    """Refuse « 31,415 » under a point: a French hand means 31.415, the file's convention 31415."""
+    at, mark = source.columns["volume_transferred"], source.conventions.decimal
+    if at is None:
+        return
+    other = "," if mark == "." else "."
+    lone_group = rf"^\s*[+-]?[0-9]{{1,3}}{re.escape(other)}[0-9]{{3}}\s*$"
+    matched = pc.match_substring_regex(rows.cells.column(at), lone_group).to_numpy()
+    _refuse_lines(
+        source.path,
+        rows.lines[matched & ~rows.is_number[at]].tolist(),
+        f"dont le volume est ambigu (« 31{other}415 ») : écrivez « 31{mark}415 » ou « 31415 »",
     )
 
 

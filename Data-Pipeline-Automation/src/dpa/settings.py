@@ -91,11 +91,8 @@ class Settings:
 
     @property
     def rejects_workbook(self) -> Path:
-        """Where the rejected rows are written for correction, never over those given back."""
-        usual = self.report.with_name("rejets_a_corriger.xlsx")
-        if self.resubmit and os.path.realpath(self.resubmit) == os.path.realpath(usual):
-            usual = usual.with_name("rejets_restants.xlsx")
-        return self.rejects or usual
+        """Where the rejected rows are written for correction; a file that exists is kept."""
+        return self.rejects or self.report.with_name("rejets_a_corriger.xlsx")
 
     def _inputs(self) -> list[Path]:
         machines = [] if is_address(self.machines) else [Path(self.machines)]
@@ -109,17 +106,17 @@ class Settings:
     def refuse_unusable_paths(self) -> None:
         """Raise UsageError when an output is also another file of the run, or a name is unfit."""
         inputs = self._inputs()
-        outputs = [("--report", self.report), ("--rejects", self.rejects_workbook)]
+        outputs = [("--report", self.report)]
         if self.dwh.kind == "sqlite":
             outputs.insert(0, ("--dwh", self.dwh.path))
-        for path in (*inputs, *(path for _, path in outputs)):
+        for path in (*inputs, self.rejects_workbook, *(path for _, path in outputs)):
             _refuse_undecodable(path)
         taken = {os.path.realpath(path) for path in inputs}
         for flag, path in outputs:
             if os.path.realpath(path) in taken:
                 raise _overwriting(flag, path)
             taken.add(os.path.realpath(path))
-        for flag, path in outputs[-2:]:
+        for flag, path in (("--report", self.report), ("--rejects", self.rejects_workbook)):
             if path.suffix.lower() != ".xlsx":
                 raise UsageError(f"{flag} {path} : le nom de ce classeur doit finir par .xlsx.")
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing as closed_at_end
 from contextlib import contextmanager
 from datetime import date
+from typing import Final
 
 import pandas as pd
-from adbc_driver_manager import Error
+from adbc_driver_manager import AdbcStatusCode, Error
 
 from dpa import files
 from dpa.database import Database
@@ -19,6 +20,9 @@ from dpa.postgres_database import PostgresDatabase
 from dpa.sqlite_database import SqliteDatabase
 
 __all__ = ["Loaded", "Lot", "connect", "last_day", "load", "reading"]
+
+_INTERRUPTED: Final = (AdbcStatusCode.CANCELLED, AdbcStatusCode.NOT_IMPLEMENTED)
+"""How a driver ends a statement on Ctrl-C; SQLite's has no way to cancel one, and says so."""
 
 
 def load(
@@ -101,6 +105,8 @@ def _connected(url: DwhUrl, busy_timeout_s: float, writes: bool = False) -> Iter
     except WarehouseError as error:
         raise type(error)(f"{url} : {error}{consequence}") from error
     except Error as error:
+        if error.status_code in _INTERRUPTED:
+            raise KeyboardInterrupt from error
         kind = SqliteDatabase if url.kind == "sqlite" else PostgresDatabase
         told = " ".join(url.redacted(str(error)).split())
         refusal = kind.refusal(told, error.sqlstate)
