@@ -4,8 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BufferedReader
@@ -98,36 +97,40 @@ class _Undecodable(Exception):
         self.line, self.byte = line, byte
 
 
-def read_csv_source(path: Path, mapping: Mapping) -> TransactionSource:
+def read_csv_source(path: Path, mapping: Mapping, hashed: bool = True) -> TransactionSource:
     """Look a CSV export over: dialect, columns, digest, and parts to be read later.
 
-    Raises SourceUnreadable, SourceEmpty or MissingColumns; a bad row never raises.
+    Without `hashed`, for those who keep no trace of the file, the digest stays empty. Raises
+    SourceUnreadable, SourceEmpty or MissingColumns; a bad row never raises.
     """
-    with reading(path) as file, _digesting(path) as digest:
-        mark_bytes, encoding = _encoding(path, file.read(4), mapping.encoding)
-        try:
-            return _planned(path, file, digest, mapping, mark_bytes, encoding)
-        except _Undecodable as fault:
-            undecodable = _undecodable(path, fault, encoding)
-            if mapping.encoding != "auto" or mark_bytes or _begins_as_utf8(file):
-                raise undecodable from fault
-        try:
-            found = _planned(path, file, digest, mapping, 0, "cp1252")
-        except _Undecodable as fault:
-            raise undecodable from fault
-        return replace(found, notes=(_CP1252_NOTE, *found.notes))
-
-
-@contextmanager
-def _digesting(path: Path) -> Iterator["Future[str]"]:
-    """Compute the digest of a file meanwhile, in a thread: hashing leaves the interpreter free."""
+    if not hashed:
+        return _looked_over(path, mapping)
+    # Hashing leaves the interpreter free for the rest.
     with ThreadPoolExecutor(1, thread_name_prefix="dpa-digest") as pool:
-        yield pool.submit(_sha256, path)
+        digest = pool.submit(_sha256, path)
+        return replace(_looked_over(path, mapping), sha256=digest.result())
 
 
 def _sha256(path: Path) -> str:
     with reading(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _looked_over(path: Path, mapping: Mapping) -> TransactionSource:
+    """Look an export over, but for its digest."""
+    with reading(path) as file:
+        mark_bytes, encoding = _encoding(path, file.read(4), mapping.encoding)
+        try:
+            return _planned(path, file, mapping, mark_bytes, encoding)
+        except _Undecodable as fault:
+            undecodable = _undecodable(path, fault, encoding)
+            if mapping.encoding != "auto" or mark_bytes or _begins_as_utf8(file):
+                raise undecodable from fault
+        try:
+            found = _planned(path, file, mapping, 0, "cp1252")
+        except _Undecodable as fault:
+            raise undecodable from fault
+        return replace(found, notes=(_CP1252_NOTE, *found.notes))
 
 
 def _encoding(path: Path, head: bytes, declared: str) -> tuple[int, str]:
@@ -164,7 +167,6 @@ def _begins_as_utf8(file: BufferedReader) -> bool:
 def _planned(
     path: Path,
     file: BufferedReader,
-    digest: "Future[str]",
     mapping: Mapping,
     mark_bytes: int,
     encoding: str,
@@ -182,7 +184,7 @@ def _planned(
     conventions, notes = resolve_conventions(mapping, volumes)
     return TransactionSource(
         path=path,
-        sha256=digest.result(),
+        sha256="",
         sheet="",
         header=header.cells,
         columns=columns,

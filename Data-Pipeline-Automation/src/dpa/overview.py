@@ -98,7 +98,7 @@ def write_overview(settings: Settings, out: Path | None = None) -> str:
     """
     if out is not None:
         settings.refuse_overwritten_input("--out", out)
-    extracted = extract(settings)
+    extracted = extract(settings, hashed=False)
     with open_engine(settings) as engine:
         found = overview(extracted.transactions.source, extracted.machines.table, engine)
     for sentence in _balance(found):

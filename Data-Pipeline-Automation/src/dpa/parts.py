@@ -84,7 +84,7 @@ class TransactionSource:
     `columns` gives the position of each of our columns in the header, None where the mapping's
     default stands for a column that the file lacks. `conventions` are those of the mapping, with
     what had to be detected (decimal mark) decided. `notes` are French sentences on what was
-    detected and deserves to be said aloud.
+    detected and deserves to be said aloud. `sha256` may be empty when no trace of it will be kept.
     """
 
     path: Path

@@ -25,10 +25,13 @@ _CONTENTS: Final = {
 """What a file that should be text is, by its first bytes in lower case."""
 
 
-def read_transactions(path: Path, mapping: Mapping, sheet: str | None = None) -> TransactionSource:
+def read_transactions(
+    path: Path, mapping: Mapping, sheet: str | None = None, hashed: bool = True
+) -> TransactionSource:
     """Look an export over: text, workbook or Access database; its parts are to be read later.
 
-    `sheet` names or numbers the sheet or table, and stands before the mapping's. Raises UsageError
+    `sheet` names or numbers the sheet or table, and stands before the mapping's. Without `hashed`,
+    a text is not hashed, as for those who keep no trace of it. Raises UsageError
     when a text is asked for a sheet, SourceUnreadable, SourceEmpty or MissingColumns.
     """
     suffix = path.suffix.lower()
@@ -44,7 +47,7 @@ def read_transactions(path: Path, mapping: Mapping, sheet: str | None = None) ->
     _refuse_disguise(path)
     if sheet is not None:
         raise UsageError(f"--sheet {sheet} : {path} est un texte, qui n'a pas de feuille.")
-    return read_csv_source(path, mapping)
+    return read_csv_source(path, mapping, hashed)
 
 
 def _refuse_disguise(path: Path) -> None:

@@ -117,11 +117,13 @@ def combine_daily_stats(parts: Iterable[DailyPart]) -> pd.DataFrame:
     """
     found = list(parts)
     sums, active = [part.sums for part in found], [part.active for part in found]
-    sites = _categories(sums, "site_location")
-    groups, at = np.unique(_numbered_site_days(sums, sites), return_inverse=True)
-    machines = _categories(active, "machine_id")
-    pairs = _numbered_site_days(active, sites) * len(machines)
-    pairs = _distinct(pairs + _codes(active, "machine_id", machines))
+    site, sites = _recoded([*sums, *active], "site_location")
+    days = _column([*sums, *active], "date_key").astype(np.int64)
+    numbers = days * len(sites) + site
+    of_sums, of_active = np.split(numbers, [sum(map(len, sums))])
+    groups, at = np.unique(of_sums, return_inverse=True)
+    machine, machines = _recoded(active, "machine_id")
+    pairs = _distinct(of_active * len(machines) + machine)
     active_in = np.searchsorted(groups, pairs // max(len(machines), 1))
 
     def total(name: str) -> np.ndarray:
@@ -150,24 +152,14 @@ def _column(frames: list[pd.DataFrame], name: str) -> np.ndarray:
     return np.concatenate([frame[name].to_numpy() for frame in frames])
 
 
-def _categories(frames: list[pd.DataFrame], name: str) -> pd.Index:
-    """List, sorted, the categories that a column has in any of the frames."""
-    texts = [frame[name].cat.categories.to_series() for frame in frames]
-    names: pd.Index = pd.Index(pd.concat(texts, ignore_index=True).unique(), dtype="str")
-    return names.sort_values()
-
-
-def _codes(frames: list[pd.DataFrame], name: str, categories: pd.Index) -> np.ndarray:
-    """Give the place in `categories` of each cell of a column, all frames together."""
-    places = [
-        categories.get_indexer(frame[name].cat.categories)[frame[name].cat.codes.to_numpy()]
-        for frame in frames
+def _recoded(frames: list[pd.DataFrame], name: str) -> tuple["np.ndarray", pd.Index]:
+    """Give the place of each cell of a column, all frames together, in the sorted categories."""
+    columns = [frame[name].cat for frame in frames]
+    texts = [column.categories.to_series() for column in columns]
+    places, names = pd.factorize(pd.concat(texts, ignore_index=True), sort=True)
+    starts = np.cumsum([0, *map(len, texts)])
+    rows = [
+        places[start:][column.codes.to_numpy()]
+        for start, column in zip(starts.tolist(), columns, strict=False)
     ]
-    return np.concatenate(places).astype(np.int64)
-
-
-def _numbered_site_days(frames: list[pd.DataFrame], sites: pd.Index) -> np.ndarray:
-    """Number the (day, site) of each row, in the order of days, then sites."""
-    days = _column(frames, "date_key").astype(np.int64)
-    numbers: np.ndarray = days * len(sites) + _codes(frames, "site_location", sites)
-    return numbers
+    return np.concatenate(rows).astype(np.int64), pd.Index(names, dtype="str")
