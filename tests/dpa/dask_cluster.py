@@ -24,9 +24,7 @@ class Cluster:
         self.address = line
 
     def _start(self, kind: str, *options: str) -> tuple[Popen[str], str]:
-        # Coverage would look for the source of what the workers import from the zip they get.
-        hidden = ("PYTHONPATH", "COVERAGE_")
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+        environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         process = Popen(
             [
                 sys.executable,

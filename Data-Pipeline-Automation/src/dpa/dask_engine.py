@@ -35,7 +35,6 @@ MATCHED_PACKAGES: Final = ("dask", "distributed", "cloudpickle", "numpy", "panda
 _QUIET: Final = {
     # Rejects and repeated identifiers may be large; Dask would warn on the user's screen.
     "distributed.admin.large-graph-warning-threshold": "1GiB",
-    "distributed.admin.low-level-log-length": 0,
 }
 
 
