@@ -71,6 +71,15 @@ def test_workers_of_this_machine_are_started_and_ended() -> None:
     assert os.getpid() not in pids
 
 
+def test_workers_that_cannot_start_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(**_: object) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(dask_engine, "LocalCluster", failing)
+    with pytest.raises(EngineError, match="n'ont pas pu démarrer"):
+        DaskEngine()
+
+
 def test_a_task_that_kills_every_worker_fails_in_french() -> None:
     with DaskEngine() as engine, pytest.raises(EngineError, match="plusieurs workers sont morts"):
         list(engine.map(os._exit, [1]))

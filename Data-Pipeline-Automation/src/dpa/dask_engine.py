@@ -49,7 +49,7 @@ class DaskEngine:
 
     def __init__(self, scheduler: str | None = None) -> None:
         self._place = f"--scheduler {scheduler}" if scheduler else "--engine dask"
-        with ExitStack() as opened:
+        with ExitStack() as opened, _told_failures():
             opened.enter_context(dask.config.set(_QUIET))
             opened.enter_context(_silent_logs())
             if scheduler is None:
@@ -128,7 +128,15 @@ def _silent_logs() -> Iterator[None]:
 def _own_cluster() -> Iterator[Client]:
     with (
         tempfile.TemporaryDirectory(prefix="dpa-dask-", ignore_cleanup_errors=True) as folder,
-        LocalCluster(
+        _started(folder) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _started(folder: str) -> LocalCluster:
+    try:
+        return LocalCluster(
             host="127.0.0.1",
             processes=True,
             threads_per_worker=1,
@@ -137,10 +145,12 @@ def _own_cluster() -> Iterator[Client]:
             scheduler_kwargs={"dashboard": False},
             local_directory=folder,
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+        )
+    except RuntimeError as error:
+        raise EngineError(
+            "--engine dask : les processus n'ont pas pu démarrer ; libérez de la mémoire, ou "
+            "relancez sans --engine. Rien n'a été modifié."
+        ) from error
 
 
 @contextmanager
