@@ -1,6 +1,5 @@
 """CSV exports, in the dialects of French Excel and SAP, become parts that can be read apart."""
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ import numpy as np
 from dpa.csv_blocks import cut_block
 from dpa.csv_records import DELIMITERS, detect_delimiter, is_whole, parse_line
 from dpa.errors import SourceEmpty, SourceUnreadable
-from dpa.files import reading
+from dpa.files import reading, sha256_of
 from dpa.header import defaults_of, resolve_columns, resolve_conventions
 from dpa.mapping import Mapping
 from dpa.parts import RawPart, TransactionSource
@@ -107,13 +106,8 @@ def read_csv_source(path: Path, mapping: Mapping, hashed: bool = True) -> Transa
         return _looked_over(path, mapping)
     # Hashing leaves the interpreter free for the rest.
     with ThreadPoolExecutor(1, thread_name_prefix="dpa-digest") as pool:
-        digest = pool.submit(_sha256, path)
+        digest = pool.submit(sha256_of, path)
         return replace(_looked_over(path, mapping), sha256=digest.result())
-
-
-def _sha256(path: Path) -> str:
-    with reading(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _looked_over(path: Path, mapping: Mapping) -> TransactionSource:

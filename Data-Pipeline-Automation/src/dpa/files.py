@@ -1,6 +1,7 @@
 """Reads files, and says in French why a file cannot be used."""
 
 import errno
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -69,3 +70,9 @@ def read_head(path: Path, size: int) -> bytes:
     """Read the first `size` bytes of a file; raise SourceUnreadable like `read_bytes`."""
     with _refusing(path), path.open("rb") as file:
         return file.read(size)
+
+
+def sha256_of(path: Path) -> str:
+    """Digest a file without holding it whole; raise SourceUnreadable like `reading`."""
+    with reading(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

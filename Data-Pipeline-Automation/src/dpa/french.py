@@ -1,5 +1,6 @@
 """Numbers and instants as French readers write them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from dpa.dates import DOUALA_OFFSET_MINUTES
@@ -20,3 +21,10 @@ def douala_time(moment: datetime) -> datetime:
 def plural(count: int, singular: str, several: str) -> str:
     """Write « 0 ligne », « 1 ligne », « 2 lignes »."""
     return f"{number(count)} {several if count > 1 else singular}"
+
+
+def some(items: Sequence[object], shown: int = 5) -> str:
+    """List the first items and count the others: « M1, M2 et 3 de plus »."""
+    told = ", ".join(map(str, items[:shown]))
+    rest = len(items) - shown
+    return f"{told} et {number(rest)} de plus" if rest > 0 else told

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -28,9 +28,6 @@ from dpa.warehouse import Loaded, last_day, load
 
 if TYPE_CHECKING:
     from dpa.dask_engine import DaskEngine
-
-NAMED_MACHINES: Final = 5
-"""How many machines a warning names before it only counts them."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +94,18 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
     except KeyboardInterrupt:
         logger.warning("Interrompu : les données sont chargées, les classeurs ne sont pas écrits.")
         raise
+    return _outcome(settings, extracted, loaded, written, str(lot["run_id"]), started_s)
+
+
+def _outcome(
+    settings: Settings,
+    extracted: Extracted,
+    loaded: Loaded,
+    written: Written,
+    run_id: str,
+    started_s: float,
+) -> Outcome:
+    """Say aloud what deserves it, and sum the run up."""
     warnings = _warnings(extracted, loaded)
     faults = [*written.faults, *_limit_fault(settings, loaded)]
     for warning in (*warnings, *faults):
@@ -104,7 +113,7 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
     summary = EtlSummary(
         status="ok",
         error=None,
-        run_id=str(lot["run_id"]),
+        run_id=run_id,
         dwh=str(settings.dwh),
         report=written.report,
         rejects_workbook=written.rejects_workbook,
@@ -271,7 +280,7 @@ def _warnings(extracted: Extracted, loaded: Loaded) -> list[str]:
         (loaded.moved_machines, "dont le site change dans la liste (l'historique garde l'ancien)"),
     ):
         if machines:
-            found.append(f"Machines {sentence} : {_names(machines)}.")
+            found.append(f"Machines {sentence} : {french.some(machines)}.")
     if loaded.newly_attached:
         found.append(
             f"{french.plural(loaded.newly_attached, 'transaction', 'transactions')} du site "
@@ -286,12 +295,6 @@ def _warnings(extracted: Extracted, loaded: Loaded) -> list[str]:
             "remplacées par la valeur par défaut du fichier de correspondance."
         )
     return found
-
-
-def _names(machines: list[str]) -> str:
-    shown = ", ".join(machines[:NAMED_MACHINES])
-    rest = len(machines) - NAMED_MACHINES
-    return f"{shown} et {french.number(rest)} de plus" if rest > 0 else shown
 
 
 def _sources(extracted: Extracted, loaded: Loaded) -> list[EtlSource]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from dpa.dwh_url import DwhUrl
 from dpa.errors import SourceEmpty, SourceUnreadable
+from dpa.french import some
 from dpa.parts import TransactionSource
 from dpa.rejects_sheet import (
     HEADER_AT,
@@ -31,7 +32,6 @@ from dpa.warehouse import reading
 from dpa.workbook_file import WorkbookFile, open_workbook
 
 _KEY: Final = re.compile(r"(\d{1,18})-([0-9a-f]{64})")
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,7 @@ def _refuse(path: Path, reason: str) -> NoReturn:
 
 def _refuse_lines(path: Path, lines: Sequence[int], reason: str) -> None:
     if lines:
-        shown = ", ".join(map(str, lines[:_SHOWN]))
-        rest = len(lines) - _SHOWN
-        more = f" et {rest} de plus" if rest > 0 else ""
-        raise SourceUnreadable(f"{path}, feuille « {SHEET} » : lignes {shown}{more} {reason}.")
+        raise SourceUnreadable(f"{path}, feuille « {SHEET} » : lignes {some(lines)} {reason}.")
 
 
 def _notes(workbook: WorkbookFile) -> Notes:

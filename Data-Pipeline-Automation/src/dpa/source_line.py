@@ -1,13 +1,12 @@
 """A line of a source file is read again, if the file is still the one that was loaded."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dpa.errors import DpaError
-from dpa.files import reading
+from dpa.files import sha256_of
 from dpa.mapping import Mapping, read_mapping
 from dpa.parts import RawPart, TransactionSource
 from dpa.sources import read_transactions
@@ -46,9 +45,7 @@ def source_cells(file: LoadedFile, line: int) -> list[tuple[str, str]]:
 def _refuse_other_content(file: LoadedFile) -> None:
     if not file.path.exists():
         raise SourceGone("le fichier n'est plus à cet endroit")
-    with reading(file.path) as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    if digest != file.sha256:
+    if sha256_of(file.path) != file.sha256:
         raise SourceGone("le fichier a changé depuis ce chargement")
 
 
