@@ -23,7 +23,7 @@ from cidp.child_process import ChildProcess
 from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildError, ChildFailed, CidpError, SettingsError
 from cidp.logs import configure_logs
-from cidp.orchestration import EtlSummary
+from cidp.orchestration import SUCCESSES, EtlSummary
 from cidp.ports import free_address
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
 from cidp.stop_signals import stop_on_signals
@@ -161,7 +161,7 @@ def _etl_summary(job: ChildProcess, code: int, printed: bytes) -> EtlSummary:
         raise ChildFailed(
             f"L'ETL (code {code}) n'a pas imprimé le document attendu :\n{job.tail()}"
         ) from error
-    if summary.status == "error":
+    if summary.status not in SUCCESSES:
         raise ChildFailed(f"L'ETL a échoué (code {code}) : {summary.error}")
     for warning in summary.warnings:
         logger.warning("ETL : {}", warning)
@@ -206,7 +206,7 @@ def _where_to_look(plan: Plan, summary: EtlSummary | None) -> str:
         ("API", f"{plan.api_url}  (/health, /ready, /predict, /metrics)"),
         ("Données", "simulateur local" if plan.simulator else "POST /telemetry"),
         ("Rapport Excel", report or "absent, voir le message de l'ETL ci-dessus"),
-        ("Entrepôt", summary.dwh if summary else "inchangé, l'ETL a échoué"),
+        ("Entrepôt", summary.dwh if summary else "voir le message de l'ETL ci-dessus"),
         ("ETL", _etl_line(summary) if summary else "ÉCHEC, voir ci-dessus"),
         ("Journaux", str(plan.logs)),
     ]
@@ -215,9 +215,10 @@ def _where_to_look(plan: Plan, summary: EtlSummary | None) -> str:
 
 
 def _etl_line(summary: EtlSummary) -> str:
+    warned = "" if summary.status == "ok" else " (données chargées, à vérifier : voir ci-dessus)"
     return (
         f"{number(summary.read)} lignes lues = {number(summary.loaded)} chargées "
-        f"+ {number(summary.rejected)} rejetées + {number(summary.duplicates)} doublons"
+        f"+ {number(summary.rejected)} rejetées + {number(summary.duplicates)} doublons{warned}"
     )
 
 

@@ -15,18 +15,21 @@ from cidp.errors import ChildFailed, ChildTimedOut
 from cidp.model_bundle import Count, Manifest, Sha256
 
 TAIL_LINES = 15
+SUCCESSES = {"ok": 0, "committed_with_warnings": 3}
+"""The exit code that belongs to each status of a program which did its work."""
 
 
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    status: Literal["ok", "error"]
+    status: str
     error: str | None
 
 
 class TrainingSummary(_Document):
     """What `model_training.py --json` prints; `docs/contracts/training-summary.schema.json`."""
 
+    status: Literal["ok", "error"]
     bundle: str | None
     model_file: str | None
     manifest: Manifest | None
@@ -47,6 +50,7 @@ class EtlSource(BaseModel):
 class EtlSummary(_Document):
     """What `main_pipeline.py --json` prints; `docs/contracts/etl-summary.schema.json`."""
 
+    status: Literal["ok", "committed_with_warnings", "error", "unknown"]
     run_id: str | None
     dwh: str
     report: str | None
@@ -59,6 +63,7 @@ class EtlSummary(_Document):
     skipped: Count
     inserted: Count
     corrected: Count
+    open_rejects: Count
     rejects_by_rule: dict[str, Count]
     warnings: list[str]
     sources: list[EtlSource]
@@ -151,7 +156,7 @@ def _document(
             f"{script.name} (code {code}) n'a pas imprimé le document attendu."
             f" Fin de son journal :\n{_shown(tail)}"
         ) from error
-    if code != 0 or read.status != "ok":
+    if SUCCESSES.get(read.status) != code:
         reason = read.error or f"fin de son journal :\n{_shown(tail)}"
         raise ChildFailed(f"{script.name} a échoué (code {code}) : {reason}")
     return read

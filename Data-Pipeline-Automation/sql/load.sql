@@ -10,6 +10,9 @@ CREATE TEMP TABLE machine_list (
     installation_year INTEGER
 );
 
+-- name: leave_known_machines
+DELETE FROM machine_list WHERE machine_id IN (SELECT machine_id FROM dim_machine);
+
 -- name: add_sites
 INSERT INTO dim_site (site_key, site_location)
 SELECT last.site_key + ROW_NUMBER() OVER (ORDER BY n.position), n.site_location
@@ -288,15 +291,49 @@ WHERE l.lot_key = ? AND rejets.status = 'ouvert' AND rejets.lot_key <> l.lot_key
 
 -- name: resubmitted
 -- Grain: one row per line of this run's file that corrects a reject.
-CREATE TEMP TABLE resubmitted (source_line INTEGER NOT NULL, reject_key INTEGER NOT NULL);
+CREATE TEMP TABLE resubmitted (
+    source_line   INTEGER NOT NULL,
+    reject_key    INTEGER NOT NULL,
+    source_sha256 TEXT NOT NULL -- of the file that was rejected
+);
 
 -- name: unfit_resubmitted
-SELECT n.reject_key, r.status, l.run_id
+SELECT n.source_line, r.status, l.run_id
 FROM resubmitted AS n
-LEFT JOIN rejets AS r ON r.reject_key = n.reject_key
+LEFT JOIN rejets AS r ON r.reject_key = n.reject_key AND r.source_sha256 = n.source_sha256
 LEFT JOIN dim_lot AS l ON l.lot_key = r.closed_lot_key
 WHERE r.status IS NULL OR r.status <> 'ouvert'
-ORDER BY n.reject_key;
+ORDER BY n.source_line;
+
+-- name: colliding_resubmitted
+-- Grain: one row per line given back that would correct a transaction of the warehouse, with the row
+-- that an export had, however many times it was given back since.
+WITH RECURSIVE origin (source_line, transaction_id, lot_key, line, raw_row) AS (
+    SELECT s.source_line, s.transaction_id, r.first_lot_key, r.source_line, r.raw_row
+    FROM known AS k
+    JOIN staging AS s ON s.transaction_id = k.transaction_id
+    JOIN resubmitted AS n ON n.source_line = s.source_line
+    JOIN rejets AS r ON r.reject_key = n.reject_key
+    UNION ALL
+    SELECT o.source_line, o.transaction_id, r.first_lot_key, r.source_line, r.raw_row
+    FROM origin AS o
+    JOIN rejets AS r ON r.closed_lot_key = o.lot_key AND r.closed_line = o.line
+    WHERE r.status = 'remplacé'
+)
+SELECT o.source_line, o.transaction_id, o.raw_row
+FROM origin AS o JOIN dim_lot AS l ON l.lot_key = o.lot_key
+WHERE l.kind = 'chargement'
+ORDER BY o.source_line;
+
+-- name: forget_refused
+DELETE FROM known
+WHERE transaction_id IN (
+    SELECT s.transaction_id
+    FROM staging AS s JOIN staged_rejects AS r ON r.source_line = s.source_line
+);
+
+-- name: drop_refused
+DELETE FROM staging WHERE source_line IN (SELECT source_line FROM staged_rejects);
 
 -- name: close_resubmitted
 UPDATE rejets
@@ -309,6 +346,9 @@ FROM (
     FROM resubmitted AS c LEFT JOIN staged_rejects AS s ON s.source_line = c.source_line
 ) AS n
 WHERE n.reject_key = rejets.reject_key;
+
+-- name: open_rejects
+SELECT COUNT(*) FROM rejets WHERE status = 'ouvert';
 
 -- name: close_lot
 UPDATE dim_lot

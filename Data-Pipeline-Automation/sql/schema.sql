@@ -1,4 +1,4 @@
--- Warehouse of rail freight transactions, schema version 2, for SQLite and PostgreSQL alike.
+-- Warehouse of rail freight transactions, schema version 3, for SQLite and PostgreSQL alike.
 -- Instants are UTC; SQLite keeps them as ISO 8601 text ("2026-01-31T07:30:00"), and days as
 -- "2026-01-31". Days are civil days in Douala (UTC+1). Keys are given by the loader, under its lock.
 
@@ -27,6 +27,7 @@ CREATE TABLE dim_lot (
     rows_skipped        INTEGER NOT NULL DEFAULT 0, -- before --since, not among the rows read
     blank_lines         INTEGER NOT NULL DEFAULT 0,
     volume_loaded       DOUBLE PRECISION NOT NULL DEFAULT 0, -- tonnes
+    reading             TEXT, -- JSON: header and mapping under which its rows were read
     CHECK (rows_read = rows_loaded + rows_rejected + rows_duplicate),
     CHECK (rows_loaded = rows_inserted + rows_corrected)
 );
@@ -122,7 +123,8 @@ CREATE TABLE rejets (
     reject_key     INTEGER PRIMARY KEY,
     lot_key        INTEGER NOT NULL REFERENCES dim_lot (lot_key),
     first_lot_key  INTEGER NOT NULL REFERENCES dim_lot (lot_key),
-    status         TEXT NOT NULL DEFAULT 'ouvert' CHECK (status IN ('ouvert', 'corrigé', 'remplacé')),
+    status         TEXT NOT NULL DEFAULT 'ouvert'
+                   CHECK (status IN ('ouvert', 'corrigé', 'remplacé', 'abandonné')),
     closed_lot_key INTEGER REFERENCES dim_lot (lot_key), -- the run that loaded or replaced the row
     closed_line    INTEGER, -- where that run's file has it
     source_sha256  TEXT NOT NULL,
@@ -136,8 +138,11 @@ CREATE TABLE rejets (
     remedy         TEXT NOT NULL,
     other_rules    TEXT NOT NULL, -- codes of the other broken rules
     raw_row        TEXT NOT NULL, -- JSON object {heading: cell}
+    abandoned_at   TIMESTAMPTZ,
+    abandon_reason TEXT, -- as the analyst put it
     UNIQUE (source_sha256, source_sheet, source_line),
-    CHECK ((status = 'ouvert') = (closed_lot_key IS NULL))
+    CHECK ((status IN ('corrigé', 'remplacé')) = (closed_lot_key IS NOT NULL)),
+    CHECK ((status = 'abandonné') = (abandoned_at IS NOT NULL AND abandon_reason IS NOT NULL))
 );
 CREATE INDEX rejets_lot ON rejets (lot_key);
 CREATE INDEX rejets_closed ON rejets (closed_lot_key);

@@ -80,7 +80,7 @@ LEFT JOIN dim_machine AS m ON m.machine_key = f.machine_key
 GROUP BY f.machine_id, f.site_location;
 
 -- Grain: one row per rejected line; "Lot" is the latest run that met it, "Clos par" the run that
--- loaded or replaced it.
+-- loaded or replaced it, empty when it was abandoned.
 CREATE VIEW v_rejets AS
 SELECT
     r.reject_key   AS "Rejet",
@@ -97,7 +97,9 @@ SELECT
     r.raw_row      AS "Ligne d'origine",
     l.run_id       AS "Lot",
     c.run_id       AS "Clos par",
-    r.lot_key      AS "Clé lot"
+    r.lot_key      AS "Clé lot",
+    douala_time(r.abandoned_at) AS "Abandonné le (Douala)",
+    r.abandon_reason            AS "Raison de l'abandon"
 FROM rejets AS r
 LEFT JOIN dim_lot AS l ON l.lot_key = r.lot_key
 LEFT JOIN dim_lot AS c ON c.lot_key = r.closed_lot_key;

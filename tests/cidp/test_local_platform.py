@@ -37,6 +37,7 @@ SUMMARY: dict[str, Any] = {
     "skipped": 0,
     "inserted": 2911,
     "corrected": 0,
+    "open_rejects": 93,
     "rejects_by_rule": {},
     "warnings": [],
     "sources": [],

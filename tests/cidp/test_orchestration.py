@@ -25,6 +25,7 @@ DOCUMENT: dict[str, Any] = {
     "skipped": 0,
     "inserted": 2,
     "corrected": 0,
+    "open_rejects": 1,
     "rejects_by_rule": {"date": 1},
     "warnings": [],
     "sources": [
@@ -73,6 +74,19 @@ def test_arguments_reach_the_program_as_they_are(tmp_path: Path) -> None:
 def test_a_failing_code_is_a_failure_even_with_a_good_document(tmp_path: Path) -> None:
     with pytest.raises(ChildFailed, match="code 3"):
         run(printing(tmp_path, DOCUMENT, code=3))
+
+
+def test_a_load_with_warnings_is_a_success_under_its_own_code_only(tmp_path: Path) -> None:
+    committed = DOCUMENT | {"status": "committed_with_warnings", "warnings": ["trop de rejets"]}
+    assert run(printing(tmp_path, committed, code=3)).loaded == 2
+    with pytest.raises(ChildFailed, match="code 0"):
+        run(printing(tmp_path, committed))
+
+
+def test_a_load_whose_outcome_is_unknown_is_no_success(tmp_path: Path) -> None:
+    lost = DOCUMENT | {"status": "unknown", "error": "on ne sait pas si le lot r1 est chargé"}
+    with pytest.raises(ChildFailed, match="on ne sait pas si le lot r1"):
+        run(printing(tmp_path, lost, code=1))
 
 
 def test_the_programs_own_error_is_the_reason(tmp_path: Path) -> None:

@@ -31,10 +31,7 @@ shutil.rmtree(sys.argv[2], ignore_errors=True)
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
     """Run a server without fsync in a folder of its own; skip the test where there is none."""
-    if not any(binaries().glob("initdb*")):
-        pytest.skip(f"no PostgreSQL programs in {binaries()}; install them or set PG_BIN")
-    # Not below pytest's folder, which only its owner may enter: as root, the server is not root.
-    folder = Path(tempfile.mkdtemp(prefix="camrail-postgres-"))
+    folder = server_folder()
     server = PostgresServer(folder, fsync=False)
     server.start()
     guard = subprocess.Popen(
@@ -44,6 +41,14 @@ def running_server() -> Iterator[PostgresServer]:
         yield server
     finally:
         guard.communicate()
+
+
+def server_folder() -> Path:
+    """Make a folder for a server; skip the test where there are no programs to run one."""
+    if not any(binaries().glob("initdb*")):
+        pytest.skip(f"no PostgreSQL programs in {binaries()}; install them or set PG_BIN")
+    # Not below pytest's folder, which only its owner may enter: as root, the server is not root.
+    return Path(tempfile.mkdtemp(prefix="camrail-postgres-"))
 
 
 def own_schema(server: PostgresServer, name: str) -> str:

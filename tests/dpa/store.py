@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dpa.dwh_url import DwhUrl
+from dpa.given_back import GivenBack
 from dpa.parts import CheckedPart
 from dpa.warehouse import Loaded, connect, load
 
@@ -90,9 +91,13 @@ class Store:
         machines: Iterable[tuple[str, str, int | None]] = MACHINES,
         sha256: str = "",
         closing: Mapping[int, int] | None = None,
+        only_adds: bool = False,
         **lot: str,
     ) -> Loaded:
-        """Load parts as one run, called R1, R2…; a file's content differs unless `sha256` says."""
+        """Load parts as one run, called R1, R2…; a file's content differs unless `sha256` says.
+
+        `closing` gives the reject that each line mends.
+        """
         self.runs += 1
         columns: dict[str, str | None] = {
             "run_id": f"R{self.runs}",
@@ -108,7 +113,16 @@ class Store:
             "mapping_sha256": None,
             **lot,
         }
-        return load(self.url, columns, machine_list(machines), parts or given, 0.05, closing)
+        back = self._given_back(closing) if closing else None
+        listed = machine_list(machines)
+        return load(self.url, columns, listed, parts or given, 0.05, back, only_adds)
+
+    def _given_back(self, closing: Mapping[int, int]) -> GivenBack:
+        digests = dict(self.rows("SELECT reject_key, source_sha256 FROM rejets"))
+        return GivenBack(
+            {line: (key, digests.get(key, "")) for line, key in closing.items()},
+            lambda lines, rule: rejects(lines, rule),
+        )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Answer a query; days and instants as their ISO text."""

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from dpa.cli import main
+from dpa.errors import OutcomeUnknown
 from dpa.settings import SERVICE_ROOT
 from dpa.summary import EtlSummary
 
@@ -29,6 +31,7 @@ def test_a_run_tells_its_balance_on_stdout_and_its_progress_on_stderr(
         "Chargées 1 = nouvelles 1 + corrigées 0 (1\u00a0234,50\u00a0t)",
         "  DATE_INVALIDE : 1",
     ]
+    assert out.splitlines()[3] == "Rejets encore ouverts dans l'entrepôt : 1 (commande rejets)"
     assert "INFO    | Rapport écrit : " in err
 
 
@@ -38,6 +41,57 @@ def test_json_prints_exactly_one_document(desk: Desk, capsys: Capture) -> None:
     summary = EtlSummary.model_validate_json(capsys.readouterr().out)
     assert (summary.status, summary.loaded) == ("ok", 1)
     assert summary.dwh == str(desk.settings.dwh)
+
+
+def test_json_says_what_code_3_means(desk: Desk, capsys: Capture) -> None:
+    desk.erp(GOOD, "T2,M1,hier,1,OK")
+    assert main([*desk.flags, "--max-rejects=0", "--json"], desk.environ) == 3
+    summary = EtlSummary.model_validate_json(capsys.readouterr().out)
+    assert (summary.status, summary.loaded, summary.open_rejects) == (
+        "committed_with_warnings", 1, 1,
+    )  # fmt: skip
+
+
+def test_an_unknown_outcome_names_its_run(
+    desk: Desk, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> NoReturn:
+        raise OutcomeUnknown("on ne sait pas si le lot R7 est chargé", "R7")
+
+    monkeypatch.setattr("dpa.pipeline.load", lost)
+    desk.erp(GOOD)
+    assert main([*desk.flags, "--json"], desk.environ) == 1
+    summary = EtlSummary.model_validate_json(capsys.readouterr().out)
+    assert (summary.status, summary.run_id) == ("unknown", "R7")
+
+
+def test_unknown_sites_are_told_before_anything_is_loaded(desk: Desk, capsys: Capture) -> None:
+    desk.erp(GOOD)
+    assert main([*desk.flags, "--sites=yaounde,Paris", "--json"], desk.environ) == 2
+    out, err = capsys.readouterr()
+    assert "« yaounde » (vouliez-vous dire Yaoundé ?) ; « Paris » : ni dans" in err
+    assert EtlSummary.model_validate_json(out).status == "error"
+    assert not desk.settings.dwh.path.exists()
+    assert main([*desk.flags, "--sites=Yaoundé,Inconnu"], desk.environ) == 0
+
+
+def test_a_site_of_an_earlier_list_is_known(desk: Desk) -> None:
+    desk.erp(GOOD)
+    desk.run()
+    desk.machines([{"machine_id": "M9", "site_location": "Kribi", "installation_year": None}])
+    assert main([*desk.flags, "--sites=Kribi,Douala"], desk.environ) == 0
+
+
+def test_what_a_driver_says_goes_to_the_log_file_alone(desk: Desk, capsys: Capture) -> None:
+    desk.erp(GOOD)
+    dwh = "--dwh=postgresql://dpa:s3cret@127.0.0.1:9/base?connect_timeout=2"
+    assert main([*desk.flags, dwh], desk.environ) == 1
+    told = capsys.readouterr().err
+    logged = (desk.settings.log_dir / "dpa.log").read_text(encoding="utf-8")
+    assert "aucun serveur n'écoute" in told
+    assert "Connection refused" not in told
+    assert "Connection refused" in logged
+    assert "s3cret" not in told + logged
 
 
 def test_a_failure_is_one_french_line_and_an_error_document(desk: Desk, capsys: Capture) -> None:

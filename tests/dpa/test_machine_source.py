@@ -96,6 +96,7 @@ def test_an_api_that_fails_gives_way_to_its_last_good_copy_with_its_age(
     found = place.read(now=NOON + later)
     assert first(found) == "API-1"
     assert found.source == whole.source
+    assert not found.only_adds
     (note,) = found.notes
     for words in ("HTTP 503", "copie", "du 01/02/2026 à 12:00", age):
         assert words in note.replace("\u00a0", " ")
@@ -116,8 +117,9 @@ def test_without_a_copy_the_sample_is_taken_and_said(place: Place) -> None:
     place.api.answer(DOWN)
     found = place.read()
     assert (first(found), found.source.path) == ("EXEMPLE-1", str(place.sample))
+    assert found.only_adds
     (note,) = found.notes
-    for words in ("HTTP 503", "Aucune copie", "exemple.json", "--machines"):
+    for words in ("HTTP 503", "Aucune copie", "exemple.json", "ne connaît pas", "--machines"):
         assert words in note
 
 

@@ -16,7 +16,22 @@ from dpa.migrations import SCHEMA_VERSION
 from dpa.warehouse import last_day, reading
 
 V1 = (Path(__file__).parent / "fixtures" / "warehouse_v1.sql").read_text(encoding="utf-8")
+V2 = (Path(__file__).parent / "fixtures" / "warehouse_v2.sql").read_text(encoding="utf-8")
+SHAPES = (
+    'SELECT m.type, m.name, m.tbl_name, c.name, c.type, c."notnull", c.dflt_value, c.pk '
+    "FROM sqlite_master AS m LEFT JOIN pragma_table_info(m.name) AS c ORDER BY 1, 2, c.cid"
+)
 NEW = (2, "T9", "M1", "2026-01-08 08:00", 1.0, "OK")
+
+
+def laid_out(store: Store, script: str, version: int) -> Store:
+    """Make a warehouse of an earlier version by its own script."""
+    if store.url.kind == "sqlite":
+        store.url.path.touch()
+    with closing_connection(store.url) as database:
+        database.run_script(script)
+        database.set_schema_version(version)
+    return store
 
 
 @pytest.fixture
@@ -71,11 +86,7 @@ def test_a_migrated_warehouse_has_the_schema_and_the_calendar_of_a_new_one(
     old.load(part([NEW]), run_id="R9")
     new = Store(DwhUrl.of_file(tmp_path / "neuf.sqlite"))
     new.load(part([NEW]))
-    shapes = (
-        'SELECT m.type, m.name, m.tbl_name, c.name, c.type, c."notnull", c.dflt_value, c.pk '
-        "FROM sqlite_master AS m LEFT JOIN pragma_table_info(m.name) AS c ORDER BY 1, 2, c.cid"
-    )
-    assert old.rows(shapes) == new.rows(shapes)
+    assert old.rows(SHAPES) == new.rows(SHAPES)
     checks = "SELECT name, (LENGTH(sql) - LENGTH(REPLACE(sql, 'CHECK', ''))) / 5 FROM sqlite_master"
     assert sorted(old.rows(checks), key=repr) == sorted(new.rows(checks), key=repr)
     keys = "SELECT m.name, k.* FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS k"
@@ -100,6 +111,49 @@ def test_a_migration_that_fails_leaves_version_1(old: Store) -> None:
     with pytest.raises(WarehouseError, match="Rien n'a été modifié"):
         old.load(part([NEW]))
     assert old.url.path.read_bytes() == before
+
+
+def test_a_load_into_a_version_2_warehouse_keeps_its_rejects_and_their_states(
+    store: Store,
+) -> None:
+    laid_out(store, V2, 2).runs = 2
+    assert store.load(part([NEW])).open_rejects == 1
+    assert store.rows(
+        "SELECT reject_key, status, closed_lot_key, closed_line, abandoned_at FROM rejets"
+    ) == [(1, "ouvert", None, None, None), (2, "corrigé", 2, 5, None), (3, "remplacé", 2, 6, None)]
+    assert store.rows("SELECT run_id, reading FROM dim_lot ORDER BY lot_key") == [
+        ("R1", None), ("R2", None), ("R3", None),
+    ]  # fmt: skip
+    with pytest.raises(Exception, match=r"(?i)check"):
+        store.execute("UPDATE rejets SET status = 'abandonné' WHERE reject_key = 1")
+
+
+def test_a_version_2_warehouse_becomes_what_a_new_one_is(tmp_path: Path) -> None:
+    old = laid_out(Store(DwhUrl.of_file(tmp_path / "dwh.sqlite")), V2, 2)
+    new = Store(DwhUrl.of_file(tmp_path / "neuf.sqlite"))
+    for store in (old, new):
+        store.load(part([NEW]), run_id="R9")
+    assert old.rows(SHAPES) == new.rows(SHAPES)
+
+
+@pytest.mark.postgresql
+def test_a_version_2_database_becomes_what_a_new_one_is(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    def shapes(name: str, script: str = "") -> list[tuple[object, ...]]:
+        store = Store(DwhUrl.parse(own_schema(postgres_server, name)))
+        if script:
+            laid_out(store, script, 2)
+        store.load(part([NEW]), run_id="R9")
+        return store.rows(
+            "SELECT table_name::TEXT, column_name::TEXT, data_type::TEXT, is_nullable::TEXT "
+            "FROM information_schema.columns WHERE table_schema = current_schema() "
+            "UNION ALL SELECT conrelid::regclass::TEXT, conname::TEXT, "
+            "pg_get_constraintdef(oid), '' FROM pg_constraint "
+            "WHERE connamespace = current_schema()::regnamespace ORDER BY 1, 2, 3"
+        )
+
+    assert shapes(f"{tmp_path.name}_old", V2) == shapes(f"{tmp_path.name}_new")
 
 
 def test_a_newer_warehouse_is_refused_untouched(store: Store) -> None:

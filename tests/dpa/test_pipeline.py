@@ -105,6 +105,20 @@ def test_future_dates_and_unknown_machines_are_loaded_with_a_warning(desk: Desk)
     assert summary.warnings[1] == "7 transactions datées du futur."
 
 
+def test_volumes_that_can_be_read_in_two_ways_are_counted_aloud(desk: Desk) -> None:
+    desk.erp(*(f'T{n},M1,2026-01-05,"{v}",OK' for n, v in enumerate(["1.5", "1,234", "31,415"])))
+    (warning,) = desk.run().summary.warnings
+    assert warning.startswith("2 volumes écrits comme « 1,234 », lus 1\u00a0234 : le point étant")
+    assert desk.query("SELECT SUM(volume_transferred) FROM fact_transactions") == [(32_650.5,)]
+
+
+def test_volumes_whose_groups_are_proven_elsewhere_need_no_warning(desk: Desk) -> None:
+    desk.erp(
+        'T1,M1,2026-01-05,"1,234",OK', 'T2,M1,2026-01-05,"1,234.5",OK', "T3,M1,2026-01-05,1.5,OK"
+    )
+    assert desk.run().summary.warnings == []
+
+
 def test_too_many_rejects_commit_and_say_so(desk: Desk) -> None:
     desk.erp(GOOD, "T2,M1,hier,1,OK")
     outcome = desk.run(max_rejects=RejectLimit(0, is_percent=False))

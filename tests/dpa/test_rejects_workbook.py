@@ -10,7 +10,6 @@ from openpyxl import load_workbook
 
 from dpa.cells import Conventions
 from dpa.errors import ReportNotWritten
-from dpa.parts import TransactionSource
 from dpa.rejects_workbook import cut, guide_lines, write_rejects
 
 from .conftest import Desk
@@ -111,21 +110,13 @@ def test_without_a_reject_an_earlier_workbook_stays(desk: Desk) -> None:
     assert desk.settings.rejects_workbook.read_bytes() == b"ancien"
 
 
-def source(header: tuple[str, ...] = ("transaction_id",)) -> TransactionSource:
-    columns = dict.fromkeys(
-        ["transaction_id", "machine_id", "date", "volume_transferred", "status_code"]
-    )
-    return TransactionSource(Path("erp.csv"), "0" * 64, "", header, columns, Conventions(), {}, ())
-
-
 def test_a_target_that_refuses_replacement_is_reported(desk: Desk) -> None:
     desk.erp("T1,M1,hier,1,OK")
     run_id = desk.run().summary.run_id
     taken = desk.folder / "dossier.xlsx"
     (taken / "plein").mkdir(parents=True)
-    header = ("transaction_id", "machine_id", "date", "volume_transferred", "status_code")
     with pytest.raises(ReportNotWritten, match=r"lignes à corriger .*fermez-le"):
-        write_rejects(taken, desk.settings.dwh, str(run_id), source(header), 1)
+        write_rejects(taken, desk.settings.dwh, str(run_id), 1)
     assert list(desk.folder.glob(".*")) == []
 
 

@@ -99,7 +99,7 @@ def test_the_period_before_has_the_same_length_and_the_same_sites(either: Desk) 
 
 
 def test_an_unknown_site_is_refused_with_the_known_ones(either: Desk) -> None:
-    with pytest.raises(UsageError, match=r"Paris : inconnu .* Douala, Inconnu, Yaoundé"):
+    with pytest.raises(UsageError, match=r"« Paris » : ni dans .* Douala, Inconnu, Yaoundé"):
         report(either, Filters(("Douala", "Paris")))
 
 

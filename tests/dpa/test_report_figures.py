@@ -5,7 +5,16 @@ from datetime import date, datetime
 import pyarrow as pa
 import pytest
 
-from dpa.report_figures import Kpi, Period, by_day, by_site, kpis, machine_rates, measures
+from dpa.report_figures import (
+    Kpi,
+    Period,
+    by_day,
+    by_site,
+    by_week,
+    kpis,
+    machine_rates,
+    measures,
+)
 
 ROWS = [
     ("M1", "Douala", 2010, datetime(2026, 1, 5, 8), 10.0, "ERR", "Oui"),
@@ -75,6 +84,21 @@ def test_a_change_is_told_in_figures_and_in_words(
     kpi = Kpi("", value, previous, kind, "", "")  # type: ignore[arg-type]  # the cases' own kinds
     assert kpi.change == (change if change is None else pytest.approx(change))
     assert kpi.trend == trend
+
+
+def test_weeks_begin_on_monday_and_count_their_days() -> None:
+    days = pa.table(
+        {
+            "Jour": [date(2026, 1, 4), date(2026, 1, 5), date(2026, 1, 11)],
+            "Volume (t)": [1.0, 2.0, 4.0],
+            "Alertes critiques": [0, 1, 1],
+            "Transactions": [1, 1, 2],
+        }
+    )
+    assert [tuple(week.values()) for week in by_week(days).to_pylist()] == [
+        (date(2025, 12, 29), 1.0, 0, 1, 1),
+        (date(2026, 1, 5), 6.0, 2, 3, 2),
+    ]
 
 
 def test_machines_come_by_error_rate_then_by_errors_then_by_name() -> None:

@@ -1,6 +1,5 @@
 """Corrected rejects come back as exactly the rows that were corrected."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -11,8 +10,8 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from dpa.dwh_url import DwhUrl
-from dpa.errors import SourceEmpty, SourceUnreadable
-from dpa.resubmission import Resubmission, read_resubmission, refuse_foreign_rejects
+from dpa.errors import RejectsClosed, SourceEmpty, SourceUnreadable
+from dpa.resubmission import Resubmission, read_resubmission
 
 from .conftest import Desk
 from .test_rejects_workbook import TOP, dirty
@@ -44,6 +43,10 @@ def cells(found: Resubmission) -> list[tuple[str, ...]]:
     ]
 
 
+def closing(found: Resubmission) -> dict[int, int]:
+    return {line: key for line, (key, _) in found.given_back.closing.items()}
+
+
 def test_an_untouched_workbook_gives_back_its_rows(given: Path) -> None:
     found = read_resubmission(given)
     assert cells(found) == [
@@ -52,7 +55,7 @@ def test_an_untouched_workbook_gives_back_its_rows(given: Path) -> None:
         ("T4", "M1", "05/01/2026", "1", "Nord", "NORMAL;de trop"),
         ("T5", '"M1', "05/01/2026", "1", "", ""),
     ]
-    assert found.closing == {5: 1, 6: 2, 7: 3, 8: 4}
+    assert closing(found) == {5: 1, 6: 2, 7: 3, 8: 4}
     assert found.source.header == ("N°", "Loco", "Date", "Tonnage", "Ligne", "Etat")
     assert found.source.sheet == "À corriger"
     assert found.source.conventions.decimal == ","
@@ -77,7 +80,7 @@ def test_typed_cells_sorted_and_deleted_rows_keep_to_their_rejects(given: Path) 
         ("T3", "00123", "2026-02-28 08:30:00", "1", "", "PANNE"),
         ("T2", "M1", "05/01/2026", "12,5", "=1+1", "NORMAL"),
     ]
-    assert found.closing == {5: 2, 6: 1}
+    assert closing(found) == {5: 2, 6: 1}
 
 
 def test_corrected_rows_are_loaded_alone_and_their_rejects_closed(
@@ -96,8 +99,8 @@ def test_corrected_rows_are_loaded_alone_and_their_rejects_closed(
     assert summary.rejects_workbook is not None
     again = read_resubmission(Path(summary.rejects_workbook))
     assert [row[0] for row in cells(again)] == ["T4"]
-    with pytest.raises(SourceUnreadable, match="déjà corrigées ou remplacées"):
-        refuse_foreign_rejects(dirty.settings.dwh, read_resubmission(rendered), 1)
+    with pytest.raises(RejectsClosed, match=r"lignes 5 \(corrigé par le lot .*, 7 \(remplacé par"):
+        dirty.run(resubmit=rendered, mapping=None)
 
 
 def test_a_workbook_corrected_in_place_is_given_back_as_it_is(dirty: Desk, given: Path) -> None:
@@ -105,7 +108,7 @@ def test_a_workbook_corrected_in_place_is_given_back_as_it_is(dirty: Desk, given
     summary = dirty.run(resubmit=given, mapping=None).summary
     assert (summary.loaded, summary.rejected) == (1, 3)
     assert summary.rejects_workbook == str(given.with_name("rejets_a_corriger_2.xlsx"))
-    assert len(read_resubmission(given).closing) == 4
+    assert len(closing(read_resubmission(given))) == 4
 
 
 def refusals() -> dict[str, tuple[str, Callable[[Any], None], str]]:
@@ -175,14 +178,64 @@ def test_a_workbook_of_another_warehouse_is_refused(
     there.erp("T2,M1,demain,1,OK")
     here.run()
     there.run()
-    found = read_resubmission(here.settings.rejects_workbook)
-    refuse_foreign_rejects(here.settings.dwh, found, 1)
-    with pytest.raises(SourceUnreadable, match="lignes 5 inconnues de l'entrepôt"):
-        refuse_foreign_rejects(there.settings.dwh, found, 1)
-    shutil.copy(there.settings.rejects_workbook, tmp_path / "copie.xlsx")
-    copied = replace(found, closing={5: 7}, digests={7: "0" * 64})
-    with pytest.raises(SourceUnreadable, match="lignes 5 inconnues"):
-        refuse_foreign_rejects(there.settings.dwh, copied, 1)
+    given = here.settings.rejects_workbook
+    with pytest.raises(RejectsClosed, match=r"lignes 5 inconnues de cet entrepôt.*Rien n'a été"):
+        there.run(resubmit=given)
+    nowhere = DwhUrl.of_file(tmp_path / "absent.sqlite")
+    with pytest.raises(RejectsClosed, match="lignes 5 inconnues"):
+        here.run(resubmit=given, dwh=nowhere)
+    assert not nowhere.path.exists()
+
+
+def with_identifier(path: Path, row: int, identifier: str) -> Path:
+    return corrected(path, lambda sheet: sheet.__setitem__(f"A{row}", identifier))
+
+
+def test_an_identifier_typed_in_never_corrects_another_transaction(
+    desk: Desk, dwh_url: DwhUrl
+) -> None:
+    desk.settings = replace(desk.settings, dwh=dwh_url)
+    desk.erp("T1,M1,2026-01-05,10,OK", ",M1,2026-01-06,20,ERR", ",M1,2026-01-05,10,OK")
+    desk.run()
+    rendered = with_identifier(desk.settings.rejects_workbook, 5, "T1")
+    outcome = desk.run(resubmit=with_identifier(rendered, 6, "T1 "))
+    summary = outcome.summary
+    assert (summary.read, summary.loaded, summary.rejected, summary.duplicates) == (2, 0, 2, 0)
+    assert summary.rejects_by_rule == {"ID_EN_CONFLIT": 2}
+    again = desk.run(resubmit=with_identifier(Path(str(summary.rejects_workbook)), 6, "T7"))
+    summary = again.summary
+    assert (summary.read, summary.loaded, summary.rejected, summary.corrected) == (2, 1, 1, 0)
+    assert summary.rejects_by_rule == {"ID_DEJA_CHARGE": 1}
+    assert desk.query(
+        "SELECT transaction_id, volume_transferred FROM fact_transactions ORDER BY 1"
+    ) == [("T1", 10.0), ("T7", 10.0)]
+    assert desk.query("SELECT COUNT(*) FROM audit_corrections") == [(0,)]
+    open_ones = "SELECT value, rule_code, raw_row FROM rejets WHERE status = 'ouvert'"
+    ((value, rule, row),) = desk.query(open_ones)
+    assert (value, rule) == ("T1", "ID_DEJA_CHARGE")
+    assert '"volume_transferred": "20"' in row
+    unchanged = desk.run(resubmit=Path(str(summary.rejects_workbook))).summary
+    assert unchanged.rejects_by_rule == {"ID_DEJA_CHARGE": 1}
+
+
+def test_an_identifier_typed_in_for_an_identical_row_is_a_duplicate(desk: Desk) -> None:
+    desk.erp("T1,M1,2026-01-05,10,OK", ",M1,2026-01-05,10,OK")
+    desk.run()
+    summary = desk.run(resubmit=with_identifier(desk.settings.rejects_workbook, 5, "T1")).summary
+    assert (summary.read, summary.duplicates, summary.open_rejects) == (1, 1, 0)
+
+
+def test_a_row_that_bore_the_identifier_itself_still_corrects(desk: Desk) -> None:
+    """A late correction of the ERP whose date was mistyped is a correction all the same."""
+    desk.erp("T1,M1,2026-01-05,10,OK")
+    desk.run()
+    desk.erp("T1,M1,hier,12,OK", "T1 ;M1 demain")
+    desk.run()
+    rendered = corrected(
+        desk.settings.rejects_workbook, lambda sheet: sheet.__setitem__("C5", "2026-01-05")
+    )
+    summary = desk.run(resubmit=rendered).summary
+    assert (summary.corrected, summary.rejected) == (1, 1)
 
 
 def test_a_volume_that_two_hands_read_apart_is_refused_by_its_row(given: Path) -> None:

@@ -1,12 +1,15 @@
 """A transaction leads back to its source line, on a warehouse of either kind."""
 
 import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from store import MACHINES, Store, part
 
 from dpa.errors import TransactionUnknown
+from dpa.open_rejects import abandon_rejects
 from dpa.trace import trace, trace_text
 
 HEADER = "transaction_id;machine_id;date;volume_transferred;status_code;note"
@@ -119,6 +122,16 @@ def test_an_unknown_transaction_is_refused(store: Store) -> None:
     store.load(part([A]), machines=MACHINES)
     with pytest.raises(TransactionUnknown, match=r"aucune transaction « T_ »"):
         trace(store.url, "T_", 1.0)
+
+
+def test_a_transaction_whose_line_was_abandoned_is_told_with_the_reason(store: Store) -> None:
+    row = part([], [5]).rejects.assign(raw_row='{"transaction_id": "T5", "date": "hier"}')
+    store.load(replace(part([], [5]), rejects=row))
+    abandon_rejects(store.url, "1", None, "essai", datetime(2026, 2, 1, 12, tzinfo=UTC), 1.0)
+    with pytest.raises(
+        TransactionUnknown, match=r"erp\.csv, ligne 5.*abandonnée le 01/02/2026 à 13:00 : essai"
+    ):
+        trace(store.url, "T5", 1.0)
 
 
 def test_a_transaction_that_waits_among_the_rejects_is_told(store: Store) -> None:

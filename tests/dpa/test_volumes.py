@@ -8,12 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpa.volumes import detect_decimal, numbers
+from dpa.volumes import count_groups, detect_decimal, numbers
 
 
 def read(*cells: str, decimal: str = ".") -> list[float]:
     found: list[float] = numbers(pa.array(cells, pa.large_string()), decimal).tolist()
     return found
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimal", "counts"),
+    [
+        (["1,234", " -12,345 ", "1,234-"], ".", (3, 0)),
+        (["1.234", "1.234,5"], ",", (1, 1)),
+        (["1,234,567", "1,234.5", "12"], ".", (0, 2)),
+        (["0,234", "1234,567", "1,23", "1 234", "1.5", ""], ".", (0, 0)),
+    ],
+)
+def test_lone_groups_and_what_proves_them_are_counted(
+    cells: list[str], decimal: str, counts: tuple[int, int]
+) -> None:
+    assert count_groups(pa.array(cells, pa.large_string()), decimal) == counts
 
 
 def test_numbers_read_signs_decimals_and_exponents() -> None:

@@ -28,7 +28,7 @@ from dpa.errors import (
 from dpa.parts import CheckedPart
 from dpa.settings import SERVICE_ROOT
 from dpa.sqlite_database import SqliteDatabase
-from dpa.warehouse import last_day, reading
+from dpa.warehouse import known_sites, last_day, reading
 
 A = (2, "T1", "M1", "2026-01-05 08:00", 10.0, "ERR")
 B = (3, "T2", "M1", "2026-01-05 09:00", 30.0, "OK")
@@ -182,6 +182,18 @@ def test_a_machine_that_the_list_forgets_keeps_its_site(store: Store) -> None:
     )
     assert (loaded.remembered_machines, loaded.unknown_machines) == (["M2"], [])
     assert [row[1:4] for row in store.rows(STATS)] == [("Yaoundé", 8.0, 1)]
+
+
+def test_a_list_that_only_adds_changes_no_known_machine(store: Store) -> None:
+    store.load(part([A]))
+    other = [("M1", "Kribi", 1999), ("M3", "Bélabo", 2020)]
+    loaded = store.load(part([]), machines=other, only_adds=True)
+    assert loaded.moved_machines == []
+    assert store.rows(
+        "SELECT machine_id, site_location, installation_year FROM dim_machine "
+        "WHERE machine_key > 0 ORDER BY 1"
+    ) == [("M1", "Douala", 2010), ("M2", "Yaoundé", None), ("M3", "Bélabo", 2020)]
+    assert ("Kribi",) not in store.rows("SELECT site_location FROM dim_site")
 
 
 def test_a_machine_that_moves_is_told_and_keeps_its_history(store: Store) -> None:
@@ -345,7 +357,8 @@ def test_a_closed_or_missing_reject_is_refused_by_name(store: Store) -> None:
     store.load(part([A]), closing={2: 1})
     before = store.dump()
     with pytest.raises(
-        RejectsClosed, match=r"n° 1 déjà corrigé par le lot R2, n° 9 introuvable.*Rien n'a été"
+        RejectsClosed,
+        match=r"lignes 4 inconnues de cet.*lignes 2 \(corrigé par le lot R2\).*Rien n'a été",
     ):
         store.load(part([B]), closing={2: 1, 3: 2, 4: 9})
     assert store.dump() == before
@@ -489,16 +502,64 @@ def test_a_server_that_ends_the_session_midway_is_told(
         )
         yield part([C])
 
-    with pytest.raises(WarehouseError, match=r"PostgreSQL a refusé.*Rien n'a été modifié"):
+    with pytest.raises(
+        WarehouseError, match=r"le serveur (démarre|.*rompue).*Rien n'a été modifié"
+    ):
         store.load(parts=parts())
     assert store.dump() == before
 
 
 def test_an_address_without_a_server_is_told_without_its_password(tmp_path: Path) -> None:
     store = Store(DwhUrl.parse("postgresql://dpa:s3cret@127.0.0.1:9/base?connect_timeout=2"))
-    with pytest.raises(WarehouseError, match=r"dpa@127\.0\.0\.1:9/base.*n'a pas répondu") as raised:
+    with pytest.raises(
+        WarehouseError, match=r"dpa@127\.0\.0\.1:9/base.* : aucun serveur"
+    ) as raised:
         store.load(part([A]))
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("dpa@127.0.0.1", "dpa:s3cret@hote.invalid"), "hôte inconnu"),
+        (("dpa@", "personne:s3cret@"), "compte inconnu"),
+        (("/postgres", "/absente"), "base inconnue"),
+    ],
+)
+def test_a_connection_that_fails_is_told_in_french_with_its_remedy(
+    postgres_server: PostgresServer, change: tuple[str, str], told: str
+) -> None:
+    url = DwhUrl.parse(postgres_server.url("postgres").replace(*change))
+    with pytest.raises(WarehouseError, match=rf"{told}.*--dwh") as raised:
+        last_day(url, 0.1)
+    for word in ("libpq", "FATAL", "could not", "s3cret"):
+        assert word not in str(raised.value)
+
+
+@pytest.mark.postgresql
+def test_an_account_without_a_right_is_told_which_one_it_lacks(
+    postgres_server: PostgresServer,
+) -> None:
+    postgres_server.fresh_database("fermee")
+    postgres_server.execute("REVOKE CONNECT ON DATABASE fermee FROM PUBLIC")
+    postgres_server.execute("DROP ROLE IF EXISTS visiteur")
+    postgres_server.execute("CREATE ROLE visiteur LOGIN")
+    shut, open_to_readers = (
+        DwhUrl.parse(postgres_server.url(name).replace("dpa@", "visiteur@"))
+        for name in ("fermee", "template1")
+    )
+    with pytest.raises(WarehouseError, match="pas le droit d'ouvrir cette base"):
+        last_day(shut, 0.1)
+    with pytest.raises(WarehouseError, match=r"droits insuffisants.*Rien n'a été modifié"):
+        Store(open_to_readers).load(part([A]))
+
+
+def test_sites_known_so_far_are_those_of_machines_and_transactions(store: Store) -> None:
+    assert known_sites(store.url, 1.0) == set()
+    store.load(part([A, UNKNOWN]))
+    store.load(part([]), machines=[("M1", "Edéa", 2010)])
+    assert known_sites(store.url, 1.0) == {"Douala", "Edéa", "Yaoundé", "Inconnu"}
 
 
 def test_a_file_that_is_no_database_is_refused_and_unchanged(tmp_path: Path) -> None:

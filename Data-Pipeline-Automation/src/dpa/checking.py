@@ -29,6 +29,7 @@ from dpa.quality import (
 )
 from dpa.rejects import NO_REJECTS, Broken, broken_cells, broken_lines, reject_rows
 from dpa.text_buffers import contiguous, hashes
+from dpa.volumes import count_groups
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ def screen(part: Part, terms: Terms) -> Screened:
     typed, faults = check(cells, dates, terms.conventions)
     sound = ~np.logical_or.reduce(list(faults.values()))
     accepted = accepted_rows(typed, sound, raw.lines)
+    lone, proven = count_groups(cells["volume_transferred"], terms.conventions.decimal)
     checked = CheckedPart(
         read=raw.rows,
         accepted=accepted,
@@ -152,6 +154,8 @@ def screen(part: Part, terms: Terms) -> Screened:
         skipped=skipped,
         blank_lines=raw.blank_lines,
         defaulted=defaulted,
+        ambiguous_volumes=lone,
+        proven_groups=proven,
     )
     broken = [broken_cells(raw.header, raw.cells, raw.lines, cells, faults)]
     if raw.malformed:
@@ -216,15 +220,15 @@ def _judged(
         (parts[number], rows.loc[clash & (rows["part"] == number), "source_line"].to_numpy())
         for number in rows.loc[clash, "part"].unique().tolist()
     ]
-    for rejected in engine.map(partial(conflict_rejects, terms=terms), conflicts):
+    conflict = partial(rejected_lines, terms=terms, rule_code="ID_EN_CONFLIT")
+    for rejected in engine.map(conflict, conflicts):
         yield CheckedPart(len(rejected), accepted[:0], rejected)
 
 
-def conflict_rejects(place: tuple[Part, np.ndarray], terms: Terms) -> pd.DataFrame:
-    """Reject, for a conflict of identifiers, the rows of a part that stand at some lines."""
+def rejected_lines(place: tuple[Part, Sequence[int]], terms: Terms, rule_code: str) -> pd.DataFrame:
+    """Reject, for a rule on identifiers, the rows of a part that stand at some lines."""
     part, lines = place
     raw = part.read()
     guilty = np.isin(raw.lines, lines)
     cells = {"transaction_id": _our_cells(raw, terms)[0]["transaction_id"]}
-    conflict = {"ID_EN_CONFLIT": guilty}
-    return reject_rows(broken_cells(raw.header, raw.cells, raw.lines, cells, conflict))
+    return reject_rows(broken_cells(raw.header, raw.cells, raw.lines, cells, {rule_code: guilty}))

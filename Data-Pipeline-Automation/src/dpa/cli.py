@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
 from loguru import logger
 
 from dpa.dwh_url import DwhUrl
-from dpa.errors import DpaError, UsageError
+from dpa.errors import DpaError, OutcomeUnknown, UsageError
 from dpa.files import cause
 from dpa.filters import Filters
 from dpa.french import NBSP, number
@@ -35,8 +36,9 @@ _ARGPARSE_FRENCH = (
     (r"ambiguous option: (.*) could match (.*)", r"option ambiguë : \1 (\2)"),
 )
 
-_EPILOG = """codes de sortie : 0 terminé ; 1 échec, rien n'a changé ; 2 commande incorrecte ;
-3 données chargées, mais trop de rejets ou rapport non écrit"""
+_EPILOG = """codes de sortie : 0 terminé ; 1 échec, rien n'a changé (ou le message dit que l'issue
+est inconnue) ; 2 commande incorrecte ; 3 données chargées, mais trop de rejets ou rapport non
+écrit"""
 
 
 class _FrenchFormatter(argparse.RawDescriptionHelpFormatter):
@@ -78,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", title="autres commandes", metavar="COMMANDE")
     parser.set_defaults(command=None)
     _add_trace(commands)
+    _add_rejects(commands)
     _add_overview(commands)
     _add_synth(commands)
     return parser
@@ -158,6 +161,20 @@ def _add_trace(commands: Any) -> None:
     _add_dwh(trace.options.add_argument)
 
 
+def _add_rejects(commands: Any) -> None:
+    rejects = commands.add_parser(
+        "rejets",
+        help="rejets ouverts : les voir, en récrire le classeur, les abandonner",
+        argument_default=argparse.SUPPRESS,
+    )
+    add = rejects.options.add_argument
+    _add_dwh(add)
+    add("--lot", metavar="LOT", help="les rejets d'un seul passage")
+    add("--export", metavar="FICHIER", type=Path, help="classeur des lignes à corriger (.xlsx)")
+    add("--abandon", metavar="NUMÉROS", help="rejets à clore sans les charger : 3,7-9, ou tous")
+    add("--reason", metavar="TEXTE", help="pourquoi, avec --abandon")
+
+
 def _add_overview(commands: Any) -> None:
     overview = commands.add_parser(
         "apercu",
@@ -236,6 +253,9 @@ def balance_sheet(summary: EtlSummary) -> str:
         f" + corrigées {number(summary.corrected)} ({number(summary.total_volume, 2)}{NBSP}t)",
     ]
     lines += [f"  {code} : {number(count)}" for code, count in summary.rejects_by_rule.items()]
+    if summary.open_rejects:
+        count = number(summary.open_rejects)
+        lines.append(f"Rejets encore ouverts dans l'entrepôt : {count} (commande rejets)")
     lines += [f"Entrepôt : {summary.dwh}", f"Rapport : {summary.report or 'non écrit'}"]
     if summary.rejects_workbook:
         lines.append(f"À corriger, puis à rendre par --resubmit : {summary.rejects_workbook}")
@@ -277,11 +297,15 @@ def _run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with configured(settings.log_dir):
         try:
             outcome = run(settings)
+        except UsageError:
+            raise
         except DpaError as error:
             logger.error("{}", error)
             if as_json:
                 duration_s = time.monotonic() - started_s
-                _write_json(failed(str(error), str(settings.dwh), duration_s, settings.engine))
+                lost = error.run_id if isinstance(error, OutcomeUnknown) else None
+                dwh = str(settings.dwh)
+                _write_json(failed(str(error), dwh, duration_s, settings.engine, lost))
             return FAILED
     if as_json:
         _write_json(outcome.summary)
@@ -295,11 +319,45 @@ def _write_json(summary: EtlSummary) -> None:
 
 
 def _trace(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    settings = Settings.from_environ(environ)
-    dwh = DwhUrl.parse(arguments.dwh) if "dwh" in arguments else settings.dwh
+    settings = _reading_settings(arguments, environ)
     from dpa.trace import trace_text
 
-    return _told(lambda: trace_text(dwh, arguments.transaction_id, settings.busy_timeout_s))
+    with configured(settings.log_dir):
+        return _told(
+            lambda: trace_text(settings.dwh, arguments.transaction_id, settings.busy_timeout_s)
+        )
+
+
+def _reading_settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    """Give the settings of a command that takes --dwh alone."""
+    settings = Settings.from_environ(environ)
+    return replace(settings, dwh=DwhUrl.parse(arguments.dwh)) if "dwh" in arguments else settings
+
+
+def _rejects(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = _reading_settings(arguments, environ)
+    given = vars(arguments)
+    export, chosen, lot = given.get("export"), given.get("abandon"), given.get("lot")
+    if ("abandon" in given) != ("reason" in given):
+        raise UsageError("--abandon et --reason vont ensemble.")
+    if export and chosen:
+        raise UsageError("--export et --abandon s'excluent ; gardez-en un.")
+    if export and export.suffix.lower() != ".xlsx":
+        raise UsageError(f"--export {export} : le nom de ce classeur doit finir par .xlsx.")
+    from dpa.open_rejects import abandon_rejects, export_rejects, list_rejects
+
+    dwh, timeout_s = settings.dwh, settings.busy_timeout_s
+
+    def done() -> str:
+        if export:
+            return export_rejects(export, dwh, lot, timeout_s)
+        if chosen is not None:
+            reason, now = given["reason"], datetime.now(UTC)
+            return abandon_rejects(dwh, chosen, lot, reason, now, timeout_s)
+        return list_rejects(dwh, lot, timeout_s)
+
+    with configured(settings.log_dir):
+        return _told(done)
 
 
 def _overview(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -337,4 +395,10 @@ def _told(answer: Callable[[], str]) -> int:
     return DONE
 
 
-_COMMANDS: Final = {None: _run, "trace": _trace, "apercu": _overview, "synth": _synth}
+_COMMANDS: Final = {
+    None: _run,
+    "trace": _trace,
+    "rejets": _rejects,
+    "apercu": _overview,
+    "synth": _synth,
+}

@@ -12,8 +12,9 @@ DpaError
 ├── WarehouseError          the warehouse refused; nothing was changed
 │   ├── WarehouseLocked     another program holds it
 │   ├── WarehouseForeign    not a warehouse of ours, or a newer one
-│   ├── RejectsClosed       resubmitted rows whose rejects are closed or gone
-│   └── TransactionUnknown  no such transaction in it
+│   ├── RejectsClosed       rejects that are closed already, or that it does not have
+│   ├── TransactionUnknown  no such transaction in it
+│   └── OutcomeUnknown      the server vanished while it committed: the run is there, or it is not
 └── ReportNotWritten        the data are committed, the workbook is not (exit code 3)
 """
 
@@ -67,11 +68,19 @@ class WarehouseForeign(WarehouseError):
 
 
 class RejectsClosed(WarehouseError):
-    """Resubmitted rows correct rejects that are closed already, or that the warehouse lacks."""
+    """Rejects to correct or to abandon are closed already, or are not in the warehouse."""
 
 
 class TransactionUnknown(WarehouseError):
     """The warehouse holds no such transaction."""
+
+
+class OutcomeUnknown(WarehouseError):
+    """Nobody knows yet whether the run `run_id` was committed."""
+
+    def __init__(self, sentence: str, run_id: str) -> None:
+        super().__init__(sentence)
+        self.run_id = run_id
 
 
 class ReportNotWritten(DpaError):

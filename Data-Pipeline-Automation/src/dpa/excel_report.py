@@ -15,7 +15,7 @@ from dpa.errors import ReportNotWritten
 from dpa.excel_table import LINE_HEIGHT_PT, MAX_ROWS, NAVY, RED, Book, Placed, write
 from dpa.files import cause
 from dpa.french import douala_time, number, plural
-from dpa.report_charts import insert_overview, machine_chart, overview_rows
+from dpa.report_charts import DAY, WEEK, insert_overview, machine_chart, overview_rows
 from dpa.report_columns import (
     DAYS,
     DICTIONARY,
@@ -24,6 +24,7 @@ from dpa.report_columns import (
     SITE_DAYS,
     SITES,
     TRANSACTIONS,
+    WEEKS,
     Column,
 )
 from dpa.report_data import ReportData
@@ -214,12 +215,22 @@ def _kpi_sheet(book: Book, data: ReportData) -> Placed:
     charts = kpis.last_row + 2
     below = charts + overview_rows(data.sites.num_rows) + 1 if data.sites.num_rows else charts
     sites = book.table(sheet, below, "T_Sites", SITES, data.sites)
-    days = book.table(sheet, sites.last_row + 2, "T_Jours", DAYS, data.days)
     _bars(sites, 1)
+    times, by = _times(book, sheet, data, sites.last_row + 2)
     sheet.freeze_panes(3, 0)
     if data.sites.num_rows:
-        insert_overview(book, sites, days, charts)
+        insert_overview(book, sites, times, by, charts)
     return kpis
+
+
+def _times(book: Book, sheet: Worksheet, data: ReportData, row: int) -> tuple[Placed, str]:
+    """Write the tables by week, for a long period, and by day; give the one to draw."""
+    weeks = None
+    if data.weeks is not None:
+        weeks = book.table(sheet, row, "T_Semaines", WEEKS, data.weeks)
+        row = weeks.last_row + 2
+    days = book.table(sheet, row, "T_Jours", DAYS, data.days)
+    return (weeks, WEEK) if weeks else (days, DAY)
 
 
 def _note(book: Book) -> Format:
@@ -229,7 +240,7 @@ def _note(book: Book) -> Format:
 def _kpi_table(book: Book, sheet: Worksheet, kpis: list[Kpi]) -> Placed:
     none = pa.nulls(len(kpis), pa.string())
     blank = pa.table({column.label: none for column in KPIS})
-    placed = book.table(sheet, 3, "T_KPI", KPIS, blank)
+    placed = book.table(sheet, 4, "T_KPI", KPIS, blank)
     text = book.cell_format("text")
     for row, kpi in enumerate(kpis, start=placed.first_row):
         for column, value in ((0, kpi.label), (2, kpi.unit), (5, kpi.trend), (6, kpi.meaning)):

@@ -17,7 +17,7 @@ from dpa.ahead import fetched_ahead
 from dpa.calendar_days import calendar_days
 from dpa.columns import GRAM_DECIMALS
 from dpa.database import Database
-from dpa.errors import RejectsClosed
+from dpa.given_back import TAKEN, GivenBack, refuse_taken, take
 from dpa.parts import CheckedPart
 from dpa.prepared_part import PreparedPart, prepare
 from dpa.sql_files import SQL_ROOT, named_statements
@@ -37,7 +37,9 @@ class Loaded:
     `read = inserted + corrected + rejected + duplicates`. Of the machines of the rows,
     `unknown_machines` are in no list so far, `remembered_machines` only in an earlier one;
     `moved_machines` are those whose site this list changes, `newly_attached` counts transactions
-    of earlier runs whose machine this list is the first to know.
+    of earlier runs whose machine this list is the first to know. `open_rejects` are those of the
+    whole warehouse. `ambiguous_volumes` and `proven_groups` are those of `CheckedPart`.
+    `commit_was_checked` when the answer to COMMIT was lost, and the run found to be there.
     """
 
     inserted: int = 0
@@ -51,6 +53,10 @@ class Loaded:
     newly_attached: int = 0
     future_rows: int = 0
     defaulted: Counter[str] = field(default_factory=Counter)
+    open_rejects: int = 0
+    ambiguous_volumes: int = 0
+    proven_groups: int = 0
+    commit_was_checked: bool = False
     rejects_by_rule: Counter[str] = field(default_factory=Counter)
     moved_machines: list[str] = field(default_factory=list)
     unknown_machines: list[str] = field(default_factory=list)
@@ -60,22 +66,27 @@ class Loaded:
 class LoadRun:
     """One run: `begin`, then `load_parts`, then `finish`."""
 
-    def __init__(self, database: Database, lot: Lot) -> None:
+    def __init__(self, database: Database, lot: Lot, given_back: GivenBack | None = None) -> None:
         self._database = database
         self._lot = lot
+        self._given_back = given_back
         self._steps = named_statements(SQL_ROOT / "load.sql")
         self._started_s = time.monotonic()
         self._lot_key = self._last_key("dim_lot", "lot_key") + 1
         self._loaded = Loaded()
 
-    def begin(self, machines: pd.DataFrame, resubmitted: Mapping[int, int]) -> None:
-        """Write the lot and the machine list; raises RejectsClosed."""
+    def begin(self, machines: pd.DataFrame, only_adds: bool = False) -> None:
+        """Write the lot and the machine list, which `only_adds` machines or changes known ones too.
+
+        Raises RejectsClosed.
+        """
         self._listed = frozenset(machines["machine_id"])
         for step in ("touched", "staged_rejects", "resubmitted"):
             self._step(step)
-        self._take_resubmitted(resubmitted)
+        if self._given_back:
+            take(self._database, self._steps, self._given_back)
         self._database.ingest("dim_lot", self._lot_row())
-        self._upsert_machines(machines)
+        self._upsert_machines(machines, only_adds)
         self._attach_newly_known()
 
     def load_parts(self, parts: Iterable[CheckedPart]) -> None:
@@ -92,6 +103,7 @@ class LoadRun:
         if not self._loaded.skipped:
             self._step("close_accepted_rejects", self._lot_key)
         self._step("close_resubmitted", self._lot_key)
+        self._loaded.open_rejects = int(self._database.value(self._steps["open_rejects"]))
         self._close_lot()
         return self._loaded
 
@@ -105,17 +117,6 @@ class LoadRun:
         query = f"SELECT COALESCE(MAX({key}), 0) FROM {table}"  # noqa: S608 (our names)
         return int(self._database.value(query))
 
-    def _take_resubmitted(self, rejects: Mapping[int, int]) -> None:
-        pairs = {"source_line": [*rejects], "reject_key": [*rejects.values()]}
-        self._database.ingest(
-            "resubmitted",
-            pa.table({name: pa.array(keys, pa.int32()) for name, keys in pairs.items()}),
-            temporary=True,
-        )
-        unfit = self._database.rows(self._steps["unfit_resubmitted"])
-        if unfit:
-            raise RejectsClosed(_unfit_sentence(unfit))
-
     def _lot_row(self) -> pa.Table:
         started = pa.array([_instant(self._lot)], pa.timestamp("s", "UTC"))
         own = {
@@ -126,7 +127,7 @@ class LoadRun:
         given = {name: pa.array([value], pa.string()) for name, value in self._lot.items()}
         return pa.table({**given, **own})
 
-    def _upsert_machines(self, machines: pd.DataFrame) -> None:
+    def _upsert_machines(self, machines: pd.DataFrame, only_adds: bool) -> None:
         self._step("machine_list")
         self._database.ingest(
             "machine_list",
@@ -142,6 +143,8 @@ class LoadRun:
             ),
             temporary=True,
         )
+        if only_adds:
+            self._step("leave_known_machines")
         self._step("add_sites")
         moved = self._database.rows(self._steps["moved_machines"])
         self._loaded.moved_machines = [machine for (machine,) in moved]
@@ -183,6 +186,8 @@ class LoadRun:
         loaded.skipped += part.skipped
         loaded.blank_lines += part.blank_lines
         loaded.future_rows += prepared.future_rows
+        loaded.ambiguous_volumes += part.ambiguous_volumes
+        loaded.proven_groups += part.proven_groups
         loaded.defaulted.update(part.defaulted)
         loaded.rejects_by_rule.update(prepared.rejects_by_rule)
 
@@ -239,8 +244,12 @@ class LoadRun:
         self._step("drop_identical")
         self._step("forget_identical")
         self._database.analyze("known")
+        self._loaded.duplicates += staged - self._count("staging")
+        if self._given_back:
+            refused = refuse_taken(self._database, self._steps, self._given_back)
+            self._loaded.rejected += refused
+            self._loaded.rejects_by_rule.update({TAKEN: refused} if refused else {})
         kept, corrected = self._count("staging"), self._count("known")
-        self._loaded.duplicates += staged - kept
         self._loaded.corrected, self._loaded.inserted = corrected, kept - corrected
         self._change_facts()
 
@@ -296,14 +305,3 @@ class LoadRun:
 
 def _instant(lot: Lot) -> pd.Timestamp:
     return pd.Timestamp(str(lot["started_at"])).tz_convert("UTC")
-
-
-def _unfit_sentence(unfit: list[tuple[int, str | None, str | None]]) -> str:
-    told = [
-        f"n° {key} déjà {status} par le lot {run_id}" if status else f"n° {key} introuvable"
-        for key, status, run_id in unfit
-    ]
-    return (
-        f"rejets à reprendre : {', '.join(told)} ; repartez du dernier classeur de rejets, sans "
-        "les lignes déjà reprises."
-    )

@@ -43,7 +43,9 @@ def _above_the_bar(line: str) -> None:
 
 @contextmanager
 def configured(folder: Path) -> Iterator[None]:
-    """Log at INFO to stderr and to `folder`/dpa.log (10 MB a file, kept 30 days) while inside.
+    """Log to stderr, and to `folder`/dpa.log (10 MB a file, kept 30 days) while inside.
+
+    What a driver said in its own words is DEBUG: it goes to the file only.
 
     A folder that cannot be written costs the file, not the run.
     """
@@ -53,7 +55,7 @@ def configured(folder: Path) -> Iterator[None]:
     try:
         logger.add(
             folder / "dpa.log",
-            level="INFO",
+            level="DEBUG",
             format="{time:YYYY-MM-DDTHH:mm:ss.SSSZ} | {level: <7} | {message}",
             rotation="10 MB",
             retention="30 days",

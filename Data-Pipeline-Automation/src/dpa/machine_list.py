@@ -22,12 +22,14 @@ Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\
 class MachineTable:
     """The machine list: machine_id (unique), site_location, installation_year (may be missing).
 
-    `notes` are French sentences to say aloud, on where the list had to be taken from.
+    `notes` are French sentences to say aloud, on where the list had to be taken from. A list that
+    `only_adds` is not good enough to change what is known of a machine.
     """
 
     source: SourceFile
     table: pd.DataFrame
     notes: tuple[str, ...] = ()
+    only_adds: bool = False
 
 
 class Machine(BaseModel):

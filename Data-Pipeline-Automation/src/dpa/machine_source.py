@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -35,8 +35,8 @@ def read_machines(
     """Read the machine list from a JSON file or from an http(s) address.
 
     An API that fails gives way to the last good copy of its answer, kept in `cache_dir`, then to
-    `sample`; the notes say so. `api_key` is sent as X-API-KEY. Raises UsageError for an impossible
-    address, SourceError when nothing can be used.
+    `sample`, which only adds machines; the notes say so. `api_key` is sent as X-API-KEY. Raises
+    UsageError for an impossible address, SourceError when nothing can be used.
     """
     text = str(location)
     if is_address(text):
@@ -93,10 +93,11 @@ def _sample(sample: Path, why: str) -> MachineTable:
     try:
         data = read_bytes(sample)
         note = (
-            f"{why} La liste d'exemple {sample.name} est utilisée : les sites de vos machines "
-            "peuvent manquer ; relancez quand l'API répond, ou donnez un fichier à --machines."
+            f"{why} La liste d'exemple {sample.name} est utilisée, pour les seules machines que "
+            "l'entrepôt ne connaît pas : les sites des vôtres peuvent manquer ; relancez quand "
+            "l'API répond, ou donnez un fichier à --machines."
         )
-        return _table(data, str(sample), (note,))
+        return replace(_table(data, str(sample), (note,)), only_adds=True)
     except SourceError as error:
         raise SourceUnreadable(f"{why} Liste d'exemple inutilisable : {error}") from error
 

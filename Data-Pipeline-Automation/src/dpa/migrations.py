@@ -7,7 +7,7 @@ from dpa.database import Database
 from dpa.errors import WarehouseForeign
 from dpa.sql_files import SQL_ROOT
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 def ensure_schema(database: Database, scripts: Path = SQL_ROOT) -> None:

@@ -109,6 +109,8 @@ class CheckedPart:
     `rejects`: source_line int64, and the texts rule_code, column_name, value, reason, remedy,
     other_rules, raw_row (JSON object {heading: cell}).
     `defaulted` counts, by column, the empty cells that the mapping's defaults filled.
+    `ambiguous_volumes` are written like 1,234 under a point, `proven_groups` like 1,234.5, which
+    tells how the others are to be read.
     """
 
     read: int
@@ -118,3 +120,5 @@ class CheckedPart:
     skipped: int = 0
     blank_lines: int = 0
     defaulted: dict[str, int] = field(default_factory=dict)
+    ambiguous_volumes: int = 0
+    proven_groups: int = 0

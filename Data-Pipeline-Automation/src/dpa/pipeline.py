@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,19 +12,23 @@ from loguru import logger
 
 from dpa import __version__, french
 from dpa.checking import checked_parts
+from dpa.columns import UNKNOWN
 from dpa.drafts import unused
 from dpa.engine import LocalEngine
 from dpa.errors import DpaError, ReportNotWritten
+from dpa.filters import refuse_unknown_sites
+from dpa.given_back import GivenBack
 from dpa.machine_source import MachineTable, read_machines
 from dpa.mapping import Mapping as ColumnMapping
 from dpa.mapping import read_mapping
 from dpa.parts import TransactionSource
 from dpa.progress import tracked
+from dpa.rejects_sheet import Reading
 from dpa.rules import RULES
 from dpa.settings import SAMPLE_MACHINES, Settings
 from dpa.sources import read_transactions
 from dpa.summary import EtlSource, EtlSummary
-from dpa.warehouse import Loaded, last_day, load
+from dpa.warehouse import Loaded, known_sites, last_day, load
 
 if TYPE_CHECKING:
     from dpa.dask_engine import DaskEngine
@@ -42,13 +46,13 @@ class Outcome:
 class Opened:
     """The transactions of a run, and the mapping under which they are read, by path and SHA-256.
 
-    `closing` gives, by line of a resubmitted file, the reject that the line mends.
+    `given_back` says which rejects a resubmitted file mends.
     """
 
     source: TransactionSource
     mapping_path: str | None
     mapping_sha256: str | None
-    closing: Mapping[int, int] | None = None
+    given_back: GivenBack | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,13 @@ class Written:
 
 
 def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Outcome:
-    """Run the ETL once. Raises DpaError when it fails; nothing has changed then."""
+    """Run the ETL once.
+
+    Raises DpaError when it fails, nothing having changed then, unless it is OutcomeUnknown.
+    """
     started_s, started_at = time.monotonic(), now()
     extracted = extract(settings)
+    _refuse_unknown_sites(settings, extracted.machines)
     source = extracted.transactions.source
     lot = _lot(settings, extracted, started_at)
     with open_engine(settings) as engine:
@@ -86,11 +94,12 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
                 "parties",
             ),
             settings.busy_timeout_s,
-            extracted.transactions.closing,
+            extracted.transactions.given_back,
+            extracted.machines.only_adds,
         )
     _say_loaded(settings, loaded)
     try:
-        written = _write_workbooks(settings, str(lot["run_id"]), source, now)
+        written = _write_workbooks(settings, str(lot["run_id"]), now)
     except KeyboardInterrupt:
         logger.warning("Interrompu : les données sont chargées, les classeurs ne sont pas écrits.")
         raise
@@ -111,7 +120,7 @@ def _outcome(
     for warning in (*warnings, *faults):
         logger.warning("{}", warning)
     summary = EtlSummary(
-        status="ok",
+        status="committed_with_warnings" if faults else "ok",
         error=None,
         run_id=run_id,
         dwh=str(settings.dwh),
@@ -125,6 +134,7 @@ def _outcome(
         skipped=loaded.skipped,
         inserted=loaded.inserted,
         corrected=loaded.corrected,
+        open_rejects=loaded.open_rejects,
         rejects_by_rule={
             code: loaded.rejects_by_rule[code] for code in RULES if code in loaded.rejects_by_rule
         },
@@ -163,11 +173,18 @@ def _exported(settings: Settings, hashed: bool) -> Opened:
 
 def _resubmitted(settings: Settings) -> Opened:
     # Reading a workbook takes libraries that other runs do without.
-    from dpa.resubmission import read_resubmission, refuse_foreign_rejects
+    from dpa.resubmission import read_resubmission
 
     found = read_resubmission(settings.transactions)
-    refuse_foreign_rejects(settings.dwh, found, settings.busy_timeout_s)
-    return Opened(found.source, found.mapping_path, found.mapping_sha256, found.closing)
+    return Opened(found.source, found.mapping_path, found.mapping_sha256, found.given_back)
+
+
+def _refuse_unknown_sites(settings: Settings, machines: MachineTable) -> None:
+    """Raise UsageError for a site to show that neither the warehouse nor this run will know."""
+    chosen = settings.filters.sites
+    if chosen:
+        listed = {UNKNOWN, *machines.table["site_location"]}
+        refuse_unknown_sites(chosen, listed | known_sites(settings.dwh, settings.busy_timeout_s))
 
 
 def open_engine(settings: Settings) -> "LocalEngine | DaskEngine":
@@ -200,6 +217,7 @@ def _lot(settings: Settings, extracted: Extracted, started_at: datetime) -> dict
         "machines_sha256": extracted.machines.source.sha256,
         "mapping_path": extracted.transactions.mapping_path,
         "mapping_sha256": extracted.transactions.mapping_sha256,
+        "reading": Reading.of(extracted.transactions.source).text(),
     }
 
 
@@ -223,9 +241,7 @@ def _say_loaded(settings: Settings, loaded: Loaded) -> None:
             logger.info("{}", french.plural(count, singular, several))
 
 
-def _write_workbooks(
-    settings: Settings, run_id: str, source: TransactionSource, now: Callable[[], datetime]
-) -> Written:
+def _write_workbooks(settings: Settings, run_id: str, now: Callable[[], datetime]) -> Written:
     """Write the report and the rejects workbook from the committed warehouse."""
     # XlsxWriter is only needed here, and slow to import.
     from dpa.excel_report import write_report
@@ -241,7 +257,7 @@ def _write_workbooks(
     with _missing_workbook(written, "Lignes à corriger non écrites"):
         # An earlier workbook may hold corrections that were not given back yet.
         rejects = unused(settings.rejects_workbook)
-        if write_rejects(rejects, dwh, run_id, source, timeout_s):
+        if write_rejects(rejects, dwh, run_id, timeout_s):
             logger.info("Lignes à corriger : {}", rejects)
             written.rejects_workbook = str(rejects)
     return written
@@ -289,12 +305,31 @@ def _warnings(extracted: Extracted, loaded: Loaded) -> list[str]:
     if loaded.future_rows:
         future = french.plural(loaded.future_rows, "transaction datée", "transactions datées")
         found.append(f"{future} du futur.")
+    if loaded.ambiguous_volumes and not loaded.proven_groups:
+        found.append(_ambiguous_sentence(extracted, loaded.ambiguous_volumes))
+    if loaded.commit_was_checked:
+        found.append(
+            "La connexion s'est rompue pendant la validation ; vérification faite auprès du "
+            "serveur, le lot est chargé."
+        )
     for column, count in loaded.defaulted.items():
         found.append(
             f"{column} : {french.plural(count, 'cellule vide', 'cellules vides')} "
             "remplacées par la valeur par défaut du fichier de correspondance."
         )
     return found
+
+
+def _ambiguous_sentence(extracted: Extracted, count: int) -> str:
+    is_comma = extracted.transactions.source.conventions.decimal == ","
+    decimal, other = ("la virgule", "le point") if is_comma else ("le point", "la virgule")
+    example = "1.234" if is_comma else "1,234"
+    cells = french.plural(count, "volume écrit", "volumes écrits")
+    return (
+        f"{cells} comme « {example} », lus {french.number(1234)} : {decimal} étant la décimale "
+        f"de ce fichier, {other} y sépare les milliers. Si {other} y est parfois une décimale, "
+        "corrigez ces volumes dans l'export et rechargez-le."
+    )
 
 
 def _sources(extracted: Extracted, loaded: Loaded) -> list[EtlSource]:

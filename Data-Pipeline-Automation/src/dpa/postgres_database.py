@@ -13,7 +13,8 @@ from adbc_driver_postgresql import dbapi as postgresql
 from dpa.database import Database
 from dpa.dates import DOUALA_OFFSET_MINUTES
 from dpa.dwh_url import DwhUrl
-from dpa.errors import WarehouseError, WarehouseForeign, WarehouseLocked
+from dpa.errors import WarehouseError, WarehouseForeign
+from dpa.postgres_refusals import refusal
 
 _LOAD_LOCK: Final = 0x_CA_3A_A1_1D
 """Advisory lock that every load of a database takes."""
@@ -28,11 +29,6 @@ _PARAMETERS: Final = {
 }
 """What the address may say otherwise."""
 
-_LOCKED: Final[tuple[type[WarehouseError], str]] = (
-    WarehouseLocked,
-    "l'entrepôt est verrouillé par un autre programme ; attendez la fin de l'autre chargement et "
-    "relancez.",
-)
 _SETTINGS: Final = {
     "TimeZone": "'UTC'",
     "random_page_cost": "1.1",  # a merge finds its rows by their keys, on a disk that seeks
@@ -40,22 +36,6 @@ _SETTINGS: Final = {
     "maintenance_work_mem": "'256MB'",
     "jit": "off",
 }
-
-_REFUSALS: Final[dict[str, tuple[type[WarehouseError], str]]] = {
-    "55P03": _LOCKED,
-    "40P01": _LOCKED,
-    "53100": (WarehouseError, "le disque du serveur est plein ; libérez de la place et relancez."),
-    "42501": (
-        WarehouseError,
-        "droits insuffisants ; ce compte doit pouvoir créer des tables et y écrire.",
-    ),
-    "25006": (
-        WarehouseError,
-        "ce serveur ou ce compte n'accepte que la lecture ; donnez dans --dwh un compte qui écrit.",
-    ),
-    "XX001": (WarehouseError, "l'entrepôt est abîmé ; restaurez sa dernière sauvegarde."),
-}
-"""SQLSTATE codes, and what they mean for the user."""
 
 
 class PostgresDatabase(Database):
@@ -138,13 +118,7 @@ class PostgresDatabase(Database):
 
     @classmethod
     def refusal(cls, told: str, sqlstate: str | None) -> WarehouseError:
-        if sqlstate in _REFUSALS:
-            kind, cause = _REFUSALS[sqlstate]
-            return kind(cause)
-        return WarehouseError(
-            f"le serveur PostgreSQL a refusé ou n'a pas répondu ({told}) ; vérifiez qu'il "
-            "fonctionne, puis l'adresse et le compte (--dwh)."
-        )
+        return refusal(told, sqlstate)
 
     def _expect_rows(self, cursor: dbapi.Cursor, count: int) -> None:
         pass  # the server names the types

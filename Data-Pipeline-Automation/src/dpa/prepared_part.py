@@ -48,7 +48,7 @@ def prepare(
     return PreparedPart(
         part=part,
         facts=_facts(rows, lot_key),
-        rejects=_rejects(part.rejects),
+        rejects=rejects_table(part.rejects),
         stats=partial_daily_stats(rows) if len(rows) else None,
         rejects_by_rule=Counter(part.rejects["rule_code"].tolist()),
         machines=frozenset(names[np.unique(codes)]),
@@ -81,7 +81,8 @@ def _facts(rows: pd.DataFrame, lot_key: int) -> pa.Table:
     )
 
 
-def _rejects(rejects: pd.DataFrame) -> pa.Table:
+def rejects_table(rejects: pd.DataFrame) -> pa.Table:
+    """Give `CheckedPart.rejects` as the rows of `staged_rejects`."""
     return pa.table(
         {
             "source_line": _integers(rejects["source_line"]),

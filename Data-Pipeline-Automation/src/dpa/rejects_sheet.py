@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,15 +35,36 @@ _MAX_LABEL: Final = 240
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
-class Notes(BaseModel):
-    """What the workbook says about itself: whose rows it holds and how their cells are written."""
+class Reading(BaseModel):
+    """How rows are read: their header, and a mapping that leaves nothing to detect."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Annotated[int, Field(ge=1)]
-    run_id: str
     header: tuple[str, ...]
     mapping: Mapping
+
+    @classmethod
+    def of(cls, source: TransactionSource) -> Self:
+        """Keep how a source is read."""
+        return cls(header=source.header, mapping=mapping_of(source))
+
+    @property
+    def columns(self) -> dict[str, int | None]:
+        """The position of each of our columns, None for one that the rows lack."""
+        names = self.mapping.columns.model_dump()
+        places = {name: at for at, name in enumerate(self.header)}
+        return {column: places.get(name) for column, name in names.items()}
+
+    def text(self) -> str:
+        """Write it as JSON."""
+        return self.model_dump_json(exclude_unset=True)
+
+
+class Notes(Reading):
+    """What the workbook says about itself: whose rows it holds and how their cells are written."""
+
+    version: Annotated[int, Field(ge=1)]
+    run_id: str
     mapping_path: str | None
     mapping_sha256: str | None
 

@@ -17,7 +17,6 @@ from dpa.errors import ReportNotWritten
 from dpa.excel_table import LINE_HEIGHT_PT, MAX_ROWS, NAVY, RED, Book, shortened
 from dpa.files import cause
 from dpa.french import plural
-from dpa.parts import TransactionSource
 from dpa.rejects_sheet import (
     GUIDE,
     HEADER_AT,
@@ -28,11 +27,11 @@ from dpa.rejects_sheet import (
     SHEET,
     VERSION,
     Notes,
+    Reading,
     labels,
-    mapping_of,
 )
+from dpa.rejects_to_correct import Batch, batches
 from dpa.report_columns import Column
-from dpa.report_queries import Reader
 from dpa.rules import RULES, Rule
 from dpa.warehouse import reading
 
@@ -48,71 +47,56 @@ _PATTERN_WORDS: Final = {"%Y": "AAAA", "%y": "AA", "%m": "MM", "%d": "JJ", "%b":
 Faults = dict[int, Rule]
 
 
-def write_rejects(
-    path: Path, url: DwhUrl, run_id: str, source: TransactionSource, busy_timeout_s: float
-) -> int:
-    """Write the open rejects of a run under the header of its `source`; give their number.
+def write_rejects(path: Path, url: DwhUrl, run_id: str, busy_timeout_s: float) -> int:
+    """Write the open rejects of a run under the header of its file; give their number.
 
     Without a reject nothing is written, and an earlier workbook stays. Raises ReportNotWritten, an
     earlier workbook being intact then, or WarehouseError.
     """
     with reading(url, busy_timeout_s) as reader:
-        lot = _lot(reader, run_id)
-        rejects = _rejects(reader, lot["lot_key"])
-    if rejects.num_rows == 0:
-        return 0
+        found = batches(reader, run_id)
+    for batch in found:
+        save(path, batch)
+    return sum(batch.rejects.num_rows for batch in found)
+
+
+def save(path: Path, batch: Batch) -> None:
+    """Write a workbook in its place; raises ReportNotWritten, an earlier one being intact then."""
     try:
         with replacing(path) as draft:
-            _book(path, lot, source, rejects).save(draft)
+            _book(path, batch).save(draft)
     except OSError as error:
         raise ReportNotWritten(
             f"{path} : le classeur des lignes à corriger n'a pas pu être écrit ({cause(error)}) ; "
-            "fermez-le s'il est ouvert dans Excel, vérifiez le dossier, puis relancez. Les données "
-            "sont chargées."
+            "fermez-le s'il est ouvert dans Excel, vérifiez le dossier, puis relancez. Les rejets "
+            "restent dans l'entrepôt : main_pipeline.py rejets --export les écrit aussi."
         ) from error
-    return int(rejects.num_rows)
 
 
-def _lot(reader: Reader, run_id: str) -> dict[str, Any]:
-    (lot,) = reader.table(
-        "SELECT lot_key, run_id, mapping_path, mapping_sha256 FROM dim_lot WHERE run_id = ?", run_id
-    ).to_pylist()
-    return dict(lot)
-
-
-def _rejects(reader: Reader, lot_key: int) -> pa.Table:
-    return reader.table(
-        "SELECT reject_key, source_sha256, source_file, source_sheet, source_line, rule_code, "
-        "reason, remedy, other_rules, raw_row FROM rejets "
-        "WHERE lot_key = ? AND status = 'ouvert' ORDER BY source_line, reject_key",
-        lot_key,
-    )
-
-
-def _book(path: Path, lot: dict[str, Any], source: TransactionSource, rejects: pa.Table) -> Book:
+def _book(path: Path, batch: Batch) -> Book:
     book = Book()
     guide_title = "Corriger les lignes rejetées et les rendre"
-    guide = book.sheet(GUIDE, guide_title, f"{source.path.name}, lot {lot['run_id']}")
-    shown = rejects.slice(0, MAX_ROWS)
-    _fill_guide(book, guide, path, source, rejects.num_rows - shown.num_rows)
-    count = plural(rejects.num_rows, "ligne à corriger", "lignes à corriger")
+    guide = book.sheet(GUIDE, guide_title, f"{batch.files}, lot {batch.run_id}")
+    total = batch.rejects.num_rows
+    shown = batch.rejects.slice(0, MAX_ROWS)
+    _fill_guide(book, guide, path, batch.reading, total - shown.num_rows)
+    count = plural(total, "ligne à corriger", "lignes à corriger")
     sheet = book.sheet(
         SHEET, "Lignes rejetées", f"{count} ; la feuille {GUIDE} dit comment les rendre."
     )
-    _fill_rows(book, sheet, source, shown)
-    _fill_notes(book, lot, source)
+    _fill_rows(book, sheet, batch.reading, shown)
+    _fill_notes(book, batch)
     guide.activate()
     return book
 
 
-def _fill_guide(
-    book: Book, sheet: Worksheet, path: Path, source: TransactionSource, left_out: int
-) -> None:
+def _fill_guide(book: Book, sheet: Worksheet, path: Path, reading: Reading, left_out: int) -> None:
     step = book.format("step", bold=True, color=NAVY, valign="top", font_size=12)
     text = book.format("guide", text_wrap=True, valign="top")
     sheet.set_column(0, 0, 5)
     sheet.set_column(1, 1, 110)
-    for row, line in enumerate(guide_lines(path, source.conventions, left_out), start=HEADER_AT):
+    lines = guide_lines(path, reading.mapping.conventions(), left_out)
+    for row, line in enumerate(lines, start=HEADER_AT):
         sheet.write_string(row, 0, f"{row - HEADER_AT + 1}.", step)
         sheet.write_string(row, 1, line, text)
         sheet.set_row(row, LINE_HEIGHT_PT * (2 + len(line) // 105))
@@ -153,14 +137,14 @@ def _readable(pattern: str) -> str:
     return pattern
 
 
-def _fill_rows(book: Book, sheet: Worksheet, source: TransactionSource, rejects: pa.Table) -> None:
-    names = labels(source.header)
+def _fill_rows(book: Book, sheet: Worksheet, layout: Reading, rejects: pa.Table) -> None:
+    names = labels(layout.header)
     columns = [
         *(Column(name, max_width=44) for name in names[:-1]),
         Column(names[-1], max_width=90),
     ]
-    cells, bad, first_faults = _cells(source, names, rejects)
-    width = len(source.header)
+    cells, bad, first_faults = _cells(layout, names, rejects)
+    width = len(layout.header)
     book.add_table(sheet, HEADER_AT, "T_A_corriger", columns, cells.num_rows, 0)
     first = HEADER_AT + 1
     ours = [_our_format(book)] * len(OUR_COLUMNS)
@@ -204,15 +188,15 @@ def _our_header(book: Book) -> Format:
 
 
 def _cells(
-    source: TransactionSource, names: Sequence[str], rejects: pa.Table
+    layout: Reading, names: Sequence[str], rejects: pa.Table
 ) -> tuple[pa.Table, list[list[int]], list[Faults]]:
     """Give the texts of the sheet; by column of the analyst, where a cell is at fault (1); and the
     faults of the first rows."""
-    bad: list[list[int]] = [[] for _ in source.header]
+    bad: list[list[int]] = [[] for _ in layout.header]
     first_faults: list[Faults] = []
     parts = []
     for batch in rejects.to_batches(_BATCH_ROWS):
-        rows = [_row(source, reject) for reject in batch.to_pylist()]
+        rows = [_row(layout, reject) for reject in batch.to_pylist()]
         columns = zip(*(texts for texts, _ in rows), strict=True)
         parts.append(pa.table([_filled(texts) for texts in columns], list(names)))
         for _, faults in rows:
@@ -227,18 +211,18 @@ def _filled(texts: Sequence[str]) -> pa.Array:
     return pa.array([text or None for text in texts], pa.string())
 
 
-def _row(source: TransactionSource, reject: dict[str, Any]) -> tuple[list[str], Faults]:
+def _row(layout: Reading, reject: dict[str, Any]) -> tuple[list[str], Faults]:
     """Give the texts of one row of the sheet, and the rules that its cells break."""
     codes = [reject["rule_code"], *filter(None, reject["other_rules"].split(", "))]
     rules = [RULES[code] for code in codes]
     texts, line = list(json.loads(reject["raw_row"]).values()), ""
     if rules[0].column:
-        faults = _faults(source, rules)
+        faults = _faults(layout, rules)
     else:
         line = texts[0]
-        texts = cut(line, len(source.header))
+        texts = cut(line, len(layout.header))
         faults = dict.fromkeys(range(len(texts)), rules[0])
-    named = ", ".join(source.header[at] or f"Colonne {at + 1}" for at in faults)
+    named = ", ".join(layout.header[at] or f"Colonne {at + 1}" for at in faults)
     return [
         *texts,
         _WHOLE_LINE if line else named,
@@ -253,9 +237,9 @@ def _row(source: TransactionSource, reject: dict[str, Any]) -> tuple[list[str], 
     ], faults
 
 
-def _faults(source: TransactionSource, rules: Sequence[Rule]) -> Faults:
+def _faults(layout: Reading, rules: Sequence[Rule]) -> Faults:
     """Give the position and the rule of each cell at fault, the first rule of each."""
-    places = [(source.columns.get(rule.column), rule) for rule in rules]
+    places = [(layout.columns.get(rule.column), rule) for rule in rules]
     return dict(sorted({at: rule for at, rule in reversed(places) if at is not None}.items()))
 
 
@@ -285,16 +269,16 @@ def _comment(sheet: Worksheet, first: int, first_faults: Sequence[Faults]) -> No
             sheet.write_comment(row, at, note, {"x_scale": 2, "author": "CAMRAIL"})
 
 
-def _fill_notes(book: Book, lot: dict[str, Any], source: TransactionSource) -> None:
+def _fill_notes(book: Book, batch: Batch) -> None:
     """Write the hidden sheet."""
     notes = Notes(
         version=VERSION,
-        run_id=lot["run_id"],
-        header=source.header,
-        mapping=mapping_of(source),
-        mapping_path=lot["mapping_path"],
-        mapping_sha256=lot["mapping_sha256"],
-    ).model_dump_json(exclude_unset=True)
+        run_id=batch.run_id,
+        header=batch.reading.header,
+        mapping=batch.reading.mapping,
+        mapping_path=batch.mapping_path,
+        mapping_sha256=batch.mapping_sha256,
+    ).text()
     sheet = book.workbook.add_worksheet(NOTES)
     sheet.write_string(0, 0, NOTES_TOP)
     for row, start in enumerate(range(0, len(notes), NOTES_PIECE), start=1):

@@ -9,14 +9,16 @@ CHARTED_BARS: Final = 20
 FEW_BARS: Final = 10
 ROW_HEIGHT_PX: Final = 20
 SITE_WIDTH_PX: Final = 560
+DAY: Final = "jour"
+WEEK: Final = "semaine"
 
 
-def insert_overview(book: Book, sites: Placed, days: Placed, row: int) -> None:
-    """Put the charts by site and by day side by side, from `row` down."""
+def insert_overview(book: Book, sites: Placed, times: Placed, by: str, row: int) -> None:
+    """Put the charts by site and by day or week (`by`, in French) side by side, from `row` down."""
     chart = site_chart(book, sites)
     sites.sheet.insert_chart(row, 0, chart, {"object_position": 3})
     beside = {"object_position": 3, "x_offset": SITE_WIDTH_PX + 20}
-    sites.sheet.insert_chart(row, 0, day_chart(book, days), beside)
+    sites.sheet.insert_chart(row, 0, time_chart(book, times, by), beside)
 
 
 def overview_rows(sites: int) -> int:
@@ -41,17 +43,17 @@ def site_chart(book: Book, sites: Placed) -> Any:
     return chart
 
 
-def day_chart(book: Book, days: Placed) -> Any:
-    """Draw the volume of each day, and its critical alerts on an axis of their own."""
-    when = _cells(days, 0)
-    series = {"name": "Volume (t)", "categories": when, "values": _cells(days, 1)}
-    chart = _chart(book, "column", "Volume et alertes critiques par jour", series, "Tonnes")
+def time_chart(book: Book, times: Placed, by: str) -> Any:
+    """Draw the volume of each day or week, and its critical alerts on an axis of their own."""
+    when = _cells(times, 0)
+    series = {"name": "Volume (t)", "categories": when, "values": _cells(times, 1)}
+    chart = _chart(book, "column", f"Volume et alertes critiques par {by}", series, "Tonnes")
     alerts = book.workbook.add_chart({"type": "line"})
     alerts.add_series(
         {
             "name": "Alertes critiques",
             "categories": when,
-            "values": _cells(days, 2),
+            "values": _cells(times, 2),
             "y2_axis": True,
             "line": {"color": ORANGE, "width": 2},
             "marker": {"type": "diamond", "size": 6, "fill": {"color": ORANGE}},
@@ -59,7 +61,9 @@ def day_chart(book: Book, days: Placed) -> Any:
     )
     alerts.set_y2_axis({"name": "Alertes", "min": 0, "num_format": "0"})
     chart.combine(alerts)
-    chart.set_x_axis({"date_axis": True, "num_format": "dd/mm/yy", "num_font": {"rotation": -45}})
+    axis = {"num_format": "dd/mm/yy", "num_font": {"rotation": -45}}
+    # On an axis of dates a week would be as thin as a day.
+    chart.set_x_axis(axis | ({"text_axis": True} if by == WEEK else {"date_axis": True}))
     chart.set_legend({"position": "bottom"})
     chart.set_size({"width": 720, "height": 360})
     return chart

@@ -77,3 +77,4 @@ SITES: Final = (
     Column("Transactions", "integer"),
 )
 DAYS: Final = (Column("Jour", "date"), *SITES[1:])
+WEEKS: Final = (Column("Semaine du", "date"), *SITES[1:], Column("Jours actifs", "integer"))

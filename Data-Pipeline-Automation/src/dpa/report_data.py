@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,8 +11,20 @@ from dpa import report_queries as queries
 from dpa.dwh_url import DwhUrl
 from dpa.filters import Filters
 from dpa.report_columns import MACHINES
-from dpa.report_figures import Kpi, Period, by_day, by_site, kpis, machine_rates, measures
+from dpa.report_figures import (
+    Kpi,
+    Period,
+    by_day,
+    by_site,
+    by_week,
+    kpis,
+    machine_rates,
+    measures,
+)
 from dpa.warehouse import reading
+
+LONG_DAYS: Final = 62
+"""Two months, after which a chart shows weeks."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class ReportData:
 
     `lot` is the run's row of `dim_lot`; `period` is None when the warehouse is empty and no day was
     asked for; `span` is what the warehouse holds of the chosen sites; `in_warehouse` counts all
-    transactions, whatever the filters.
+    transactions, whatever the filters. `weeks` only for days too many to be told apart in a chart.
     """
 
     lot: Mapping[str, Any]
@@ -32,6 +44,7 @@ class ReportData:
     kpis: list[Kpi]
     sites: pa.Table
     days: pa.Table
+    weeks: pa.Table | None
     transactions: pa.Table
     site_days: pa.Table
     machines: pa.Table
@@ -60,6 +73,7 @@ def report_of(reader: queries.Reader, run_id: str, filters: Filters) -> ReportDa
         before = measures(queries.transactions(reader, names, sites, period.previous()))
     transactions = queries.transactions(reader, names, sites, period)
     site_days = queries.site_days(reader, sites, period)
+    days = by_day(site_days)
     return ReportData(
         lot=lot,
         filters=filters,
@@ -68,12 +82,18 @@ def report_of(reader: queries.Reader, run_id: str, filters: Filters) -> ReportDa
         in_warehouse=queries.transaction_count(reader),
         kpis=[*kpis(transactions, before), _rejects_kpi(lot)],
         sites=by_site(site_days),
-        days=by_day(site_days),
+        days=days,
+        weeks=by_week(days) if _is_long(days) else None,
         transactions=transactions,
         site_days=site_days,
         machines=machine_rates(transactions).select([column.label for column in MACHINES]),
         rejects=queries.rejects(reader, lot["lot_key"]),
     )
+
+
+def _is_long(days: pa.Table) -> bool:
+    moments = days["Jour"]
+    return len(moments) > 0 and (moments[-1].as_py() - moments[0].as_py()).days >= LONG_DAYS
 
 
 def _period(span: Period | None, filters: Filters) -> Period | None:
@@ -89,4 +109,4 @@ def _period(span: Period | None, filters: Filters) -> Period | None:
 
 def _rejects_kpi(lot: Mapping[str, Any]) -> Kpi:
     share = lot["rows_rejected"] / lot["rows_read"] if lot["rows_read"] else 0.0
-    return Kpi("Part de rejets", share, None, "percent", "%", "Lignes rejetées de ce lot.")
+    return Kpi("Part de rejets", share, None, "percent", "des lignes", "Rejetées par ce lot.")

@@ -104,8 +104,8 @@ _KPIS: Final[tuple[tuple[str, str, Literal["decimal", "integer", "percent"], str
     ("count", "Transactions", "integer", "nombre", "Transactions de la période."),
     ("mean_volume", "Volume moyen", "decimal", "t", "Par transaction."),
     ("alerts", "Alertes critiques", "integer", "nombre", "WARN ou ERR sous 20 t."),
-    ("alert_rate", "Taux d'alerte", "percent", "%", "Alertes sur transactions."),
-    ("error_rate", "Taux d'erreur", "percent", "%", "Part du statut ERR."),
+    ("alert_rate", "Taux d'alerte", "percent", "des transactions", "Alertes critiques."),
+    ("error_rate", "Taux d'erreur", "percent", "des transactions", "Au statut ERR."),
     ("machines", "Machines actives", "integer", "nombre", "Avec les inconnues."),
     ("sites", "Sites actifs", "integer", "nombre", "Avec « Inconnu »."),
     ("days", "Jours d'activité", "integer", "jour", "Jours avec transaction."),
@@ -122,50 +122,45 @@ def kpis(transactions: pa.Table, before: Mapping[str, float] | None) -> list[Kpi
     ]
 
 
+_MARKS: Final = (
+    ("Avertissements", "Statut", "WARN"),
+    ("Erreurs", "Statut", "ERR"),
+    ("Alertes critiques", "Alerte critique", ALERT),
+)
+"""What is counted of a machine: where a column holds a value."""
+_WORST_FIRST: Final = (
+    ("Taux d'erreur", "descending"),
+    ("Erreurs", "descending"),
+    ("Machine", "ascending"),
+    ("Site", "ascending"),
+)
+
+
 def machine_rates(transactions: pa.Table) -> pa.Table:
     """Count the statuses of each (machine, site), the highest share of ERR first."""
-    ones = {
-        name: pc.cast(_equal(transactions[column], value), pa.int64())
-        for name, column, value in (
-            ("Avertissements", "Statut", "WARN"),
-            ("Erreurs", "Statut", "ERR"),
-            ("Alertes critiques", "Alerte critique", ALERT),
-        )
-    }
+    counts = _machine_counts(transactions)
+    errors, all_of_them = (
+        pc.cast(counts[name], pa.float64()) for name in ("Erreurs", "Transactions")
+    )
+    rates = counts.append_column("Taux d'erreur", pc.divide(errors, all_of_them))
+    return rates.sort_by([*_WORST_FIRST])
+
+
+def _machine_counts(transactions: pa.Table) -> pa.Table:
     # Arrow groups by plain text only.
-    keys = {name: pc.cast(transactions[name], pa.string()) for name in ("Machine", "Site")}
-    plain = pa.table(
-        {
-            **keys,
-            "Année d'installation": transactions["Année d'installation"],
-            "Volume (t)": transactions["Volume (t)"],
-            **ones,
-        }
+    plain = {name: pc.cast(transactions[name], pa.string()) for name in ("Machine", "Site")}
+    plain |= {name: transactions[name] for name in ("Année d'installation", "Volume (t)")}
+    for name, column, value in _MARKS:
+        plain[name] = pc.cast(_equal(transactions[column], value), pa.int64())
+    sums = [(name, "sum") for name in ("Volume (t)", *(name for name, _, _ in _MARKS))]
+    grouped = (
+        pa.table(plain)
+        .group_by(["Machine", "Site"])
+        .aggregate([("Année d'installation", "max"), ([], "count_all"), *sums])
     )
-    grouped = plain.group_by(["Machine", "Site"]).aggregate(
-        [
-            ("Année d'installation", "max"),
-            ([], "count_all"),
-            *[(name, "sum") for name in ("Volume (t)", *ones)],
-        ]
-    )
-    rates = pc.divide(
-        pc.cast(grouped["Erreurs_sum"], pa.float64()), pc.cast(grouped["count_all"], pa.float64())
-    )
-    return (
-        grouped.rename_columns([name.removesuffix("_sum") for name in grouped.column_names])
-        .append_column("Taux d'erreur", rates)
-        .rename_columns(
-            {"Année d'installation_max": "Année d'installation", "count_all": "Transactions"}
-        )
-        .sort_by(
-            [
-                ("Taux d'erreur", "descending"),
-                ("Erreurs", "descending"),
-                ("Machine", "ascending"),
-                ("Site", "ascending"),
-            ]
-        )
+    named = {"Année d'installation_max": "Année d'installation", "count_all": "Transactions"}
+    return grouped.rename_columns(
+        [named.get(name, name.removesuffix("_sum")) for name in grouped.column_names]
     )
 
 
@@ -177,6 +172,15 @@ def by_site(site_days: pa.Table) -> pa.Table:
 def by_day(site_days: pa.Table) -> pa.Table:
     """Sum the sites of each day, in order."""
     return _summed(site_days, "Jour").sort_by("Jour")
+
+
+def by_week(days: pa.Table) -> pa.Table:
+    """Sum days by weeks, each named by its Monday, in order; the first and last may be partial."""
+    mondays = pc.floor_temporal(days["Jour"], unit="week")
+    weeks = days.append_column("Semaine du", mondays)
+    counts = weeks.group_by("Semaine du").aggregate([("Jour", "count")])
+    active = counts.sort_by("Semaine du")["Jour_count"]
+    return _summed(weeks, "Semaine du").sort_by("Semaine du").append_column("Jours actifs", active)
 
 
 def _summed(site_days: pa.Table, key: str) -> pa.Table:

@@ -3,14 +3,14 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dpa.columns import UNKNOWN_MACHINE_KEY
-from dpa.errors import UsageError
+from dpa.filters import refuse_unknown_sites
 from dpa.report_columns import REJECTS, SITE_DAYS, TRANSACTIONS, Column
 from dpa.report_figures import ALERT, NO_ALERT, Period
 
@@ -23,6 +23,9 @@ _TYPES: Final = {
     "date": pa.date32(),
     "datetime": pa.timestamp("s"),
 }
+
+
+LookedUp: TypeAlias = Mapping[str, tuple[str, Mapping[int, Any]]]
 
 
 class Reader(Protocol):
@@ -54,12 +57,7 @@ def site_names(reader: Reader) -> dict[int, str]:
 def site_keys(names: Mapping[int, str], chosen: Sequence[str]) -> list[int] | None:
     """Give the keys of the chosen sites, None for all; raises UsageError."""
     keys = {name: key for key, name in names.items()}
-    unknown = [site for site in chosen if site not in keys]
-    if unknown:
-        raise UsageError(
-            f"--sites : {', '.join(unknown)} : inconnu de l'entrepôt ; sites connus : "
-            f"{', '.join(sorted(keys))}."
-        )
+    refuse_unknown_sites(chosen, keys)
     return [keys[site] for site in chosen] or None
 
 
@@ -103,11 +101,23 @@ def transactions(
     reader: Reader, names: Mapping[int, str], sites: list[int] | None, period: Period | None
 ) -> pa.Table:
     """Read the transactions of those sites and days, by date; a repeated text is kept once."""
+    looked_up = _looked_up_columns(reader, names)
+    query = (
+        'SELECT "Transaction", "Machine", "Clé site", "Clé machine", "Date (Douala)", '  # noqa: S608
+        '"Volume (t)", "Statut", "Alerte critique", "Ligne source", "Clé lot" '
+        f"FROM v_transactions WHERE {_condition(sites, period)}"
+    )
+    # Handed over without a name here, which would keep the unsorted columns alive.
+    return _by_date(_concatenated([_complete(batch, looked_up) for batch in reader.batches(query)]))
+
+
+def _looked_up_columns(reader: Reader, names: Mapping[int, str]) -> LookedUp:
+    """Give the columns that a key stands for: the key's column, and the value of each key."""
     years: dict[int, int | None] = dict(
         reader.rows('SELECT "Clé machine", "Année d\'installation" FROM v_parc')
     )
     runs = lots(reader).to_pylist()
-    looked_up = {
+    return {
         "Site": ("Clé site", names),
         "Année d'installation": ("Clé machine", {**years, UNKNOWN_MACHINE_KEY: None}),
         "Alerte critique": ("Alerte critique", {0: NO_ALERT, 1: ALERT}),
@@ -118,27 +128,27 @@ def transactions(
         ),
         "Lot": ("Clé lot", {run["lot_key"]: run["run_id"] for run in runs}),
     }
-    query = (
-        'SELECT "Transaction", "Machine", "Clé site", "Clé machine", "Date (Douala)", '  # noqa: S608
-        '"Volume (t)", "Statut", "Alerte critique", "Ligne source", "Clé lot" '
-        f"FROM v_transactions WHERE {_condition(sites, period)}"
-    )
 
-    def complete(batch: pa.RecordBatch) -> pa.Table:
-        columns = {name: batch[name] for name in batch.schema.names}
-        for name, (key, values) in looked_up.items():
-            columns[name] = _looked_up(batch[key], values)
-        typed = _typed(pa.table(columns), TRANSACTIONS)
-        for at, name in enumerate(typed.column_names):
-            if name in ("Machine", "Statut"):
-                typed = typed.set_column(at, name, typed[name].dictionary_encode())
-        # Copied, since one column would keep the whole batch in the driver's memory.
-        return typed.take(np.arange(typed.num_rows))
 
+def _complete(batch: pa.RecordBatch, looked_up: LookedUp) -> pa.Table:
+    """Give the columns of the sheet for some transactions."""
+    columns = {name: batch[name] for name in batch.schema.names}
+    for name, (key, values) in looked_up.items():
+        columns[name] = _looked_up(batch[key], values)
+    typed = _typed(pa.table(columns), TRANSACTIONS)
+    for at, name in enumerate(typed.column_names):
+        if name in ("Machine", "Statut"):
+            typed = typed.set_column(at, name, typed[name].dictionary_encode())
+    # Copied, since one column would keep the whole batch in the driver's memory.
+    return typed.take(np.arange(typed.num_rows))
+
+
+def _concatenated(parts: list[pa.Table]) -> pa.Table:
     empty = pa.schema([(column.label, _TYPES[column.kind]) for column in TRANSACTIONS])
-    parts = [complete(batch) for batch in reader.batches(query)] or [empty.empty_table()]
-    found = pa.concat_tables(parts).unify_dictionaries()
-    parts.clear()
+    return pa.concat_tables(parts or [empty.empty_table()]).unify_dictionaries()
+
+
+def _by_date(found: pa.Table) -> pa.Table:
     order = pc.sort_indices(found, [("Date (Douala)", "ascending"), ("Transaction", "ascending")])
     in_order = {}
     for name in found.column_names:

@@ -4,17 +4,20 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from dpa.dwh_url import DwhUrl
+from dpa.checking import Terms, rejected_lines
 from dpa.errors import SourceEmpty, SourceUnreadable
 from dpa.french import some
+from dpa.given_back import GivenBack
 from dpa.parts import TransactionSource
 from dpa.rejects_sheet import (
     HEADER_AT,
@@ -27,8 +30,9 @@ from dpa.rejects_sheet import (
     labels,
 )
 from dpa.sheet_grid import Grid, read_grid
+from dpa.text_buffers import contiguous
 from dpa.typed_source import TypedRows, transaction_source
-from dpa.warehouse import reading
+from dpa.volumes import lone_groups
 from dpa.workbook_file import WorkbookFile, open_workbook
 
 _KEY: Final = re.compile(r"(\d{1,18})-([0-9a-f]{64})")
@@ -38,14 +42,12 @@ _KEY: Final = re.compile(r"(\d{1,18})-([0-9a-f]{64})")
 class Resubmission:
     """The rows of a rejects workbook as they were given back.
 
-    `closing` gives, for each row of the sheet, the reject that it mends; `digests` the SHA-256 of
-    the file that each reject came from. `mapping_path` and `mapping_sha256` name the mapping under
-    which the file was read at first, None when there was none.
+    `mapping_path` and `mapping_sha256` name the mapping under which the file was read at first,
+    None when there was none.
     """
 
     source: TransactionSource
-    closing: dict[int, int]
-    digests: dict[int, str]
+    given_back: GivenBack
     mapping_path: str | None
     mapping_sha256: str | None
 
@@ -70,8 +72,7 @@ def read_resubmission(path: Path) -> Resubmission:
     _refuse_ambiguous_volumes(source, rows)
     return Resubmission(
         source=source,
-        closing={line: key for line, (key, _) in rejects.items()},
-        digests=dict(rejects.values()),
+        given_back=GivenBack(rejects, partial(_rejected, source)),
         mapping_path=notes.mapping_path,
         mapping_sha256=notes.mapping_sha256,
     )
@@ -83,8 +84,7 @@ def _refuse_ambiguous_volumes(source: TransactionSource, rows: TypedRows) -> Non
     if at is None:
         return
     other = "," if mark == "." else "."
-    lone_group = rf"^\s*[+-]?[0-9]{{1,3}}{re.escape(other)}[0-9]{{3}}\s*$"
-    matched = pc.match_substring_regex(rows.cells.column(at), lone_group).to_numpy()
+    matched = lone_groups(contiguous(rows.cells.column(at)), mark)
     _refuse_lines(
         source.path,
         rows.lines[matched & ~rows.is_number[at]].tolist(),
@@ -174,22 +174,8 @@ def _rows(grid: Grid, width: int) -> tuple[TypedRows, list[str]]:
     return rows, keys
 
 
-def refuse_foreign_rejects(url: DwhUrl, resubmission: Resubmission, busy_timeout_s: float) -> None:
-    """Raise SourceUnreadable when the warehouse does not have these rejects open."""
-    with reading(url, busy_timeout_s) as reader:
-        known = {
-            key: (digest, status)
-            for key, digest, status in reader.rows(
-                "SELECT reject_key, source_sha256, status FROM rejets"
-            )
-        }
-    lines = {key: line for line, key in resubmission.closing.items()}
-    foreign = [
-        lines[key]
-        for key, digest in resubmission.digests.items()
-        if known.get(key, ("", ""))[0] != digest
-    ]
-    path = resubmission.source.path
-    _refuse_lines(path, foreign, f"inconnues de l'entrepôt {url} : vérifiez --dwh")
-    closed = [lines[key] for key in resubmission.digests if known[key][1] != "ouvert"]
-    _refuse_lines(path, closed, "déjà corrigées ou remplacées : supprimez-les de la feuille")
+def _rejected(source: TransactionSource, lines: Sequence[int], rule_code: str) -> pd.DataFrame:
+    """Reject rows of the sheet after all, under a rule on identifiers."""
+    terms = Terms(source.columns, source.conventions, source.defaults, since=None)
+    parts = [rejected_lines((part, lines), terms, rule_code) for part in source.parts]
+    return pd.concat(parts, ignore_index=True)

@@ -70,7 +70,9 @@ _RULES: Final = (
         "date",
         "La date n'existe pas ou n'a pas un format attendu.",
         "Écrire une date qui existe, en AAAA-MM-JJ, JJ/MM/AAAA, JJ.MM.AAAA ou AAAAMMJJ, ou dans "
-        "l'un des formats que déclare le fichier de correspondance (date_formats).",
+        "l'un des formats que déclare le fichier de correspondance (date_formats). Si tout le "
+        "fichier met le mois en premier, le déclarer : « date_formats: ['%m/%d/%Y'] » dans un "
+        "fichier donné à --mapping.",
     ),
     Rule(
         "DATE_HORS_PLAGE",
@@ -110,6 +112,14 @@ _RULES: Final = (
         "transaction_id",
         "Le même identifiant porte d'autres valeurs ailleurs dans le fichier.",
         "Garder la bonne ligne et supprimer l'autre, ou corriger l'identifiant.",
+    ),
+    Rule(
+        "ID_DEJA_CHARGE",
+        "transaction_id",
+        "L'identifiant saisi à la correction est celui d'une transaction déjà chargée, qui a "
+        "d'autres valeurs.",
+        "Saisir l'identifiant que l'ERP donne à cette ligne. Si la ligne est de trop, abandonner "
+        "le rejet ; pour corriger la transaction déjà chargée, la rendre dans un export.",
     ),
 )
 RULES: Final = {rule.code: rule for rule in _RULES}

@@ -1,5 +1,7 @@
 """A line of a source file is read again, if the file is still the one that was loaded."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,16 +32,28 @@ class LoadedFile:
 
 def source_cells(file: LoadedFile, line: int) -> list[tuple[str, str]]:
     """Give the headings and cells of one line, as written in the file; raises SourceGone."""
-    try:
-        _refuse_other_content(file)
-        for part in _source(file).parts:
+    with _gone_when_unreadable():
+        for part in source_of(file).parts:
             raw = part.read()
             found = np.flatnonzero(raw.lines == line)
             if len(found):
                 return _cells(raw, int(found[0]))
+    raise SourceGone("le fichier n'a plus cette ligne")
+
+
+def source_of(file: LoadedFile) -> TransactionSource:
+    """Open the file as the run did; raises SourceGone when it is gone or has changed."""
+    with _gone_when_unreadable():
+        _refuse_other_content(file)
+        return _source(file)
+
+
+@contextmanager
+def _gone_when_unreadable() -> Iterator[None]:
+    try:
+        yield
     except DpaError as error:
         raise SourceGone(f"le fichier ne se relit pas ({error})") from error
-    raise SourceGone("le fichier n'a plus cette ligne")
 
 
 def _refuse_other_content(file: LoadedFile) -> None:

@@ -24,7 +24,14 @@ class EtlSummary(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    status: Literal["ok", "error"]
+    status: Annotated[
+        Literal["ok", "committed_with_warnings", "error", "unknown"],
+        Field(
+            description="Exit code 0: ok. 3: committed_with_warnings, with too many rejects or "
+            "without a workbook. 1 and 2: error, nothing has changed; or unknown, the server "
+            "vanished while it committed, and run_id is what to look for."
+        ),
+    ]
     error: str | None
     run_id: str | None
     dwh: str
@@ -38,6 +45,9 @@ class EtlSummary(BaseModel):
     skipped: Annotated[int, Field(ge=0, description="Rows before --since, not read.")]
     inserted: Count
     corrected: Count
+    open_rejects: Annotated[
+        int, Field(ge=0, description="Rejects still to correct in the whole warehouse, after this.")
+    ]
     rejects_by_rule: dict[str, Count]
     warnings: list[str]
     sources: list[EtlSource]
@@ -46,13 +56,17 @@ class EtlSummary(BaseModel):
 
 
 def failed(
-    error: str, dwh: str, duration_s: float, engine: Literal["pandas", "dask"] = "pandas"
+    error: str,
+    dwh: str,
+    duration_s: float,
+    engine: Literal["pandas", "dask"] = "pandas",
+    lost_run_id: str | None = None,
 ) -> EtlSummary:
-    """Build the document of a run that changed nothing."""
+    """Build the document of a run that changed nothing, or of a lost one, of which nobody knows."""
     return EtlSummary(
-        status="error",
+        status="unknown" if lost_run_id else "error",
         error=error,
-        run_id=None,
+        run_id=lost_run_id,
         dwh=dwh,
         report=None,
         rejects_workbook=None,
@@ -64,6 +78,7 @@ def failed(
         skipped=0,
         inserted=0,
         corrected=0,
+        open_rejects=0,
         rejects_by_rule={},
         warnings=[],
         sources=[],

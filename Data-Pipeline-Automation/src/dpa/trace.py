@@ -32,8 +32,9 @@ _REJECT: Final = (
     "FROM rejets WHERE closed_lot_key = ? AND closed_line = ? AND first_lot_key <> closed_lot_key"
 )
 _NAMED_IN_REJECT: Final = (
-    'SELECT "Fichier", "Feuille", "Ligne", "Motif" FROM v_rejets '
-    'WHERE "État" = \'ouvert\' AND "Ligne d\'origine" LIKE ? ESCAPE \'!\' ORDER BY "Rejet" LIMIT 1'
+    'SELECT "Fichier", "Feuille", "Ligne", "Motif", "Abandonné le (Douala)", '
+    "\"Raison de l'abandon\" FROM v_rejets WHERE \"État\" IN ('ouvert', 'abandonné') "
+    'AND "Ligne d\'origine" LIKE ? ESCAPE \'!\' ORDER BY "État" DESC, "Rejet" LIMIT 1'
 )
 
 
@@ -149,10 +150,16 @@ def _unknown_sentence(database: Database, transaction_id: str) -> str:
             f"aucune transaction « {transaction_id} » ; vérifiez l'identifiant, majuscules "
             "comprises."
         )
-    file, sheet, line, reason = rejected[0]
+    file, sheet, line, reason, abandoned_at, why = rejected[0]
+    if abandoned_at:
+        moment = datetime.fromisoformat(str(abandoned_at))
+        return (
+            f"la transaction « {transaction_id} » n'est pas chargée : {place(file, sheet, line)}, "
+            f"rejetée ({reason}), abandonnée le {moment:%d/%m/%Y à %H:%M} : {why}"
+        )
     return (
         f"la transaction « {transaction_id} » n'est pas chargée, elle attend parmi les rejets : "
-        f"{_place(file, sheet, line)}. {reason}"
+        f"{place(file, sheet, line)}. {reason}"
     )
 
 
@@ -176,7 +183,7 @@ def _told(found: Trace) -> Iterator[str]:
         yield f"Ligne du fichier non montrée : {found.gone}."
     for reject in found.rejects:
         yield f"Corrige un rejet du lot {reject.lot.run_id}"
-        yield f"  {_place(reject.file, reject.sheet, reject.line)}"
+        yield f"  {place(reject.file, reject.sheet, reject.line)}"
         yield f"  {reject.rule_code} : {reject.reason}"
     for state in found.earlier:
         yield f"État remplacé, écrit par le lot {state.lot.run_id}"
@@ -192,7 +199,7 @@ def _values(state: State) -> str:
 
 
 def _standing(state: State) -> str:
-    return _place(state.lot.file.path.name, state.lot.file.sheet, state.line)
+    return place(state.lot.file.path.name, state.lot.file.sheet, state.line)
 
 
 def _tonnes(volume: float) -> str:
@@ -200,6 +207,7 @@ def _tonnes(volume: float) -> str:
     return french.number(volume, 6).rstrip("0").rstrip(",")
 
 
-def _place(file: str, sheet: str, line: int) -> str:
+def place(file: str, sheet: str, line: int) -> str:
+    """Name a line of a file, or of one of its sheets."""
     within = f", feuille ou table « {sheet} »" if sheet else ""
     return f"{file}{within}, ligne {french.number(line)}"

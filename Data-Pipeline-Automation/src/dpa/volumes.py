@@ -56,6 +56,23 @@ def _dressed(decimal: str) -> str:
     return rf"^(?:[+-]?{body}|{body}-)$"
 
 
+def lone_groups(texts: pa.Array, decimal: str) -> np.ndarray:
+    """Mask the cells like 1,234 under a point: read as 1234, while a French hand means 1.234."""
+    other = re.escape(_OTHER_MARK[decimal])
+    return _matching(texts, rf"^\s*[+-]?[1-9][0-9]{{0,2}}{other}[0-9]{{3}}-?\s*$")
+
+
+def count_groups(texts: pa.Array, decimal: str) -> tuple[int, int]:
+    """Count the lone groups, and the cells like 1,234.5 which prove how to read those."""
+    mark, other = re.escape(decimal), _OTHER_MARK[decimal]
+    if not has_byte(texts, np.arange(256) == ord(other)):
+        return 0, 0
+    group = rf"{re.escape(other)}[0-9]{{3}}"
+    proof = rf"(?:{group})+{mark}[0-9]+|(?:{group}){{2,}}"
+    proven = _matching(texts, rf"^\s*[+-]?[1-9][0-9]{{0,2}}(?:{proof})-?\s*$")
+    return int(lone_groups(texts, decimal).sum()), int(proven.sum())
+
+
 def _undressed(texts: pa.Array, decimal: str) -> pa.Array:
     other = re.escape(_OTHER_MARK[decimal])
     bare = pc.replace_substring_regex(texts, rf"{_SPACES}|{_APOSTROPHES}|{other}", "")

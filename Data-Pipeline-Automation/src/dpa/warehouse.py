@@ -1,6 +1,6 @@
 """The warehouse: one transaction for each run, one consistent state for each reader."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing as closed_at_end
 from contextlib import contextmanager
 from datetime import date
@@ -8,18 +8,24 @@ from typing import Final
 
 import pandas as pd
 from adbc_driver_manager import AdbcStatusCode, Error
+from loguru import logger
 
 from dpa import files
 from dpa.database import Database
 from dpa.dwh_url import DwhUrl
-from dpa.errors import WarehouseError, WarehouseForeign, WarehouseLocked
+from dpa.errors import OutcomeUnknown, WarehouseError, WarehouseForeign, WarehouseLocked
+from dpa.given_back import GivenBack
 from dpa.load_run import Loaded, LoadRun, Lot
+from dpa.lost_commit import was_committed
 from dpa.migrations import SCHEMA_VERSION, ensure_schema, refuse_newer
 from dpa.parts import CheckedPart
 from dpa.postgres_database import PostgresDatabase
 from dpa.sqlite_database import SqliteDatabase
 
-__all__ = ["Loaded", "Lot", "connect", "last_day", "load", "reading"]
+__all__ = [
+    "Loaded", "Lot", "connect", "known_sites", "last_day", "load", "reading",
+    "refuse_other_version", "writing",
+]  # fmt: skip
 
 _INTERRUPTED: Final = (AdbcStatusCode.CANCELLED, AdbcStatusCode.NOT_IMPLEMENTED)
 """How a driver ends a statement on Ctrl-C; SQLite's has no way to cancel one, and says so."""
@@ -31,24 +37,54 @@ def load(
     machines: pd.DataFrame,
     parts: Iterable[CheckedPart],
     busy_timeout_s: float,
-    closing: Mapping[int, int] | None = None,
+    given_back: GivenBack | None = None,
+    only_adds_machines: bool = False,
 ) -> Loaded:
     """Load one run in one transaction; create the warehouse, or its tables, when missing.
 
     `machines` has machine_id (unique), site_location and installation_year. `parts` are taken in a
-    thread, ahead of the writing; what they raise is raised here. `closing` gives, by line of this
-    file, the reject that the line corrects: it is closed, as replaced when the line is rejected
-    again. Raises WarehouseLocked, WarehouseForeign, RejectsClosed or WarehouseError. Whatever is
-    raised, nothing has changed, unless a PostgreSQL server vanished while it committed.
+    thread, ahead of the writing; what they raise is raised here. The rejects of lines `given_back`
+    are closed, as replaced when the line is rejected again. With `only_adds_machines` the list
+    leaves known machines as they are. Raises WarehouseLocked, WarehouseForeign, RejectsClosed or
+    WarehouseError, nothing having changed then; OutcomeUnknown when PostgreSQL vanished while it
+    committed, and did not come back in time to be asked.
     """
-    with _writing(url, busy_timeout_s) as database:
+    with writing(url, busy_timeout_s) as database:
         ensure_schema(database)
-        run = LoadRun(database, lot)
-        run.begin(machines, closing or {})
+        run = LoadRun(database, lot, given_back)
+        run.begin(machines, only_adds_machines)
         run.load_parts(parts)
         loaded = run.finish()
-        database.commit()
+        lost = _commit(database)
+    if lost:
+        _refuse_uncommitted(url, str(lot["run_id"]), busy_timeout_s, lost)
+        loaded.commit_was_checked = True
     return loaded
+
+
+def _commit(database: Database) -> Error | None:
+    """Commit; give the error of a server that vanished meanwhile, after which nothing is sure."""
+    try:
+        database.commit()
+    except Error as error:
+        if database.kind == "sqlite" or error.status_code in _INTERRUPTED:
+            raise
+        return error
+    return None
+
+
+def _refuse_uncommitted(url: DwhUrl, run_id: str, busy_timeout_s: float, lost: Error) -> None:
+    """Ask the server whether the run is there; raise WarehouseError when it is not."""
+    _log_driver(url, lost)
+    try:
+        committed = was_committed(lambda: connect(url, busy_timeout_s, create=False), run_id)
+    except OutcomeUnknown as error:
+        raise OutcomeUnknown(f"{url} : {error}", run_id) from error
+    if not committed:
+        raise WarehouseError(
+            f"{url} : la validation a échoué, la connexion s'étant rompue ; vérification faite, "
+            "le lot n'est pas chargé. Rien n'a été modifié ; relancez."
+        ) from lost
 
 
 @contextmanager
@@ -60,14 +96,19 @@ def reading(url: DwhUrl, busy_timeout_s: float) -> Iterator[Database]:
     """
     with _connected(url, busy_timeout_s) as database:
         database.begin_reading()
-        found = database.schema_version()
-        refuse_newer(found)
-        if found != SCHEMA_VERSION:
-            raise WarehouseForeign(
-                "pas d'entrepôt à jour à cette adresse ; lancez un chargement, qui le crée ou le "
-                "met à niveau."
-            )
+        refuse_other_version(database)
         yield database
+
+
+def refuse_other_version(database: Database) -> None:
+    """Raise WarehouseForeign unless the schema is there, in the present version."""
+    found = database.schema_version()
+    refuse_newer(found)
+    if found != SCHEMA_VERSION:
+        raise WarehouseForeign(
+            "pas d'entrepôt à jour à cette adresse ; lancez un chargement, qui le crée ou le met à "
+            "niveau."
+        )
 
 
 def last_day(url: DwhUrl, busy_timeout_s: float) -> date | None:
@@ -84,9 +125,29 @@ def last_day(url: DwhUrl, busy_timeout_s: float) -> date | None:
         return date.fromisoformat(str(day)) if day else None
 
 
+def known_sites(url: DwhUrl, busy_timeout_s: float) -> set[str]:
+    """Give the sites of the machines and transactions known so far, in a warehouse of any version.
+
+    Raises WarehouseError.
+    """
+    if url.kind == "sqlite" and not url.path.exists():
+        return set()
+    with _connected(url, busy_timeout_s) as database:
+        if database.schema_version() == 0:
+            return set()
+        found = database.rows(
+            "SELECT site_location FROM dim_machine "
+            "UNION SELECT site_location FROM aggr_daily_site_stats"
+        )
+        return {site for (site,) in found}
+
+
 @contextmanager
-def _writing(url: DwhUrl, busy_timeout_s: float) -> Iterator[Database]:
-    """Open a warehouse in a transaction, which is undone unless it is committed inside."""
+def writing(url: DwhUrl, busy_timeout_s: float) -> Iterator[Database]:
+    """Open a warehouse in a transaction, which is undone unless it is committed inside.
+
+    Raises WarehouseError, also for what a statement inside meets.
+    """
     try:
         with _no_empty_file_left(url), _connected(url, busy_timeout_s, True) as database:
             database.begin_writing()
@@ -108,9 +169,15 @@ def _connected(url: DwhUrl, busy_timeout_s: float, writes: bool = False) -> Iter
         if error.status_code in _INTERRUPTED:
             raise KeyboardInterrupt from error
         kind = SqliteDatabase if url.kind == "sqlite" else PostgresDatabase
-        told = " ".join(url.redacted(str(error)).split())
-        refusal = kind.refusal(told, error.sqlstate)
+        refusal = kind.refusal(_log_driver(url, error), error.sqlstate)
         raise type(refusal)(f"{url} : {refusal}{consequence}") from error
+
+
+def _log_driver(url: DwhUrl, error: Error) -> str:
+    """Give the driver's own words, less any password, and keep them in the log file."""
+    told = " ".join(url.redacted(str(error)).split())
+    logger.debug("{} : {}", url, told)
+    return told
 
 
 def connect(url: DwhUrl, busy_timeout_s: float, *, create: bool) -> Database:
