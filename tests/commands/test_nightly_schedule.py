@@ -62,7 +62,7 @@ def run_night(folder: Path, codes: list[int]) -> tuple[int, int, str]:
     [
         ([0], 0, 1, ""),
         ([1, 0], 0, 2, ""),
-        ([1, 1, 1], 1, 3, "code 1 : échec, rien n'a été modifié"),
+        ([1, 1, 1], 1, 3, "code 1 : échec ;"),
         ([2], 2, 1, "code 2 : commande incorrecte"),
         ([1, 3], 3, 2, "code 3 : données chargées"),
     ],

@@ -354,6 +354,34 @@ def test_shares_change_by_points_and_counts_by_per_cent(book: Any) -> None:
     assert formats["Transactions"].startswith("[$-40C]+0.0 %")
 
 
+def test_indicators_stand_clear_of_their_notes_and_tell_a_unit_once(book: Any) -> None:
+    sheet = book["KPI"]
+    assert [cell.value for cell in sheet[4]] == [None] * 7
+    rows = {row[0]: row for row in sheet.iter_rows(min_row=6, max_row=15, values_only=True)}
+    assert rows["Taux d'alerte"][2] == "des transactions"
+    assert rows["Part de rejets"][2] == "des lignes"
+    assert "%" not in {row[2] for row in rows.values()}
+
+
+@pytest.mark.parametrize(("last", "weeks"), [("2026-03-07", 0), ("2026-03-08", 9)])
+def test_a_long_period_is_drawn_by_weeks(desk: Desk, last: str, weeks: int) -> None:
+    days = pd.date_range("2026-01-05", last)
+    desk.erp(*(f"T{day:%m%d},M1,{day:%Y-%m-%d},10,OK" for day in days))
+    desk.run()
+    workbook = load_workbook(desk.settings.report)
+    sheet = workbook["KPI"]
+    title = sheet._charts[1].title.tx.rich.p[0].r[0].t
+    tables = {name: sheet.tables[name].ref for name in sheet.tables}
+    assert title.endswith("par semaine" if weeks else "par jour")
+    assert ("T_Semaines" in tables) == bool(weeks)
+    if weeks:
+        first, final = (int(ref[1:]) for ref in tables["T_Semaines"].split(":"))
+        assert final - first == weeks
+        assert sheet.cell(first + 1, 1).value == datetime(2026, 1, 5)
+        assert sheet.cell(first + 1, 5).value == 7
+    workbook.close()
+
+
 def test_a_table_ends_with_its_last_row(book: Any) -> None:
     assert book["Transactions"].tables["T_Transactions"].ref == "A4:L8"
     assert book["Transactions"].tables["T_Transactions"].autoFilter.ref == "A4:L8"

@@ -159,6 +159,6 @@ NOTES: Final = (
         "État",
         "status",
         "",
-        "Ouvert ; corrigé ou remplacé une fois la ligne rendue par --resubmit.",
+        "Ouvert ; corrigé ou remplacé une fois rendu par --resubmit ; abandonné avec sa raison.",
     ),
 )
