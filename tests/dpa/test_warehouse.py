@@ -502,9 +502,7 @@ def test_a_server_that_ends_the_session_midway_is_told(
         )
         yield part([C])
 
-    with pytest.raises(
-        WarehouseError, match=r"(vient de s'arrêter|rompue).*Rien n'a été modifié"
-    ):
+    with pytest.raises(WarehouseError, match=r"(vient de s'arrêter|rompue).*Rien n'a été modifié"):
         store.load(parts=parts())
     assert store.dump() == before
 
