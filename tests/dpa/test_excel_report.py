@@ -307,7 +307,7 @@ def test_both_kinds_of_warehouse_give_the_same_report(desk: Desk, dwh_url: DwhUr
         pytest.approx(20.25 / 10.25),
         "▲ hausse",
     )
-    assert kpis(book)["Taux d'erreur"] == (0, "%", 1, -100, "▼ baisse")
+    assert kpis(book)["Taux d'erreur"] == (0, "des transactions", 1, -100, "▼ baisse")
     assert kpis(book)["Sites actifs"] == (1, "nombre", 1, 0, "= stable")
     book.close()
 
