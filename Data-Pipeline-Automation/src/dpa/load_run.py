@@ -189,9 +189,9 @@ class LoadRun:
     def _fill(self, parts: Iterator[PreparedPart]) -> None:
         """Ingest into the empty fact table, whose indexes are made afterwards."""
         stats: list[DailyPart] = []
-        with self._database.bulk_loading():
+        with self._database.bulk_loading() as ingest:
             for prepared in parts:
-                self._database.ingest("fact_transactions", self._keyed(prepared.facts))
+                ingest(self._keyed(prepared.facts))
                 self._loaded.inserted += prepared.facts.num_rows
                 if prepared.stats:
                     stats.append(prepared.stats)
