@@ -10,6 +10,7 @@ import pandas as pd
 from adbc_driver_manager import AdbcStatusCode, Error
 
 from dpa import files
+from dpa.ahead import begun
 from dpa.database import Database
 from dpa.dwh_url import DwhUrl
 from dpa.errors import WarehouseError, WarehouseForeign, WarehouseLocked
@@ -41,11 +42,11 @@ def load(
     again. Raises WarehouseLocked, WarehouseForeign, RejectsClosed or WarehouseError. Whatever is
     raised, nothing has changed, unless a PostgreSQL server vanished while it committed.
     """
-    with _writing(url, busy_timeout_s) as database:
+    with _writing(url, busy_timeout_s) as database, begun(parts) as coming:
         ensure_schema(database)
         run = LoadRun(database, lot)
         run.begin(machines, closing or {})
-        run.load_parts(parts)
+        run.load_parts(coming)
         loaded = run.finish()
         database.commit()
     return loaded
