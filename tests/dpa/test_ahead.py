@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dpa.ahead import fetched_ahead
+from dpa.ahead import begun, fetched_ahead
 
 
 def test_items_come_in_order() -> None:
@@ -41,3 +41,26 @@ def test_what_fetching_raises_comes_after_the_items_before_it() -> None:
     assert next(ahead) == 1
     with pytest.raises(LookupError, match=r"^panne$"):
         next(ahead)
+
+
+def test_the_first_item_is_fetched_before_it_is_asked_for() -> None:
+    fetching = threading.Event()
+
+    def items() -> Iterator[int]:
+        fetching.set()
+        yield from range(3)
+
+    with begun(items()) as coming:
+        assert fetching.wait(10)
+        assert list(coming) == [0, 1, 2]
+    with begun([]) as coming:
+        assert list(coming) == []
+
+
+def test_what_fetching_the_first_item_raises_comes_when_it_is_asked_for() -> None:
+    def items() -> Iterator[int]:
+        raise LookupError("panne")
+        yield
+
+    with begun(items()) as coming, pytest.raises(LookupError, match=r"^panne$"):
+        next(coming)

@@ -8,9 +8,8 @@ from dpa.sheet_facts import (
     Extent,
     SheetFacts,
     column_number,
+    measured_worksheet,
     opendocument_sheets,
-    worksheet_extent,
-    worksheet_facts,
 )
 
 SHEET = (
@@ -22,9 +21,9 @@ SHEET = (
 
 
 def test_a_sheet_tells_its_extent_and_what_its_values_do_not() -> None:
-    assert worksheet_extent([SHEET]) == Extent(rows=7, columns=28)
-    assert worksheet_facts([SHEET]) == SheetFacts(
-        hidden_rows=1, has_errors=True, unsaved_formulas=2
+    assert measured_worksheet([SHEET]) == (
+        Extent(rows=7, columns=28),
+        SheetFacts(hidden_rows=1, has_errors=True, unsaved_formulas=2),
     )
 
 
@@ -32,12 +31,12 @@ def test_a_sheet_tells_its_extent_and_what_its_values_do_not() -> None:
 def test_the_way_a_sheet_is_cut_into_pieces_changes_nothing(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(SHEET)]
     pieces = [SHEET[a:b] for a, b in pairwise(edges)]
-    assert worksheet_extent(pieces) == worksheet_extent([SHEET])
-    assert worksheet_facts(pieces) == worksheet_facts([SHEET])
+    assert measured_worksheet(pieces) == measured_worksheet([SHEET])
 
 
 def test_an_empty_sheet_has_no_extent() -> None:
-    assert worksheet_extent([b"<worksheet><sheetData/></worksheet>"]).cells == 0
+    extent, _ = measured_worksheet([b"<worksheet><sheetData/></worksheet>"])
+    assert extent.cells == 0
 
 
 @pytest.mark.parametrize(("letters", "number"), [("A", 1), ("Z", 26), ("AA", 27), ("XFD", 16_384)])

@@ -1,7 +1,7 @@
 """One connection to a warehouse: statements, bulk ingestion, and errors told in French."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import Any, ClassVar, Final, Literal
 
@@ -13,6 +13,12 @@ from dpa.sql_files import statements
 
 _WHOLE_ROWS: Final = 1_000_000
 _BATCH_ROWS: Final = 65_536
+_SENT_ROWS: Final = 4_096
+"""The driver encodes a batch whole before it sends it: a server works on small ones meanwhile."""
+
+
+Ingest = Callable[[pa.Table], None]
+"""Appends rows to a table that was chosen before."""
 
 
 class Database(ABC):
@@ -68,7 +74,8 @@ class Database(ABC):
         """Append rows in bulk; integers must have the width of their column (INTEGER: int32)."""
         if data.num_rows:
             with self._connection.cursor() as cursor:
-                cursor.adbc_ingest(name, data, mode="append", temporary=temporary)
+                batches = data.to_reader(_SENT_ROWS)
+                cursor.adbc_ingest(name, batches, mode="append", temporary=temporary)
 
     def commit(self) -> None:
         """Make the transaction lasting."""
@@ -117,8 +124,11 @@ class Database(ABC):
         """Give UTC instants (timestamp[s, UTC]) the form in which columns keep them."""
 
     @abstractmethod
-    def bulk_loading(self) -> AbstractContextManager[None]:
-        """Fill the empty fact table inside: its indexes and foreign keys come at the end."""
+    def bulk_loading(self) -> AbstractContextManager[Ingest]:
+        """Fill the empty fact table inside, by what is given and by nothing else.
+
+        Its indexes come at the end, and so does the verification of its foreign keys.
+        """
 
     @classmethod
     @abstractmethod

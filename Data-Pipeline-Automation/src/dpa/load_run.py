@@ -165,7 +165,11 @@ class LoadRun:
             "WHERE machine_key <> -1"
         ).to_pandas()
         work = partial(
-            prepare, machines=machines, lot_key=self._lot_key, started_at=_instant(self._lot)
+            prepare,
+            machines=machines,
+            lot_key=self._lot_key,
+            started_at=_instant(self._lot),
+            instants=self._database.instants,
         )
         met: set[str] = set()
         unknown: set[str] = set()
@@ -194,9 +198,9 @@ class LoadRun:
     def _fill(self, parts: Iterator[PreparedPart]) -> None:
         """Ingest into the empty fact table, whose indexes are made afterwards."""
         stats: list[DailyPart] = []
-        with self._database.bulk_loading():
+        with self._database.bulk_loading() as ingest:
             for prepared in parts:
-                self._database.ingest("fact_transactions", self._keyed(prepared.facts))
+                ingest(self._keyed(prepared.facts))
                 self._loaded.inserted += prepared.facts.num_rows
                 if prepared.stats:
                     stats.append(prepared.stats)
@@ -208,15 +212,10 @@ class LoadRun:
             self._database.ingest("aggr_daily_site_stats", self._aggregates(daily))
 
     def _keyed(self, facts: pa.Table) -> pa.Table:
-        """Give new facts their keys, and their instants the database's form."""
+        """Give new facts their keys."""
         first = self._loaded.inserted + 1
         keys = np.arange(first, first + facts.num_rows, dtype=np.int32)
-        return self._native_instants(facts).append_column("transaction_key", pa.array(keys))
-
-    def _native_instants(self, facts: pa.Table) -> pa.Table:
-        at = facts.column_names.index("date")
-        moments = facts["date"].combine_chunks()
-        return facts.set_column(at, "date", self._database.instants(moments))
+        return facts.append_column("transaction_key", pa.array(keys))
 
     def _aggregates(self, daily: pd.DataFrame) -> pa.Table:
         sites = dict(self._database.rows("SELECT site_location, site_key FROM dim_site"))
@@ -235,8 +234,7 @@ class LoadRun:
         """Stage the rows, leave out those that change nothing, then correct and add."""
         self._step("staging")
         for prepared in parts:
-            facts = self._native_instants(prepared.facts)
-            self._database.ingest("staging", facts, temporary=True)
+            self._database.ingest("staging", prepared.facts, temporary=True)
         staged = self._count("staging")
         self._database.analyze("staging")
         self._step("known")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 from adbc_driver_manager import Error, dbapi
 from adbc_driver_postgresql import dbapi as postgresql
 
-from dpa.database import Database
+from dpa.database import Database, Ingest
 from dpa.dates import DOUALA_OFFSET_MINUTES
 from dpa.dwh_url import DwhUrl
 from dpa.errors import WarehouseError, WarehouseForeign
@@ -96,7 +97,7 @@ class PostgresDatabase(Database):
         return moments
 
     @contextmanager
-    def bulk_loading(self) -> Iterator[None]:
+    def bulk_loading(self) -> Iterator[Ingest]:
         constraints = self.rows(
             "SELECT conname::TEXT, pg_get_constraintdef(oid) FROM pg_constraint "
             "WHERE conrelid = 'fact_transactions'::regclass AND contype IN ('p', 'f') "
@@ -106,11 +107,11 @@ class PostgresDatabase(Database):
             self.execute(f"ALTER TABLE fact_transactions DROP CONSTRAINT {name}")
         indexes = self.rows(
             "SELECT indexrelid::regclass::TEXT, pg_get_indexdef(indexrelid) FROM pg_index "
-            "WHERE indrelid = 'fact_transactions'::regclass"
+            "WHERE indrelid = 'fact_transactions'::regclass AND indpred IS NULL"
         )
         for name, _ in indexes:
             self.execute(f"DROP INDEX {name}")
-        yield
+        yield partial(self.ingest, "fact_transactions")
         for _, definition in indexes:
             self.execute(definition)
         for name, definition in constraints:

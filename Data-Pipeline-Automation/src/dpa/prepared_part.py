@@ -1,6 +1,7 @@
 """A checked part becomes the rows that the warehouse ingests."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +24,7 @@ _REJECT_TEXTS: Final = (
 class PreparedPart:
     """What one part adds to the warehouse.
 
-    `facts` lacks `transaction_key`, and its `date` is an Arrow timestamp; `machines` are those of
+    `facts` lacks `transaction_key`, and its `date` has the database's form; `machines` are those of
     its rows, and the ones among them that `dim_machine` lacks are `unknown`.
     """
 
@@ -38,16 +39,23 @@ class PreparedPart:
 
 
 def prepare(
-    part: CheckedPart, machines: pd.DataFrame, lot_key: int, started_at: pd.Timestamp
+    part: CheckedPart,
+    machines: pd.DataFrame,
+    lot_key: int,
+    started_at: pd.Timestamp,
+    instants: Callable[[pa.Array], pa.Array],
 ) -> PreparedPart:
-    """Give a part its keys; `machines` has machine_id, site_location, machine_key, site_key."""
+    """Give a part its keys; `machines` has machine_id, site_location, machine_key, site_key.
+
+    `instants` gives UTC instants (timestamp[s, UTC]) the form in which the database keeps them.
+    """
     rows = enrich(part.accepted, machines)
     names = rows["machine_id"].cat.categories
     codes = rows["machine_id"].cat.codes.to_numpy()
     unknown = rows["machine_key"].to_numpy() == UNKNOWN_MACHINE_KEY
     return PreparedPart(
         part=part,
-        facts=_facts(rows, lot_key),
+        facts=_facts(rows, lot_key, instants),
         rejects=rejects_table(part.rejects),
         stats=partial_daily_stats(rows) if len(rows) else None,
         rejects_by_rule=Counter(part.rejects["rule_code"].tolist()),
@@ -57,9 +65,10 @@ def prepare(
     )
 
 
-def _facts(rows: pd.DataFrame, lot_key: int) -> pa.Table:
+def _facts(rows: pd.DataFrame, lot_key: int, instants: Callable[[pa.Array], pa.Array]) -> pa.Table:
     statuses = rows["status_code"].cat
     keys = np.array([_STATUS_KEYS[code] for code in statuses.categories], np.int32)
+    moments = rows["date"].dt.tz_localize(None).to_numpy("datetime64[s]")
     return pa.table(
         {
             "transaction_id": pa.array(rows["transaction_id"], pa.string()),
@@ -68,9 +77,7 @@ def _facts(rows: pd.DataFrame, lot_key: int) -> pa.Table:
             "site_key": _integers(rows["site_key"]),
             "statut_key": pa.array(keys[statuses.codes.to_numpy()]),
             "lot_key": pa.array(np.full(len(rows), lot_key, np.int32)),
-            "date": pa.array(rows["date"].dt.tz_localize(None).to_numpy("datetime64[s]")).cast(
-                pa.timestamp("s", "UTC")
-            ),
+            "date": instants(pa.array(moments).cast(pa.timestamp("s", "UTC"))),
             "machine_id": _texts(rows["machine_id"]),
             "site_location": _texts(rows["site_location"]),
             "status_code": _texts(rows["status_code"]),

@@ -78,31 +78,24 @@ def _whole_cells(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield waiting
 
 
-def worksheet_extent(pieces: Iterable[bytes]) -> Extent:
-    """Measure an Office Open XML worksheet, given by pieces, before a parser lays it out.
+def measured_worksheet(pieces: Iterable[bytes]) -> tuple[Extent, SheetFacts]:
+    """Measure an Office Open XML worksheet, given by pieces, and read its facts, in one pass.
 
     Attributes are looked for as Excel and the usual writers write them: `r` first, in double
     quotes, rows ascending.
     """
-    rows = columns = 0
+    rows = columns = hidden = formulas = 0
+    has_errors = False
     for text in _whole_cells(pieces):
         last_row = _ROW.search(text, max(text.rfind(b"<row"), 0))
         if last_row:
             rows, columns = int(last_row[1]), max(columns, _ONE_LETTER_COLUMNS)
         wide = set(_WIDE_CELL.findall(text))
         columns = max(columns, *(column_number(letters.decode()) for letters in wide), 0)
-    return Extent(rows, columns)
-
-
-def worksheet_facts(pieces: Iterable[bytes]) -> SheetFacts:
-    """Read the facts of an Office Open XML worksheet, given by pieces."""
-    hidden = formulas = 0
-    has_errors = False
-    for text in _whole_cells(pieces):
         hidden += len(_HIDDEN_ROW.findall(text)) if b'hidden="' in text else 0
         formulas += len(_UNSAVED_FORMULA.findall(text)) if b"</f>" in text else 0
         has_errors = has_errors or b't="e"' in text
-    return SheetFacts(hidden, has_errors, formulas)
+    return Extent(rows, columns), SheetFacts(hidden, has_errors, formulas)
 
 
 def opendocument_sheets(content: bytes) -> dict[str, tuple[Extent, SheetFacts]]:

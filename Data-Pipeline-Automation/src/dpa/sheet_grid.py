@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -58,11 +57,8 @@ class Grid:
 
 def read_grid(workbook: WorkbookFile, sheet: str) -> Grid:
     """Read one sheet; raise SourceUnreadable when the parser cannot follow it."""
-    with ThreadPoolExecutor(1) as aside:
-        # The parser lets other threads work, so that the facts cost no time.
-        facts = aside.submit(workbook.facts[sheet]) if sheet in workbook.facts else None
-        columns, merged = _parsed(workbook, sheet)
-    known = facts.result() if facts else SheetFacts(has_errors=workbook.kind == "xls")
+    columns, merged = _parsed(workbook, sheet)
+    known = workbook.facts.get(sheet, SheetFacts(has_errors=workbook.kind == "xls"))
     texts = [pa.chunked_array(chunks, pa.string()) for chunks, _ in columns]
     for row, column, text in _errors(workbook, sheet) if known.has_errors else ():
         texts[column] = _with_cell(texts[column], row, text)

@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from adbc_driver_manager import Error, dbapi
 from adbc_driver_sqlite import dbapi as sqlite
 
-from dpa.database import Database
+from dpa.database import Database, Ingest
 from dpa.dates import DOUALA_OFFSET_MINUTES
 from dpa.errors import WarehouseError, WarehouseForeign, WarehouseLocked
 
@@ -118,23 +119,50 @@ class SqliteDatabase(Database):
         return iso_texts(moments.cast(pa.int64()).to_numpy(zero_copy_only=False))
 
     @contextmanager
-    def bulk_loading(self) -> Iterator[None]:
+    def bulk_loading(self) -> Iterator[Ingest]:
+        # A partial index takes few rows, and would be made by reading all of them.
         indexes = self.rows(
-            "SELECT name, sql FROM sqlite_master "
-            "WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL",
+            "SELECT m.name, m.sql FROM pragma_index_list(?) AS l "
+            "JOIN sqlite_master AS m ON m.name = l.name WHERE l.origin = 'c' AND l.partial = 0",
             _FACTS,
         )
         for name, _ in indexes:
             self.execute(f"DROP INDEX {name}")
         # Sorting in small runs fits the processor's caches, and the system's cache holds the file.
         self.execute(f"PRAGMA cache_size = -{_SORTING_KIB}")
-        yield
+        references = self.rows(
+            'SELECT "from", "table", "to" FROM pragma_foreign_key_list(?)', _FACTS
+        )
+        used: dict[str, set[int]] = {column: set() for column, _, _ in references}
+
+        def ingest(facts: pa.Table) -> None:
+            for column, keys in used.items():
+                keys.update(pc.unique(facts[column]).to_pylist())
+            # SQLite numbers the rows of an empty table as we do, 1 and on, and faster.
+            self.ingest(_FACTS, facts.drop_columns(["transaction_key"]))
+
+        yield ingest
         for _, definition in indexes:
             self.execute(definition)
-        orphans = self.rows("PRAGMA foreign_key_check")
         self.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        if orphans:
-            raise WarehouseError(f"clé étrangère sans ligne dans {orphans[0][2]}.")
+        for column, parent, key in references:
+            self._refuse_orphans(used[column], parent, key)
+        self._refuse_other_orphans()
+
+    def _refuse_orphans(self, used: set[int], parent: str, key: str) -> None:
+        """Verify the distinct values of a column that refers to another table."""
+        known = self.rows(f"SELECT {key} FROM {parent}")  # noqa: S608 (our names)
+        if used - {value for (value,) in known}:
+            raise WarehouseError(f"clé étrangère sans ligne dans {parent}.")
+
+    def _refuse_other_orphans(self) -> None:
+        """Verify the foreign keys of every table but the facts."""
+        tables = self.rows(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> ?", _FACTS
+        )
+        for (table,) in tables:
+            if orphans := self.rows(f"PRAGMA foreign_key_check({table})"):
+                raise WarehouseError(f"clé étrangère sans ligne dans {orphans[0][2]}.")
 
     @classmethod
     def refusal(cls, told: str, sqlstate: str | None) -> WarehouseError:

@@ -11,6 +11,7 @@ from adbc_driver_manager import AdbcStatusCode, Error
 from loguru import logger
 
 from dpa import files
+from dpa.ahead import begun
 from dpa.database import Database
 from dpa.dwh_url import DwhUrl
 from dpa.errors import OutcomeUnknown, WarehouseError, WarehouseForeign, WarehouseLocked
@@ -49,11 +50,11 @@ def load(
     WarehouseError, nothing having changed then; OutcomeUnknown when PostgreSQL vanished while it
     committed, and did not come back in time to be asked.
     """
-    with writing(url, busy_timeout_s) as database:
+    with writing(url, busy_timeout_s) as database, begun(parts) as coming:
         ensure_schema(database)
         run = LoadRun(database, lot, given_back)
         run.begin(machines, only_adds_machines)
-        run.load_parts(parts)
+        run.load_parts(coming)
         loaded = run.finish()
         lost = _commit(database)
     if lost:

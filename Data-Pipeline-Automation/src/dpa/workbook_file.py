@@ -2,10 +2,9 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 from xml.etree import ElementTree
@@ -18,9 +17,8 @@ from dpa.sheet_facts import (
     MAX_CELLS,
     Extent,
     SheetFacts,
+    measured_worksheet,
     opendocument_sheets,
-    worksheet_extent,
-    worksheet_facts,
 )
 from dpa.zip_bounds import Member, unpacked, zip_members
 
@@ -44,12 +42,12 @@ _HEAD_BYTES: Final = 4_096
 _OFFICE: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 Kind = Literal["xlsx", "xls", "ods"]
-FactsBySheet = dict[str, Callable[[], SheetFacts]]
+FactsBySheet = dict[str, SheetFacts]
 
 
 @dataclass(frozen=True)
 class WorkbookFile:
-    """A workbook that may be parsed; `facts` reads those of a sheet, if its XML tells any."""
+    """A workbook that may be parsed; `facts` are those of each sheet whose XML tells any."""
 
     path: Path
     sha256: str
@@ -165,17 +163,15 @@ def _opendocument(path: Path, members: Mapping[str, Member]) -> FactsBySheet:
     sheets = opendocument_sheets(_whole(path, members["content.xml"]))
     for extent, _ in sheets.values():
         _refuse_too_wide(path, extent)
-    return {name: partial(_given, facts) for name, (_, facts) in sheets.items()}
-
-
-def _given(facts: SheetFacts) -> SheetFacts:
-    return facts
+    return {name: facts for name, (_, facts) in sheets.items()}
 
 
 def _office_open(path: Path, members: Mapping[str, Member]) -> FactsBySheet:
+    facts: FactsBySheet = {}
     for name, member in members.items():
         if name.startswith(_WORKSHEETS):
-            _refuse_too_wide(path, worksheet_extent(unpacked(path, member)))
+            extent, facts[name] = measured_worksheet(unpacked(path, member))
+            _refuse_too_wide(path, extent)
         elif _drain(path, member) > MAX_SHARED_STRINGS:
             raise SourceUnreadable(
                 f"{path} : plus de {MAX_SHARED_STRINGS} textes différents ; enregistrez la feuille "
@@ -183,9 +179,9 @@ def _office_open(path: Path, members: Mapping[str, Member]) -> FactsBySheet:
             )
     epoch = EPOCHS[_has_1904_dates(path, members["xl/workbook.xml"])]
     return {
-        sheet: partial(_facts, path, members[name], epoch)
+        sheet: replace(facts[name], epoch=epoch)
         for sheet, name in _sheet_members(path, members).items()
-        if name in members and name.startswith(_WORKSHEETS)
+        if name in facts
     }
 
 
@@ -194,10 +190,6 @@ def _has_1904_dates(path: Path, member: Member) -> bool:
         element.tag.endswith("}workbookPr") and element.get("date1904") in ("1", "true")
         for element in _elements(path, member)
     )
-
-
-def _facts(path: Path, member: Member, epoch: date) -> SheetFacts:
-    return replace(worksheet_facts(unpacked(path, member)), epoch=epoch)
 
 
 def _drain(path: Path, member: Member) -> int:
