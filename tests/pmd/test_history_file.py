@@ -1,4 +1,6 @@
+import hashlib
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +11,10 @@ import pytest
 
 from pmd.history import TELEMETRY, HistoryPlan, Simulation
 from pmd.history_file import parts_writer
+from pmd.scenario_file import read_scenario
+from pmd.telemetry_file import csv_writer
 
+CONFIG = Path(__file__).parents[2] / "Predictive-Maintenance-Dashboard/config"
 PLAN = HistoryPlan(4, 10, 30, 1, datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -32,6 +37,20 @@ def test_a_csv_has_one_header_lf_ends_and_utc_instants() -> None:
 @pytest.mark.parametrize("part_rows", [1, 100, 10_000])
 def test_how_the_rows_are_cut_into_parts_changes_no_byte(part_rows: int) -> None:
     assert written("t.csv", part_rows) == written("t.csv")
+
+
+DIGEST = "c2a6cfff03634aaf5fcb93c5487d56e355dfedcbed67e706469d0a43c58daf99"
+
+
+def test_a_history_is_the_same_bytes_on_every_python() -> None:
+    """Faults of all kinds, random and planned: whatever changes this digest changes every file."""
+    scenario = read_scenario(CONFIG / "scenario_demo.yaml", 30, 400.0)
+    chance = replace(scenario, random_failures=True, random_sensor_faults=True)
+    file = io.BytesIO()
+    simulation = Simulation(replace(PLAN, locos=30, days=60, scenario=chance))
+    parts_writer(Path("t.csv"), TELEMETRY, simulation.telemetry())(file)
+    csv_writer(simulation.maintenance())(file)
+    assert hashlib.sha256(file.getvalue()).hexdigest() == DIGEST
 
 
 def test_csv_and_parquet_hold_the_same_readings() -> None:

@@ -49,8 +49,8 @@ def _parser(settings: Settings) -> console.Parser:
     add("--maintenance", type=Path, default=settings.maintenance, help="ordres de travail à écrire")
     add("--locos", type=console.whole(1, 999),
         help=f"locomotives (défaut : {HISTORY_LOCOS} ; {STREAM_LOCOS} avec --stream)")  # fmt: skip
-    add("--days", type=console.between(0.001, 3660), default=60.0,
-        help="jours d'historique (défaut : 60)")  # fmt: skip
+    add("--days", type=console.between(0.001, 3660), default=90.0,
+        help="jours d'historique (défaut : 90)")  # fmt: skip
     add("--step-minutes", type=console.whole(1, 1440), default=60,
         help="minutes entre deux mesures (défaut : 60)")  # fmt: skip
     add("--end", type=_past_instant, default=DEFAULT_END,
