@@ -29,6 +29,7 @@ PURE = {
     },
     "pmd": {
         "calibration",
+        "climate",
         "degradation",
         "drift_reference",
         "episodes",
@@ -38,6 +39,8 @@ PURE = {
         "labels",
         "leaks",
         "quality",
+        "route",
+        "scenario",
         "search",
         "sensor_faults",
         "sensors",

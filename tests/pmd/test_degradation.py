@@ -9,6 +9,7 @@ from pmd.degradation import (
     REPAIR_BOUNDS_H,
     Life,
     Lives,
+    PlannedFailure,
 )
 
 STEPS = np.arange(24 * 200)
@@ -98,3 +99,40 @@ def test_every_failure_type_occurs_and_takes_its_time() -> None:
         )
     ]
     assert max(lengths) <= DEGRADATION_BOUNDS_H[1] + 2
+
+
+PLANNED = PlannedFailure(0, 2, onset_h=500, failure_h=540, repair_h=24, severity=0.25)
+
+
+def test_a_planned_failure_alone_is_all_that_happens() -> None:
+    life = Life(1.0, np.random.default_rng(1), [PLANNED], random=False)
+    condition = life.condition(STEPS)
+    assert np.flatnonzero(condition.failing).tolist() == [540]
+    assert np.flatnonzero(condition.repair).tolist() == list(range(541, 564))
+    degrading = (condition.mode == 2) & ~condition.repair
+    assert np.flatnonzero(degrading).tolist() == list(range(500, 541))
+    assert (condition.severity[degrading] == 0.25).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_planned_failure_takes_place_whatever_the_dice_say(seed: int) -> None:
+    life = Life(1.0, np.random.default_rng(seed), [PLANNED])
+    condition = life.condition(STEPS)
+    assert condition.failing[540]
+    assert (condition.mode[500:541] == 2).all()
+    assert condition.damage[499] == 0
+    assert condition.failing[:500].sum() + condition.failing[564:].sum() > 5
+
+
+def test_a_life_without_anything_planned_or_random_stays_sound() -> None:
+    condition = Life(1.0, np.random.default_rng(1), random=False).condition(STEPS)
+    assert (condition.mode == HEALTHY).all()
+    assert not condition.damage.any()
+    assert not condition.repair.any()
+
+
+def test_a_failure_planned_on_a_step_shows_at_that_step_whatever_rounding_does() -> None:
+    step_h = 1 / 3
+    planned = PlannedFailure(0, 0, onset_h=12, failure_h=36, repair_h=6, severity=0.5)
+    life = Life(step_h, np.random.default_rng(1), [planned], random=False)
+    assert np.flatnonzero(life.condition(np.arange(200)).failing).tolist() == [108]

@@ -1,10 +1,10 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
 
 from pmd.degradation import FAILURE_TYPES
-from pmd.history import History, simulate_history
+from pmd.history import History, HistoryPlan, Simulation, simulate_history
 from pmd.telemetry_file import write_csv
 
 END = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,3 +67,26 @@ def test_a_history_of_a_moment_has_one_step() -> None:
     telemetry, orders = simulate_history(3, 0.001, 30, 1, END)
     assert set(telemetry["timestamp"]) == {pd.Timestamp(END)}
     assert set(orders["status"]) <= {"open"}
+
+
+def test_parts_hold_no_more_rows_than_asked_for_and_all_of_them_together() -> None:
+    plan = HistoryPlan(4, 10, 30, 1, END)
+    simulation = Simulation(plan)
+    sizes = [part.num_rows for part in simulation.telemetry(100)]
+    assert max(sizes) <= 100
+    assert 0.95 * 4 * plan.steps < sum(sizes) < 4 * plan.steps
+    assert len(simulation.maintenance()) == len(simulate_history(4, 10, 30, 1, END).maintenance)
+
+
+def test_a_fleet_larger_than_a_part_advances_step_by_step() -> None:
+    parts = list(Simulation(HistoryPlan(8, 0.1, 30, 1, END)).telemetry(3))
+    assert [part["timestamp"].unique().to_pylist() for part in parts] == [
+        [END - timedelta(minutes=30 * back)] for back in (4, 3, 2, 1, 0)
+    ]
+
+
+def test_a_plan_ends_at_its_end() -> None:
+    plan = HistoryPlan(4, 2, 60, 1, END)
+    assert plan.steps == 48
+    assert plan.hours == 47
+    assert plan.start == datetime(2025, 12, 30, 1, tzinfo=UTC)

@@ -1,7 +1,20 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
-from pmd.degradation import BEARING, COOLING, FAILURE_TYPES, FILTER, LEAK
+from pmd.degradation import (
+    BEARING,
+    COOLING,
+    FAILURE_TYPES,
+    FILTER,
+    LEAK,
+    PlannedFailure,
+    WorkOrder,
+)
+from pmd.scenario import Scenario
+from pmd.sensor_faults import GAP, SensorFault
 from pmd.sensors import SENSORS, VIBRATION_ZONE_LIMITS_MM_S
 from pmd.simulator import Fleet, Readings
 
@@ -121,5 +134,52 @@ def test_afternoons_are_warmer_than_mornings() -> None:
     values = Fleet(200, 1.0, seed=5).advance(24).values
     by_hour = np.median(values[..., TEMPERATURE], axis=1)
     assert by_hour[13] > by_hour[1] + 2  # 14:00 and 02:00 in Douala
-    later = np.median(Fleet(200, 1.0, 5, start_hour_utc=12.0).advance(24).values[..., 3], axis=1)
-    assert later[1] > later[13] + 2
+    later = Fleet(200, 1.0, 5, start=datetime(2026, 1, 1, 12, tzinfo=UTC)).advance(24).values
+    by_later_hour = np.median(later[..., TEMPERATURE], axis=1)
+    assert by_later_hour[1] > by_later_hour[13] + 2
+
+
+def test_the_end_of_the_dry_season_is_warmer_than_the_rains() -> None:
+    def typical(month: int) -> float:
+        fleet = Fleet(50, 1.0, seed=5, start=datetime(2026, month, 1, tzinfo=UTC))
+        return float(np.median(fleet.advance(48).values[..., TEMPERATURE]))
+
+    assert 2 < typical(3) - typical(9) < 4
+
+
+def test_flow_follows_the_notch() -> None:
+    sound = Scenario(random_failures=False, random_sensor_faults=False)
+    flow = Fleet(1, 0.25, seed=2, scenario=sound).advance(4 * 100).values[:, 0, FLOW]
+    assert 1.15 < np.quantile(flow, 0.98) / np.quantile(flow, 0.02) < 1.5
+
+
+def test_locomotives_differ_in_ways_that_only_their_history_tells() -> None:
+    sound = Scenario(random_failures=False, random_sensor_faults=False)
+    values = Fleet(60, 1.0, seed=9, scenario=sound).advance(24 * 20).values
+    between = values.mean(axis=0).std(axis=0)
+    assert between[FLOW] > 5
+    assert between[PRESSURE] > 0.1
+    assert between[VIBRATION] > 0.2
+    assert between[TEMPERATURE] > 1
+
+
+def test_a_planned_failure_takes_place_as_told() -> None:
+    planned = PlannedFailure(1, BEARING, onset_h=10, failure_h=50, repair_h=12, severity=0.5)
+    scenario = Scenario((planned,), random_failures=False, random_sensor_faults=False)
+    fleet = Fleet(3, 0.5, seed=1, scenario=scenario)
+    readings = fleet.advance(2 * 100)
+    assert np.argwhere(readings.failing).tolist() == [[100, 1]]
+    assert fleet.work_orders() == [WorkOrder(1, FAILURE_TYPES[BEARING], 50.0, 62.0)]
+    assert readings.values[100, 1, VIBRATION] > VIBRATION_ZONE_LIMITS_MM_S[2]
+    assert (~readings.in_service).sum() == 23
+
+
+def test_a_planned_fault_of_a_sensor_shows_in_its_readings_alone() -> None:
+    fault = SensorFault(0, GAP, 0, 5.0, 10.0)
+    quiet = Scenario(random_failures=False, random_sensor_faults=False)
+    spoilt = replace(quiet, sensor_faults=(fault,))
+    before = Fleet(2, 1.0, seed=4, scenario=quiet).advance(20)
+    after = Fleet(2, 1.0, seed=4, scenario=spoilt).advance(20)
+    assert before.present.all()
+    assert np.argwhere(~after.present).tolist() == [[row, 0] for row in range(5, 10)]
+    assert (after.values == before.values).all()

@@ -5,13 +5,20 @@ import json
 import os
 import re
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
+from pmd import stream
+from pmd.degradation import LEAK, PlannedFailure
 from pmd.errors import UnusableFile
+from pmd.scenario import Scenario
+from pmd.sensor_faults import GAP, SensorFault
+from pmd.sensors import SENSOR_NAMES
 from pmd.stream import (
     SIGNAL_CHECK_S,
     StreamPlan,
@@ -86,13 +93,46 @@ def test_timestamps_are_utc_with_microseconds_and_never_repeat() -> None:
     assert stamps == sorted(set(stamps))
 
 
-def test_values_depend_on_the_seed_alone() -> None:
-    first = list(itertools.islice(fleet_events(PLAN, lambda: NOON), 100))
-    later = list(itertools.islice(fleet_events(PLAN, lambda: NOON + timedelta(days=1)), 100))
-    for event in (*first, *later):
-        if event:
-            del event["timestamp"]
-    assert first == later
+def values(start: datetime, step: timedelta, plan: StreamPlan = PLAN) -> list[Any]:
+    """What 100 turns say, instants aside, on a clock that goes on by `step` each time."""
+    ticks = itertools.count()
+    turns = itertools.islice(fleet_events(plan, lambda: start + next(ticks) * step), 100)
+    return [event and {name: event[name] for name in SENSOR_NAMES} for event in turns]
+
+
+def test_values_depend_on_the_seed_and_the_first_instant_alone() -> None:
+    assert values(NOON, timedelta(0)) == values(NOON, timedelta(minutes=1))
+    assert values(NOON, timedelta(0)) != values(NOON, timedelta(0), replace(PLAN, seed=2))
+
+
+def test_the_physics_clock_starts_at_the_hour_of_the_first_event() -> None:
+    def temperature(start: datetime) -> float:
+        slow = StreamPlan(locos=100, rate=100.0, speed=1.0, seed=1, count=None)
+        told = [event["temperature"] for event in values(start, timedelta(0), slow) if event]
+        return sum(told) / len(told)
+
+    assert temperature(NOON) > temperature(NOON - timedelta(hours=10)) + 4
+
+
+def test_a_scenario_plays_in_a_stream() -> None:
+    gap = SensorFault(1, GAP, 0, 3.0, 6.0)
+    leak = PlannedFailure(2, LEAK, onset_h=4, failure_h=20, repair_h=12, severity=1.0)
+    scenario = Scenario((leak,), (gap,), random_failures=False, random_sensor_faults=False)
+    hourly = replace(PLAN, speed=5 / 4 * 3600, scenario=scenario)
+    assert hourly.step_h == 1
+    turns = values(NOON, timedelta(0), hourly)
+    by_hour = [turns[first : first + 4] for first in range(0, len(turns), 4)]
+    assert [hour for hour in range(24) if by_hour[hour][1] is None] == [3, 4, 5]
+    assert [hour for hour in range(24) if by_hour[hour][2] is None] == [21, 22, 23]
+    assert by_hour[20][2]["flow_rate"] < 350 < 450 < by_hour[3][2]["flow_rate"]
+
+
+def test_events_do_not_depend_on_how_many_steps_are_simulated_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    many = values(NOON, timedelta(0))
+    monkeypatch.setattr(stream, "BLOCK_STEPS", 3)
+    assert values(NOON, timedelta(0)) == many
 
 
 def test_a_fast_physics_clock_brings_degradations_into_a_short_stream() -> None:

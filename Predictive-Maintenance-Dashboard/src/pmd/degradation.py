@@ -6,6 +6,7 @@ holds enough failures to learn from.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,11 +27,13 @@ MINIMUM_HEALTHY_H: Final = 12.0
 DEGRADATION_MEDIAN_H: Final = 3.5 * 24.0
 DEGRADATION_SPREAD: Final = 0.5  # standard deviation of the logarithm
 DEGRADATION_BOUNDS_H: Final = (36.0, 9 * 24.0)
-GROWTH_BOUNDS: Final = (1.5, 2.5)  # damage grows as this power of the time since the onset
+GROWTH_BOUNDS: Final = (3.0, 6.0)  # damage grows as this power of the time since the onset
 REPAIR_BOUNDS_H: Final = (6.0, 36.0)
 FRICTION_BOUNDS_C_PER_MM_S: Final = (2.0, 11.0)  # oil heated by a worn bearing, by episode
 FRICTION_DELAY_H: Final = 4.0  # heat follows the vibration
 WARM_UP_H: Final = 90 * 24.0  # lived before the first reading, so that a fleet starts mid-life
+_NEVER_H: Final = 1e9  # beyond any simulation
+_ROUNDING: Final = 1e-9  # of a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,34 @@ class WorkOrder:
     failure_type: str
     opened_h: float
     closed_h: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFailure:
+    """A degradation that a scenario asks for; hours from the first reading."""
+
+    loco: int
+    mode: int
+    onset_h: float
+    failure_h: float
+    repair_h: float
+    severity: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Episode:
+    """One degradation, from its onset to its failure, and the repair that follows."""
+
+    onset_h: float
+    failure_h: float
+    repair_h: float
+    mode: int
+    severity: float
+    growth: float
+    friction: float
+
+
+_NEVER: Final = _Episode(_NEVER_H, _NEVER_H + 1, 1.0, LEAK, 0.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +116,25 @@ class _Episodes:
 
 
 class Life:
-    """Degradations of one locomotive, drawn as time goes on."""
+    """Degradations of one locomotive, drawn as time goes on.
 
-    def __init__(self, step_h: float, rng: np.random.Generator) -> None:
+    `planned` ones (in order of time, none before the repair of another) take place as they are
+    told; a drawn one that would not be over before the next planned one does not happen. Where
+    `random` is false nothing else happens.
+    """
+
+    def __init__(
+        self,
+        step_h: float,
+        rng: np.random.Generator,
+        planned: Sequence[PlannedFailure] = (),
+        *,
+        random: bool = True,
+    ) -> None:
         self._step_h = step_h
         self._rng = rng
+        self._planned = list(planned)
+        self._random = random
         self._drawn = _Episodes()
 
     def condition(self, step: Ints) -> Condition:
@@ -126,29 +171,73 @@ class Life:
 
     def _draw_until(self, hours: float) -> None:
         """Draw episodes until one begins after `hours`."""
-        drawn, rng = self._drawn, self._rng
+        drawn = self._drawn
         while not drawn.onset_h or drawn.onset_h[-1] <= hours:
-            free_h = drawn.closed_h[-1] if drawn.closed_h else -WARM_UP_H
-            onset_h = free_h + MINIMUM_HEALTHY_H + HEALTHY_SCALE_H * rng.weibull(HEALTHY_SHAPE)
-            life_h = DEGRADATION_MEDIAN_H * np.exp(DEGRADATION_SPREAD * rng.standard_normal())
-            failure_h = onset_h + float(np.clip(life_h, *DEGRADATION_BOUNDS_H))
-            opened_step = int(np.ceil(failure_h / self._step_h))
-            repair_minutes = round(60 * rng.uniform(*REPAIR_BOUNDS_H))
-            drawn.onset_h.append(onset_h)
-            drawn.failure_h.append(failure_h)
-            drawn.opened_step.append(opened_step)
-            drawn.closed_h.append(opened_step * self._step_h + repair_minutes / 60)
-            drawn.mode.append(int(rng.integers(len(FAILURE_TYPES))))
-            drawn.severity.append(rng.random())
-            drawn.growth.append(rng.uniform(*GROWTH_BOUNDS))
-            drawn.friction.append(rng.uniform(*FRICTION_BOUNDS_C_PER_MM_S))
+            self._append(self._next(drawn.closed_h[-1] if drawn.closed_h else -WARM_UP_H))
+
+    def _next(self, free_h: float) -> _Episode:
+        """The episode that comes after `free_h`, when the locomotive is sound again."""
+        drawn = self._draw(free_h) if self._random else _NEVER
+        if not self._planned:
+            return drawn
+        planned = self._planned[0]
+        if drawn.failure_h + drawn.repair_h + self._step_h <= planned.onset_h:
+            return drawn
+        del self._planned[0]
+        return _Episode(
+            onset_h=planned.onset_h,
+            failure_h=planned.failure_h,
+            repair_h=planned.repair_h,
+            mode=planned.mode,
+            severity=planned.severity,
+            growth=sum(GROWTH_BOUNDS) / 2,
+            friction=sum(FRICTION_BOUNDS_C_PER_MM_S) / 2,
+        )
+
+    def _draw(self, free_h: float) -> _Episode:
+        rng = self._rng
+        onset_h = free_h + MINIMUM_HEALTHY_H + HEALTHY_SCALE_H * rng.weibull(HEALTHY_SHAPE)
+        life_h = DEGRADATION_MEDIAN_H * np.exp(DEGRADATION_SPREAD * rng.standard_normal())
+        return _Episode(
+            onset_h=onset_h,
+            failure_h=onset_h + float(np.clip(life_h, *DEGRADATION_BOUNDS_H)),
+            repair_h=round(60 * rng.uniform(*REPAIR_BOUNDS_H)) / 60,
+            mode=int(rng.integers(len(FAILURE_TYPES))),
+            severity=rng.random(),
+            growth=rng.uniform(*GROWTH_BOUNDS),
+            friction=rng.uniform(*FRICTION_BOUNDS_C_PER_MM_S),
+        )
+
+    def _append(self, episode: _Episode) -> None:
+        drawn = self._drawn
+        opened_step = int(np.ceil(episode.failure_h / self._step_h - _ROUNDING))
+        drawn.onset_h.append(episode.onset_h)
+        drawn.failure_h.append(episode.failure_h)
+        drawn.opened_step.append(opened_step)
+        drawn.closed_h.append(opened_step * self._step_h + episode.repair_h)
+        drawn.mode.append(episode.mode)
+        drawn.severity.append(episode.severity)
+        drawn.growth.append(episode.growth)
+        drawn.friction.append(episode.friction)
 
 
 class Lives:
     """The lives of a fleet, each with its own random stream."""
 
-    def __init__(self, locos: int, step_h: float, seed: np.random.SeedSequence) -> None:
-        self._lives = [Life(step_h, np.random.default_rng(child)) for child in seed.spawn(locos)]
+    def __init__(
+        self,
+        locos: int,
+        step_h: float,
+        seed: np.random.SeedSequence,
+        planned: Mapping[int, Sequence[PlannedFailure]] | None = None,
+        *,
+        random: bool = True,
+    ) -> None:
+        chosen = planned or {}
+        self._lives = [
+            Life(step_h, np.random.default_rng(child), chosen.get(loco, ()), random=random)
+            for loco, child in enumerate(seed.spawn(locos))
+        ]
 
     def condition(self, step: Ints) -> Condition:
         """Health of all locomotives at these steps."""

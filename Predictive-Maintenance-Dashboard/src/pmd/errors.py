@@ -4,6 +4,7 @@ PmdError
 ├── UnusableFile          missing, empty, unreadable, or without one usable row
 │   └── MissingColumns    a named column is absent
 ├── InvalidOption         a flag or setting whose value cannot be used
+│   └── InvalidScenario   a scenario that cannot be played
 ├── UntrainableData       labels, groups or rows that no honest model can be made from
 │   └── LeakingColumns    a feature that gives the answer away
 └── InexactExport         the exported model does not answer as the trained one
@@ -34,6 +35,10 @@ class MissingColumns(UnusableFile):
 
 class InvalidOption(PmdError):
     """An option whose value cannot be used."""
+
+
+class InvalidScenario(InvalidOption):
+    """A scenario file that cannot be read, or that asks for what cannot be."""
 
 
 class UntrainableData(PmdError):

@@ -15,11 +15,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, TextIO
 
 from pmd.errors import UnusableFile
-from pmd.sensors import SENSORS, loco_name
-from pmd.simulator import Fleet
+from pmd.scenario import NOTHING_PLANNED, Scenario
+from pmd.sensors import SENSOR_NAMES, SENSORS, loco_name
+from pmd.simulator import Fleet, Readings
 
 Event = dict[str, str | float]
 
+BLOCK_STEPS = 64  # simulated at once: a step alone costs as much as fifty
 SIGNAL_CHECK_S = 0.5  # Windows hears Ctrl-C only between two waits
 
 
@@ -63,32 +65,47 @@ class StreamPlan:
     speed: float
     seed: int
     count: int | None
+    scenario: Scenario = NOTHING_PLANNED
+
+    @property
+    def step_h(self) -> float:
+        """Simulated hours from one reading of a locomotive to its next."""
+        return self.locos / self.rate * self.speed / 3600
 
 
 def fleet_events(plan: StreamPlan, now: Callable[[], datetime]) -> Iterator[Event | None]:
     """Events of the locomotives in turn; None from one in repair, or whose reading is lost.
 
-    The values depend on `plan` alone; the instants come from `now` and increase strictly.
+    The values depend on `plan` and on `now` at the first event, when the physics clock starts; the
+    instants come from `now` and increase strictly.
     """
-    fleet = Fleet(plan.locos, plan.locos / plan.rate * plan.speed / 3600, plan.seed)
+    fleet = Fleet(plan.locos, plan.step_h, plan.seed, now(), plan.scenario)
+    names = [loco_name(loco) for loco in range(plan.locos)]
     last = datetime.min.replace(tzinfo=UTC)
     while True:
-        readings = fleet.advance(1)
-        sent = readings.in_service[0] & readings.present[0]
-        for loco in range(plan.locos):
-            if not sent[loco]:
-                yield None
-                continue
-            last = max(now(), last + timedelta(microseconds=1))
-            values = readings.values[0, loco].tolist()
-            yield {
-                "loco_id": loco_name(loco),
-                "timestamp": last.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-                **{
-                    sensor.name: round(value, sensor.decimals)
-                    for sensor, value in zip(SENSORS, values, strict=True)
-                },
-            }
+        for values, sent in _steps(fleet.advance(BLOCK_STEPS)):
+            for name, reading, speaks in zip(names, values, sent, strict=True):
+                if not speaks:
+                    yield None
+                    continue
+                last = max(now(), last + timedelta(microseconds=1))
+                yield {"loco_id": name, "timestamp": _told(last), **reading}
+
+
+def _steps(readings: Readings) -> Iterator[tuple[list[dict[str, float]], list[bool]]]:
+    """Step by step: what each locomotive reads, and whether it says so."""
+    rounded = [
+        (readings.values[..., column].round(sensor.decimals) + 0.0).tolist()
+        for column, sensor in enumerate(SENSORS)
+    ]
+    sent = (readings.in_service & readings.present).tolist()
+    for *columns, speaks in zip(*rounded, sent, strict=True):
+        rows = zip(*columns, strict=True)
+        yield [dict(zip(SENSOR_NAMES, row, strict=True)) for row in rows], speaks
+
+
+def _told(instant: datetime) -> str:
+    return instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def write_stream(plan: StreamPlan, out: TextIO, clock: Clock) -> int:

@@ -163,10 +163,11 @@ def write_csv(frames: Mapping[Path, pd.DataFrame]) -> None:
 
     Instants are written to the second, or to the microsecond where a frame has such ones.
     """
-    write_atomically({path: _csv_writer(frame) for path, frame in frames.items()})
+    write_atomically({path: csv_writer(frame) for path, frame in frames.items()})
 
 
-def _csv_writer(frame: pd.DataFrame) -> Write:
+def csv_writer(frame: pd.DataFrame) -> Write:
+    """What `write_atomically` needs to write one frame as `write_csv` does."""
     instants = frame.select_dtypes("datetimetz")
     whole = all((instants[name].dropna().dt.microsecond == 0).all() for name in instants)
     form = TO_THE_SECOND if whole else TO_THE_MICROSECOND

@@ -56,6 +56,66 @@ def test_the_stream_prints_one_event_per_line(
     assert not (service / "data").exists()
 
 
+DEMO = Path(__file__).parents[3] / "Predictive-Maintenance-Dashboard/config/scenario_demo.yaml"
+
+
+def test_a_scenario_is_all_that_happens_in_its_history(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--scenario", str(DEMO), "--locos", "8", "--days", "3"]) == 0
+    orders = pd.read_csv(service / "data/maintenance.csv")
+    assert sorted(zip(orders["loco_id"], orders["failure_type"], strict=True)) == [
+        ("LOCO_002", "hydraulic_leak"),
+        ("LOCO_003", "clogged_filter"),
+        ("LOCO_004", "cooling_loss"),
+        ("LOCO_005", "bearing_wear"),
+    ]
+    assert "4 pannes, 4 défauts de capteurs" in capsys.readouterr().err
+
+
+def test_a_scenario_plays_in_the_stream_too(
+    service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario = service / "scenario.yaml"
+    scenario.write_text(
+        "random_failures: false\nrandom_sensor_faults: false\n"
+        "failures: [{loco_id: LOCO_002, failure_type: hydraulic_leak, onset_h: 1, growth_h: 5}]\n",
+        encoding="utf-8",
+    )
+    fast = ["--stream", "--rate", "1000", "--speed", "100000", "--locos", "2", "--count", "210"]
+    assert main(["--scenario", str(scenario), *fast]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lowest = {
+        name: min(event["flow_rate"] for event in events if event["loco_id"] == name)
+        for name in ("LOCO_001", "LOCO_002")
+    }
+    assert lowest["LOCO_002"] < 350 < 400 < lowest["LOCO_001"]
+
+
+@pytest.mark.parametrize("more", [[], ["--stream"]])
+def test_a_scenario_that_cannot_be_played_is_misuse_and_writes_nothing(
+    service: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    assert main(["--scenario", str(DEMO), "--locos", "4", *more]) == 2
+    assert "« LOCO_005 » n'est pas du parc" in capsys.readouterr().err
+    assert not (service / "data").exists()
+
+
+def test_the_scenario_is_never_overwritten(service: Path) -> None:
+    scenario = service / "scenario.yaml"
+    scenario.write_text("random_failures: false", encoding="utf-8")
+    assert main([*SMALL, "--scenario", str(scenario), "--output", str(scenario)]) == 2
+    assert scenario.read_text(encoding="utf-8") == "random_failures: false"
+
+
+def test_a_parquet_history_holds_what_the_csv_holds(service: Path) -> None:
+    assert main(SMALL) == 0
+    assert main([*SMALL, "--output", str(service / "t.parquet"), "--sensors-only"]) == 0
+    csv = pd.read_csv(service / "data/raw_telemetry.csv", parse_dates=["timestamp"])
+    parquet = pd.read_parquet(service / "t.parquet")
+    pd.testing.assert_frame_equal(csv.drop(columns="failure"), parquet, check_dtype=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
