@@ -93,7 +93,7 @@ class DriftCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the number of readings and, once there are enough, one index per variable."""
         rows = np.concatenate([*self._rings(), np.empty((0, 6))])
-        rows = rows[rows[:, 0] > self._now_s() - WINDOW_S]
+        rows = rows[rows[:, 0] > max(self._now_s() - WINDOW_S, 0)]  # 0: no reading yet
         yield GaugeMetricFamily(
             "api_drift_readings", "Readings of the last hour that drift is measured on.", len(rows)
         )

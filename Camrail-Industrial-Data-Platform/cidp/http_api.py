@@ -14,8 +14,8 @@ from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.exceptions import (
     HTTPException,
+    MisdirectedRequest,
     RequestEntityTooLarge,
-    SecurityError,
     UnsupportedMediaType,
     abort,
 )
@@ -56,6 +56,7 @@ _MESSAGES = {
     408: "Le corps de la requête n'est pas arrivé à temps.",
     413: "Le corps de la requête est trop volumineux.",
     415: "Le corps doit être du JSON, annoncé par Content-Type: application/json.",
+    421: "Nom d'hôte refusé : API_TRUSTED_HOSTS donne les noms sous lesquels l'API répond.",
     500: "Erreur interne ; le journal de l'API en donne la cause.",
     503: "Trop de corps volumineux arrivent en même temps : réessayez.",
 }
@@ -121,7 +122,7 @@ class ScoringApi(Flask):
         if host in self._known_hosts:
             return
         if not host_is_trusted(host, self._hosts):
-            raise SecurityError
+            raise MisdirectedRequest
         if len(self._known_hosts) < _KNOWN_HOSTS:
             self._known_hosts.add(host)
 
@@ -317,10 +318,7 @@ def _result(event: TelemetryEvent, receipt: Receipt) -> dict[str, Any]:
 def _http_error(error: HTTPException) -> Response:
     """Answer JSON where werkzeug would answer HTML, with its headers kept (Allow)."""
     status = error.code or 500
-    message = _MESSAGES.get(status, "La requête a été refusée.")
-    if isinstance(error, SecurityError):
-        message = "Nom d'hôte refusé : API_TRUSTED_HOSTS donne les noms auxquels l'API répond."
-    answer = error_answer(status, message)
+    answer = error_answer(status, _MESSAGES.get(status, "La requête a été refusée."))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = RETRY_AFTER_S
     for name, value in error.get_headers():
