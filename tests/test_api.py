@@ -34,13 +34,15 @@ def test_health(client: FlaskClient) -> None:
 def test_predict_unauthorized(client: FlaskClient) -> None:
     response = client.post("/predict", json=NOMINAL)
     assert response.status_code == 401
-    assert response.json == {"error": "Unauthorized"}
+    assert response.json is not None
+    assert response.json["error"] == "Unauthorized"
 
 
 def test_predict_with_a_wrong_key_is_unauthorized(client: FlaskClient) -> None:
     response = client.post("/predict", json=NOMINAL, headers={"X-API-KEY": "mauvaise"})
     assert response.status_code == 401
-    assert response.json == {"error": "Unauthorized"}
+    assert response.json is not None
+    assert response.json["error"] == "Unauthorized"
 
 
 @pytest.mark.parametrize(

@@ -5,27 +5,36 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from flask import Response
+from flask import Response, request
+
+from cidp.request_id import HEADER, request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+POLICY = "Content-Security-Policy"
 SAFETY_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "no-store"),
     ("Server", "camrail"),
 ]
+_SHOWN_NOWHERE = (POLICY, "default-src 'none'; frame-ancestors 'none'")
+_ENCRYPTED_ONLY = ("Strict-Transport-Security", "max-age=31536000")
 
 
 class Answer(Response):
-    """An answer that browsers may neither guess at nor keep."""
+    """An answer that browsers may neither guess at, nor keep, nor show inside another page.
+
+    A page made for browsers sets a Content-Security-Policy of its own.
+    """
 
     def get_wsgi_response(
         self, environ: "WSGIEnvironment"
     ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Add the headers as the answer leaves: cheaper than setting each of them."""
         body, status, headers = super().get_wsgi_response(environ)
-        return body, status, headers + SAFETY_HEADERS
+        added = _added_headers(environ)
+        return body, status, headers + (added[1:] if POLICY in self.headers else added)
 
 
 class JsonAnswer(Answer):
@@ -42,8 +51,16 @@ class JsonAnswer(Answer):
         if self.status_code != HTTPStatus.OK or environ["REQUEST_METHOD"] != "POST":
             return super().__call__(environ, start_response)
         length = ("Content-Length", str(len(self._content)))
-        start_response("200 OK", [*self.headers, length, *SAFETY_HEADERS])
+        start_response("200 OK", [*self.headers, length, *_added_headers(environ)])
         return [self._content]
+
+
+def _added_headers(environ: "WSGIEnvironment") -> list[tuple[str, str]]:
+    """Return the policy first, then what every answer carries."""
+    added = [_SHOWN_NOWHERE, (HEADER, request_id(environ)), *SAFETY_HEADERS]
+    if environ["wsgi.url_scheme"] == "https":
+        added.append(_ENCRYPTED_ONLY)
+    return added
 
 
 def json_answer(body: dict[str, Any], status: int = 200) -> JsonAnswer:
@@ -51,6 +68,20 @@ def json_answer(body: dict[str, Any], status: int = 200) -> JsonAnswer:
     return JsonAnswer(orjson.dumps(body), status)
 
 
-def error_answer(status: int, message: str) -> JsonAnswer:
-    """Return an error: the status in words, and a French message that says what to do."""
-    return json_answer({"error": HTTPStatus(status).phrase, "message": message}, status)
+def error_answer(
+    status: int, message: str, error: str | None = None, **members: object
+) -> JsonAnswer:
+    """Return an error of this request: `message` says in French what happened and what to do.
+
+    `error` is what clients compare, the status in words by default; `members` stand beside it. The
+    fields of RFC 9457 say the same; its `instance` holds the id of the request.
+    """
+    phrase = HTTPStatus(status).phrase
+    problem = {
+        "type": "about:blank",
+        "title": phrase,
+        "status": status,
+        "detail": message,
+        "instance": f"/requests/{request_id(request.environ)}",
+    }
+    return json_answer({"error": error or phrase, "message": message, **members, **problem}, status)

@@ -7,16 +7,21 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry
 
 from cidp.auth import utc_now
+from cidp.drift import RecentReadings
 from cidp.event_store import EventStore
 from cidp.ingest import IngestHandler
 from cidp.metrics import Metrics
 from cidp.registry import Registry
 from cidp.serving_model import ServingModel
 from cidp.settings import Settings
+from cidp.workers import Worker
 
 
 class Parts(NamedTuple):
-    """What a process that scores and stores is made of; `now` is its clock."""
+    """What a process that scores and stores is made of; `now` is its clock.
+
+    `worker` is its place among several, `recent` the readings that drift is measured on.
+    """
 
     settings: Settings
     now: Callable[[], datetime]
@@ -24,11 +29,15 @@ class Parts(NamedTuple):
     model: ServingModel
     store: EventStore
     ingest: IngestHandler
+    worker: Worker | None
+    recent: RecentReadings
 
 
-def assemble(settings: Settings, now: Callable[[], datetime] = utc_now) -> Parts:
-    """Build the parts; nothing is opened or started yet."""
-    metrics = Metrics(CollectorRegistry())
+def assemble(
+    settings: Settings, now: Callable[[], datetime] = utc_now, worker: Worker | None = None
+) -> Parts:
+    """Build the parts; nothing is opened or started yet, beside what workers share."""
+    metrics = Metrics(CollectorRegistry(), worker)
     model = ServingModel(Registry(settings.model.folder), metrics, settings.model.poll_s)
     store = EventStore(settings.store.path, settings.store.timeout_s)
     ingest = IngestHandler(
@@ -39,4 +48,5 @@ def assemble(settings: Settings, now: Callable[[], datetime] = utc_now) -> Parts
         settings.telemetry.retention,
         settings.telemetry.future_skew,
     )
-    return Parts(settings, now, metrics, model, store, ingest)
+    recent = RecentReadings(worker.ring(worker.number) if worker else None)
+    return Parts(settings, now, metrics, model, store, ingest, worker, recent)

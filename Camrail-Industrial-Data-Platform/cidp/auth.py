@@ -5,6 +5,7 @@ import hmac
 import ipaddress
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from cidp.pydantic_compat import AwareDatetime, BaseModel, ConfigDict, Field
@@ -100,6 +101,7 @@ class KeyRing:
         return key.ended(self._now())
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Tell whether `host` can only be reached from this machine."""
     if host == "localhost":

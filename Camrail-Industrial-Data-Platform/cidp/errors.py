@@ -84,4 +84,4 @@ class ChildTimedOut(ChildError):
 
 
 class ServerError(CidpError):
-    """The HTTP server cannot start."""
+    """The HTTP server cannot start: its address or its certificate cannot be used."""

@@ -8,10 +8,11 @@ from typing import Any, ParamSpec
 from flask import Response, request
 
 from cidp import audit
-from cidp.answers import error_answer, json_answer
+from cidp.answers import error_answer
 from cidp.auth import ApiKey, Scope
 from cidp.key_sources import LiveKeys
-from cidp.throttle import Throttle, Turn, sender
+from cidp.throttle import SharedNames, Throttle, Turn, sender
+from cidp.workers import Worker
 
 READING_SCOPES: frozenset[Scope] = frozenset({"predict", "read"})
 _WRITER = "cidp.writer"
@@ -23,14 +24,31 @@ class Guard:
     """Lets keys with the right scope through, before the body is looked at.
 
     Each address may present `wrong_per_minute` keys that are refused; a good key is never slowed
-    by them, only by a limit of its own.
+    by them, only by a limit of its own. With a `worker` all workers count together.
     """
 
-    def __init__(self, keys: LiveKeys, wrong_per_minute: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        keys: LiveKeys,
+        wrong_per_minute: int,
+        clock: Callable[[], float],
+        worker: Worker | None = None,
+    ) -> None:
         self._keys = keys
         self._wrong_per_minute = wrong_per_minute
         # Apart, so that a flood from many addresses makes no limit of a key forgotten.
-        self._addresses, self._limited_keys = Throttle(clock), Throttle(clock)
+        self._addresses, self._limited_keys = (
+            Throttle(clock, SharedNames(worker, kind) if worker else None)
+            for kind in ("address", "key")
+        )
+
+    def knows(self, environ: dict[str, Any]) -> bool:
+        """Tell whether a request carries a key that counts, without counting a try."""
+        return self._find(environ) is not None
+
+    def _find(self, environ: dict[str, Any]) -> ApiKey | None:
+        header = environ.get("HTTP_X_API_KEY", "")
+        return self._keys.ring().find(header, environ.get("REMOTE_ADDR", ""))
 
     def __call__(self, scope: Scope, view: Callable[P, Response]) -> Callable[P, Response]:
         """Return `view` behind the check that the key has `scope`."""
@@ -38,10 +56,9 @@ class Guard:
         @wraps(view)
         def checked(*args: P.args, **kwargs: P.kwargs) -> Response:
             environ = request.environ
-            header = environ.get("HTTP_X_API_KEY", "")
-            key = self._keys.ring().find(header, environ.get("REMOTE_ADDR", ""))
+            key = self._find(environ)
             if key is None:
-                return self._unknown(header)
+                return self._unknown(environ.get("HTTP_X_API_KEY", ""))
             if key.requests_per_minute is not None:
                 turn = self._limited_keys.take(key.id, key.requests_per_minute)
                 if turn.wait_s or turn.held:
@@ -65,7 +82,9 @@ class Guard:
             return _too_many(turn, "Trop de clés refusées depuis cette adresse")
         reason = self._keys.ring().refusal(header, address)
         _note(401, f"{reason}{_since(turn)}")
-        answer = json_answer({"error": "Unauthorized"}, 401)
+        answer = error_answer(
+            401, "Clé absente ou refusée : l'en-tête X-API-KEY attend une clé valable."
+        )
         answer.headers["WWW-Authenticate"] = 'ApiKey header="X-API-KEY"'
         return answer
 

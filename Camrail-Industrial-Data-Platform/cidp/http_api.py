@@ -3,42 +3,62 @@
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, has_request_context, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from loguru import logger
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from prometheus_client import CONTENT_TYPE_LATEST
+from werkzeug.exceptions import (
+    HTTPException,
+    MisdirectedRequest,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+    abort,
+)
 from werkzeug.routing import MapAdapter
+from werkzeug.sansio.utils import host_is_trusted
 
 from cidp import __version__
+from cidp.access_log import REASON, AccessLog
 from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
-from cidp.draining import Drain
+from cidp.drift import DriftCollector, Rows, as_rows
 from cidp.errors import NoModel, StoreError, TelemetryRefused
 from cidp.event_store import Outcome, Receipt, utc_text
+from cidp.front import REFUSED
 from cidp.guard import Guard, audit_write, describe_write
 from cidp.key_sources import LiveKeys
-from cidp.metrics import SourceCollector
+from cidp.metrics import SourceCollector, known_method
 from cidp.readiness import read_source, readiness
+from cidp.request_id import request_id
 from cidp.settings import Settings
-from cidp.telemetry import TelemetryEvent, parse_reading
+from cidp.telemetry import READINGS, TelemetryEvent, parse_reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 RETRY_AFTER_S = "5"
 JSON = "application/json"
+_BEGUN = "cidp.begun_s"
+_KNOWN_HOSTS = 100
+"""Spellings of a trusted host (with ports) that are remembered."""
 
 _MESSAGES = {
     400: "La requête est malformée.",
     404: "Cette adresse n'existe pas ; voir /health, /ready, /predict, /telemetry, /metrics.",
     405: "Cette méthode n'est pas admise ici ; l'en-tête Allow donne celles qui le sont.",
+    408: "Le corps de la requête n'est pas arrivé à temps.",
     413: "Le corps de la requête est trop volumineux.",
     415: "Le corps doit être du JSON, annoncé par Content-Type: application/json.",
+    421: "Nom d'hôte refusé : API_TRUSTED_HOSTS donne les noms sous lesquels l'API répond.",
     500: "Erreur interne ; le journal de l'API en donne la cause.",
+    503: "Trop de corps volumineux arrivent en même temps : réessayez.",
 }
 
 
@@ -60,40 +80,75 @@ class ScoringApi(Flask):
     response_class = Answer
     session_interface = _NoSession()
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, guard: Guard) -> None:
         super().__init__("cidp", static_folder=None)
         self.url_map.merge_slashes = False  # a redirect would need the host
+        self.guard = guard
         self._parts = parts
-        self._drain = Drain(max(1, parts.settings.api.threads // 2))
+        self._hosts = parts.settings.api.answered_hosts
+        self._known_hosts: set[str] = set()
+        self._access = AccessLog(parts.settings.logs.answers_per_line)
+
+    def is_quick(self, environ: "WSGIEnvironment") -> bool:
+        """Tell whether an answer takes microseconds: then no thread is worth its while."""
+        path: str = environ["PATH_INFO"]
+        if path == "/predict":
+            return environ["QUERY_STRING"] == "" and self._parts.model.manifest() is not None
+        return path == "/health"
+
+    def knows_key(self, environ: "WSGIEnvironment") -> bool:
+        """Tell whether a request carries a key that counts."""
+        return self.guard.knows(environ)
+
+    def wsgi_app(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> "Iterable[bytes]":
+        """Answer, and know since when."""
+        environ[_BEGUN] = time.perf_counter()
+        return super().wsgi_app(environ, start_response)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Match by path and method, whatever host was asked for."""
+        """Match by path and method, whichever trusted host was asked for."""
         if request is None:
             return super().create_url_adapter(request)
+        if self._hosts:
+            self._check_host(request.environ.get("HTTP_HOST", ""))
         return MapAdapter(
             self.url_map, "", "/", "", request.scheme, request.path, request.method, None
         )
+
+    def _check_host(self, host: str) -> None:
+        """Refuse names that are not ours, before anything is looked at."""
+        if host in self._known_hosts:
+            return
+        if not host_is_trusted(host, self._hosts):
+            raise MisdirectedRequest
+        if len(self._known_hosts) < _KNOWN_HOSTS:
+            self._known_hosts.add(host)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Call every view as it is: none is a coroutine."""
         return func
 
     def preprocess_request(self) -> ResponseReturnValue | None:
-        """Begin to load the model with the first request."""
+        """Begin to load the model with the first request; refuse what the front could not read."""
         self._parts.model.start()
+        refused = _asked().environ.get(REFUSED)
+        if refused is not None:
+            abort(refused)
         return super().preprocess_request() if self.before_request_funcs else None
 
     def process_response(self, response: Response) -> Response:
-        """Count the answer and leave its audit line."""
+        """Count the answer, and leave its lines in the log and in the audit."""
         if self.after_request_funcs:
             response = super().process_response(response)
         asked = _asked()
-        rule, status = asked.url_rule, response.status_code
-        route = rule.rule if rule else "unmatched"
-        self._parts.metrics.request_answered(route, asked.method, status)
-        audit_write(asked.environ, status)
-        if status >= 400:
-            response.call_on_close(partial(self._drain.rest_of, asked.environ))
+        environ, rule, status = asked.environ, asked.url_rule, response.status_code
+        route, method = rule.rule if rule else "unmatched", known_method(asked.method)
+        seconds = time.perf_counter() - environ[_BEGUN]
+        self._parts.metrics.request_answered(route, method, status, seconds)
+        self._access.note(environ, route, method, status, seconds)
+        audit_write(environ, status)
         return response
 
     def do_teardown_request(self, exc: BaseException | None = None) -> None:
@@ -115,7 +170,7 @@ class ScoringApi(Flask):
         logger.opt(exception=exc_info[1]).error("Erreur inattendue sur {}", request.path)
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> ScoringApi:
     """Build the application; the model starts to load at the first request.
 
     Without `settings` the process's environment is read.
@@ -123,11 +178,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app_of(assemble(settings or Settings.from_environ(os.environ)))
 
 
-def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Flask:
+def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> ScoringApi:
     """Build the application around `parts`; `clock` times its throttles, in seconds."""
-    app = ScoringApi(parts)
-    api = _Endpoints(parts)
     guarded = _guard(parts, clock)
+    app = ScoringApi(parts, guarded)
+    api = _Endpoints(parts)
     metrics = guarded("read", api.metrics) if parts.settings.api.metrics_need_key else api.metrics
     app.add_url_rule("/health", view_func=api.health)
     app.add_url_rule("/ready", view_func=api.ready)
@@ -135,6 +190,7 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Flask:
     app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
     app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
     parts.metrics.registry.register(SourceCollector(api.source_mode))
+    parts.metrics.registry.register(DriftCollector(api.rings, parts.model.manifest, READINGS))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(TelemetryRefused, _refused)
     app.register_error_handler(NoModel, _unavailable)
@@ -142,10 +198,15 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Flask:
     return app
 
 
+def log_context() -> dict[str, str]:
+    """Return what a log line says of the request during which it is written, if there is one."""
+    return {"request_id": request_id(request.environ)} if has_request_context() else {}
+
+
 def _guard(parts: Parts, clock: Callable[[], float]) -> Guard:
     settings = parts.settings
     keys = LiveKeys(settings.keys, settings.keys_file, settings.file_keys, parts.now, clock)
-    return Guard(keys, settings.api.wrong_keys_per_minute, clock)
+    return Guard(keys, settings.api.wrong_keys_per_minute, clock, parts.worker)
 
 
 class _Endpoints:
@@ -171,8 +232,7 @@ class _Endpoints:
         return json_answer(body, HTTPStatus.OK if body["status"] == "ready" else 503)
 
     def metrics(self) -> Response:
-        text = generate_latest(self._parts.metrics.registry)
-        return Answer(text, content_type=CONTENT_TYPE_LATEST)
+        return Answer(self._parts.metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
 
     def predict(self) -> Response:
         started_s = time.perf_counter()
@@ -188,13 +248,16 @@ class _Endpoints:
             "warnings": scorer.warnings(reading),
         }
         self._parts.metrics.prediction_answered(
-            time.perf_counter() - started_s, critical=score.critical
+            time.perf_counter() - started_s, score.probability, critical=score.critical
         )
+        self._parts.recent.note(reading.values(), score.probability)
         return json_answer(body)
 
     def telemetry(self) -> Response:
         raw = _json_bytes(self._limits.telemetry_max_bytes)
         receipts = self._parts.ingest.ingest_body(raw, "http")
+        for event, receipt in receipts:
+            self._parts.recent.note(event.values(), receipt.probability)
         outcomes = [receipt.outcome for _, receipt in receipts]
         stored, duplicates, conflicts = map(outcomes.count, Outcome)
         describe_write(f"enregistrés {stored}, doublons {duplicates}, conflits {conflicts}")
@@ -210,6 +273,10 @@ class _Endpoints:
     def source_mode(self) -> tuple[str, float | None]:
         source = read_source(self._parts)
         return source.mode, source.age_s(self._parts.now())
+
+    def rings(self) -> list[Rows]:
+        worker = self._parts.worker
+        return [self._parts.recent.rows()] if worker is None else [*map(as_rows, worker.rings())]
 
 
 def _asked() -> Request:
@@ -252,6 +319,8 @@ def _http_error(error: HTTPException) -> Response:
     """Answer JSON where werkzeug would answer HTML, with its headers kept (Allow)."""
     status = error.code or 500
     answer = error_answer(status, _MESSAGES.get(status, "La requête a été refusée."))
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["Retry-After"] = RETRY_AFTER_S
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
             answer.headers[name] = value
@@ -259,11 +328,12 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _refused(error: TelemetryRefused) -> Response:
-    return json_answer({"error": "Data Validation Failed", "details": error.details}, 400)
+    message = "Le corps est refusé : « details » nomme chaque champ."
+    return error_answer(400, message, "Data Validation Failed", details=error.details)
 
 
 def _unavailable(error: NoModel | StoreError) -> Response:
-    logger.warning("{} refusé : {}", request.path, error)
+    request.environ[REASON] = str(error)
     answer = error_answer(503, str(error))
     answer.headers["Retry-After"] = RETRY_AFTER_S
     return answer

@@ -224,7 +224,8 @@ def _etl_line(summary: EtlSummary) -> str:
 
 def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     settings = Settings.from_environ(environ)
-    api_url = f"http://{_local_host(settings.api.host)}:{settings.api.port}"
+    api = settings.api
+    api_url = f"{api.scheme}://{_local_host(api.host)}:{api.port}"
     inherited = {**environ, "API_URL": api_url, "API_PORT": str(settings.api.port)}
     return Plan(
         settings,

@@ -1,28 +1,60 @@
 """The metrics that Prometheus scrapes from `/metrics`."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+    values,
+)
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+
+from cidp.workers import Worker
 
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _LATENCY_BUCKETS_S: Final = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5,
 )  # fmt: skip
+_DURATION_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.2, 0.5, 1, 5)
+_RISK_BUCKETS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
+
+
+class _Series(NamedTuple):
+    answers: Counter
+    durations: Histogram
 
 
 class Metrics:
-    """Counters of one process, registered in the `registry` that is passed in.
+    """Counters of one process, or of all workers of a server together.
 
-    Labels come from closed lists: routes, methods, outcomes, sources; never a locomotive.
+    They are scraped through the `registry` that is passed in. Labels come from closed lists:
+    routes, methods, outcomes, sources; never a locomotive.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, worker: Worker | None = None) -> None:
         self.registry = registry
-        ProcessCollector(registry=registry)
+        self._worker = worker
+        self._model: tuple[str, datetime] | None = None
+        registry.register(_ModelCollector(lambda: self._model))
+        if worker is None:
+            ProcessCollector(registry=registry)
+        else:
+            registry = _kept_in_files(registry, worker)
+        Gauge(
+            "api_workers",
+            "Processes that answer.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        ).set(1)
         self.predictions = Counter(
             "api_predictions_total", "Readings scored by /predict.", registry=registry
         )
@@ -35,23 +67,26 @@ class Metrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
         )
-        self._requests = Counter(
-            "api_requests_total",
-            "Answered requests.",
-            ["route", "method", "status"],
+        self._risks = Histogram(
+            "api_risk_probability",
+            "Risk that /predict answered.",
+            buckets=_RISK_BUCKETS,
             registry=registry,
         )
-        self._answered: dict[tuple[str, str, int], Counter] = {}
+        labels = ["route", "method", "status"]
+        self._requests = Counter(
+            "api_requests_total", "Answered requests.", labels, registry=registry
+        )
+        self._durations = Histogram(
+            "api_request_duration_seconds",
+            "Time from the whole request to its answer.",
+            labels,
+            buckets=_DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self._answered: dict[tuple[str, str, int], _Series] = {}
         self.model_load_failures = Counter(
             "api_model_load_failures_total", "Promoted models that were refused.", registry=registry
-        )
-        self._model_info = Gauge(
-            "api_model_info", "The model that serves.", ["version"], registry=registry
-        )
-        self._model_created = Gauge(
-            "api_model_created_timestamp_seconds",
-            "Creation of the model that serves, seconds since 1970.",
-            registry=registry,
         )
         self._ingested = Counter(
             "ingest_events_total",
@@ -63,19 +98,28 @@ class Metrics:
             "event_store_errors_total", "Calls that the event store refused.", registry=registry
         )
 
-    def request_answered(self, route: str, method: str, status: int) -> None:
-        """Count one answer; `route` is a rule of the application, or "unmatched"."""
-        shown = method if method in METHODS else "other"
-        series = self._answered.get((route, shown, status))
-        if series is None:
-            series = self._requests.labels(route, shown, str(status))
-            self._answered[route, shown, status] = series
-        series.inc()
+    def exposition(self) -> bytes:
+        """Return what a scrape reads, without the gauges of workers that have ended."""
+        if self._worker is not None:
+            for number in self._worker.dead():
+                mark_process_dead(number, str(self._worker.folder))
+        return generate_latest(self.registry)
 
-    def prediction_answered(self, seconds: float, *, critical: bool) -> None:
+    def request_answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answer; `route` is a rule of the application, or "unmatched"."""
+        series = self._answered.get((route, method, status))
+        if series is None:
+            labels = (route, method, str(status))
+            series = _Series(self._requests.labels(*labels), self._durations.labels(*labels))
+            self._answered[route, method, status] = series
+        series.answers.inc()
+        series.durations.observe(seconds)
+
+    def prediction_answered(self, seconds: float, risk: float, *, critical: bool) -> None:
         """Count one scored reading."""
         self.predictions.inc()
         self.prediction_latency.observe(seconds)
+        self._risks.observe(risk)
         if critical:
             self.risk_alerts.inc()
 
@@ -85,9 +129,45 @@ class Metrics:
 
     def model_loaded(self, version: str, created_at: datetime) -> None:
         """Name the version that serves from now on."""
-        self._model_info.clear()
-        self._model_info.labels(version).set(1)
-        self._model_created.set(created_at.timestamp())
+        self._model = (version, created_at)
+
+
+def _kept_in_files(scraped: CollectorRegistry, worker: Worker) -> CollectorRegistry:
+    """Have this worker's values kept in files, of which `scraped` gives the sum over all workers.
+
+    Return the registry for the instruments themselves, which nobody scrapes.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(worker.folder)
+    values.ValueClass = values.MultiProcessValue(lambda: worker.number)
+    MultiProcessCollector(scraped, str(worker.folder))
+    return CollectorRegistry()
+
+
+def known_method(method: str) -> str:
+    """Return `method`, or "other" for one that nobody knows."""
+    return method if method in METHODS else "other"
+
+
+class _ModelCollector(Collector):
+    """Tells at each scrape which model serves: a fact that no worker adds to another's."""
+
+    def __init__(self, read: Callable[[], tuple[str, datetime] | None]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the version (one series, always 1) and its creation, once a model serves."""
+        model = self._read()
+        if model is None:
+            return
+        version, created_at = model
+        info = GaugeMetricFamily("api_model_info", "The model that serves.", labels=["version"])
+        info.add_metric([version], 1)
+        yield info
+        yield GaugeMetricFamily(
+            "api_model_created_timestamp_seconds",
+            "Creation of the model that serves, seconds since 1970.",
+            value=created_at.timestamp(),
+        )
 
 
 class SourceCollector(Collector):

@@ -7,7 +7,7 @@ from loguru import logger
 
 from cidp.errors import ModelError, NoModel
 from cidp.metrics import Metrics
-from cidp.model_bundle import Bundle
+from cidp.model_bundle import Bundle, Manifest
 from cidp.registry import Registry
 from cidp.scoring import Scorer
 
@@ -65,6 +65,10 @@ class ServingModel:
         if bundle is None:
             raise NoModel(self._error or "Le modèle est en cours de chargement : réessayez.")
         return bundle.scorer
+
+    def manifest(self) -> Manifest | None:
+        """Return what the model that serves says of itself, or None while there is none."""
+        return self._bundle.manifest if self._bundle else None
 
     def status(self) -> ModelStatus:
         """Tell what serves, and why the newest version does not."""

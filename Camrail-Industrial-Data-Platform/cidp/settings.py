@@ -20,10 +20,12 @@ from cidp.key_sources import (
 from cidp.pydantic_compat import BaseModel, ConfigDict, Field, ValidationError
 from cidp.telemetry import field_errors
 
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 AnyPath = Annotated[Path, Field(strict=False)]
 BodyBytes = Annotated[int, Field(ge=1_024, le=64 * 1_048_576)]
+TimeOut = Annotated[float, Field(ge=0.1, le=600)]
 
 
 class _Section(BaseModel):
@@ -35,11 +37,37 @@ class ApiSettings(_Section):
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 5000
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     threads: Annotated[int, Field(ge=1, le=64)] = 4
+    connections: Annotated[int, Field(ge=1, le=65_535)] = 500
+    header_timeout_s: TimeOut = 10.0
+    body_timeout_s: TimeOut = 10.0
     predict_max_bytes: BodyBytes = 16_384
     telemetry_max_bytes: BodyBytes = 1_048_576
     wrong_keys_per_minute: Annotated[int, Field(ge=1, le=6_000)] = 10
     metrics_need_key: bool = False
+    trusted_hosts: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    tls_certificate: AnyPath | None = None
+    tls_key: AnyPath | None = None
+
+    @property
+    def largest_body(self) -> int:
+        """Bytes of the largest body that some route takes."""
+        return max(self.predict_max_bytes, self.telemetry_max_bytes)
+
+    @property
+    def scheme(self) -> str:
+        """How the API is spoken to."""
+        return "https" if self.tls_certificate else "http"
+
+    @property
+    def answered_hosts(self) -> tuple[str, ...]:
+        """Names under which the API answers; none means any.
+
+        A server that only this machine reaches has only the names of this machine: a web page
+        whose own name leads here (DNS rebinding) gets no answer.
+        """
+        return self.trusted_hosts or (LOCAL_NAMES if is_loopback(self.host) else ())
 
 
 class ModelSettings(_Section):
@@ -85,9 +113,10 @@ class PmdSettings(_Section):
 
 
 class LogSettings(_Section):
-    """Where log files go."""
+    """Where log files go, and for how many answers of a kind there is one line."""
 
     folder: AnyPath = Path("logs")
+    answers_per_line: Annotated[int, Field(ge=1)] = 1000
 
 
 class Settings(_Section):
@@ -202,15 +231,27 @@ def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    port = environ.get("API_PORT") or None
-    if port is not None and not re.fullmatch(r"[0-9]{1,5}", port):
-        raise SettingsError(f"API_PORT={port[:20]!r} : un entier de 1 à 65535 est attendu.")
+    hosts = [name.strip() for name in environ.get("API_TRUSTED_HOSTS", "").split(",")]
     return {
-        "api": {"host": environ.get("API_HOST") or None, "port": int(port) if port else None},
+        "api": {
+            "host": environ.get("API_HOST") or None,
+            "port": _whole_number(environ, "API_PORT", 65_535),
+            "workers": _whole_number(environ, "API_WORKERS", 64),
+            "trusted_hosts": tuple(filter(None, hosts)) or None,
+            "tls_certificate": environ.get("API_TLS_CERTIFICATE") or None,
+            "tls_key": environ.get("API_TLS_KEY") or None,
+        },
         "model": {"folder": environ.get("CAMRAIL_MODELS_DIR") or None},
         "store": {"path": environ.get("CAMRAIL_EVENT_STORE") or None},
         "logs": {"folder": environ.get("CAMRAIL_LOGS_DIR") or None},
     }
+
+
+def _whole_number(environ: Mapping[str, str], name: str, most: int) -> int | None:
+    text = environ.get(name) or None
+    if text is not None and not re.fullmatch(r"[0-9]{1,5}", text):
+        raise SettingsError(f"{name}={text[:20]!r} : un entier de 1 à {most} est attendu.")
+    return int(text) if text else None
 
 
 def _overlay(sections: dict[str, dict[str, Any]], upper: Mapping[str, Mapping[str, Any]]) -> None:

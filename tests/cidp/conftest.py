@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cidp.assembly import Parts, assemble
 from cidp.auth import ApiKey
-from cidp.http_api import app_of
+from cidp.http_api import ScoringApi, app_of
 from cidp.registry import Registry
 from cidp.settings import ModelSettings, Settings, StoreSettings
 
@@ -162,7 +162,7 @@ def parts(settings: Settings) -> Iterator[Parts]:
 
 
 @pytest.fixture
-def app(parts: Parts) -> Flask:
+def app(parts: Parts) -> ScoringApi:
     return app_of(parts)
 
 

@@ -1,6 +1,7 @@
 """The HTTP contract: order of refusals, JSON everywhere, never a 5xx for what a client sends."""
 
 import json
+import re
 import sqlite3
 import threading
 from io import BytesIO
@@ -17,10 +18,11 @@ from hypothesis import strategies as st
 from loguru import logger
 from werkzeug.test import TestResponse
 
-from cidp.assembly import Parts
-from cidp.http_api import create_app
+from cidp.assembly import Parts, assemble
+from cidp.front import REFUSED
+from cidp.http_api import RETRY_AFTER_S, ScoringApi, app_of, create_app
 from cidp.registry import Registry
-from cidp.settings import Settings
+from cidp.settings import ApiSettings, Settings
 
 KEY = {"X-API-KEY": "une-cle-pour-les-tests"}
 READ_ONLY = {"X-API-KEY": "une-cle-sans-droits"}
@@ -128,7 +130,7 @@ def test_without_a_known_key_the_body_is_not_looked_at(
 ) -> None:
     response = client.post(path, data=body, content_type=kind, headers=headers)
     assert response.status_code == 401
-    assert response.json == {"error": "Unauthorized"}
+    assert content(response)["error"] == "Unauthorized"
     assert conforms(response, path, "post").headers["WWW-Authenticate"].startswith("ApiKey")
 
 
@@ -201,7 +203,7 @@ def test_a_refused_field_is_named(client: FlaskClient, text: bytes, field: str) 
 def test_a_refused_locomotive_is_not_echoed(client: FlaskClient, loco_id: str) -> None:
     response = predict(client, READING | {"loco_id": loco_id})
     assert fields(response) == ["loco_id"]
-    assert len(response.data) < 400
+    assert len(response.data) < 800
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[1,2]", b"null", b"\xff", b"[" * 10_000])
@@ -286,7 +288,10 @@ def test_wrong_addresses_and_methods_are_answered_in_json(
 ) -> None:
     response = client.open(path, method=method)
     assert response.status_code == status
-    assert set(content(response)) == {"error", "message"}
+    checked = jsonschema.Draft202012Validator(
+        {"$ref": "#/components/schemas/Error", "components": OPENAPI["components"]}
+    )
+    checked.validate(response.json)
     assert set(response.headers.get("Allow", "").replace(" ", "").split(",")) - {""} == allowed
 
 
@@ -303,6 +308,14 @@ def test_every_answer_carries_the_safety_headers(client: FlaskClient) -> None:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["Server"] == "camrail"
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+
+
+def test_a_page_keeps_a_policy_of_its_own(app: Flask) -> None:
+    app.add_url_rule("/page", view_func=lambda: ("x", {"Content-Security-Policy": "img-src x"}))
+    response = app.test_client().get("/page")
+    assert response.headers.getlist("Content-Security-Policy") == ["img-src x"]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_hooks_that_somebody_registers_are_called(app: Flask) -> None:
@@ -332,9 +345,76 @@ def test_hooks_that_somebody_registers_are_called(app: Flask) -> None:
     assert called == ["before", "after", "end", "context end"]
 
 
-@pytest.mark.parametrize("host", ["autre.example", "", "a b", "x" * 300])
-def test_the_host_that_was_asked_for_changes_nothing(client: FlaskClient, host: str) -> None:
-    assert predict(client, headers=KEY | {"Host": host}).status_code == 200
+HOSTS = ["autre.example", "127.0.0.1.autre.example", "", "a b", "x" * 300]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_server_of_this_machine_alone_answers_only_under_its_names(
+    client: FlaskClient, host: str
+) -> None:
+    answer = predict(client, headers=KEY | {"Host": host})
+    assert answer.status_code == 421
+    assert "API_TRUSTED_HOSTS" in content(answer)["message"]
+    for name in ("localhost", "127.0.0.1:5000", "[::1]:5000", "LOCALHOST:1"):
+        assert predict(client, headers=KEY | {"Host": name}).status_code == 200
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_server_of_the_network_answers_under_any_name_unless_told(
+    parts: Parts, host: str
+) -> None:
+    def answered(**api: Any) -> int:
+        settings = parts.settings.model_copy(update={"api": ApiSettings(host="0.0.0.0", **api)})  # noqa: S104
+        asked = app_of(assemble(settings)).test_client()
+        return asked.get("/health", headers={"Host": host}).status_code
+
+    assert answered() == 200
+    assert answered(trusted_hosts=("api.example",)) == 421
+
+
+def test_an_id_that_is_sane_is_kept_and_any_other_replaced(client: FlaskClient) -> None:
+    sent = KEY | {"X-Request-ID": "essai-42.b"}
+    assert predict(client, headers=sent).headers["X-Request-ID"] == "essai-42.b"
+    assert content(predict(client, b"", headers=sent))["instance"] == "/requests/essai-42.b"
+    made = {
+        predict(client, headers=KEY | {"X-Request-ID": bad}).headers["X-Request-ID"]
+        for bad in ("", "é", "a b", "x" * 65, "../x", "a,b")
+    }
+    assert len(made) == 6
+    assert all(re.fullmatch("[0-9a-f]{16}", name) for name in made)
+
+
+@pytest.mark.parametrize(("status", "path"), [(408, "/predict"), (503, "/nowhere")])
+def test_what_the_front_could_not_read_is_refused_and_counted(
+    client: FlaskClient, parts: Parts, status: int, path: str
+) -> None:
+    answer = client.post(path, json=READING, headers=KEY, environ_overrides={REFUSED: status})
+    assert conforms(answer, "/predict", "post").status_code == status
+    assert answer.headers.get("Retry-After") == (RETRY_AFTER_S if status == 503 else None)
+    count = {"route": path if status == 408 else "unmatched", "status": str(status)}
+    assert value(parts, "api_requests_total", method="POST", **count) == 1
+
+
+def test_only_a_prediction_with_a_model_and_without_options_is_quick(
+    app: ScoringApi, parts: Parts
+) -> None:
+    def quick(path: str, query: str = "") -> bool:
+        return app.is_quick({"PATH_INFO": path, "QUERY_STRING": query})
+
+    assert not quick("/predict")
+    parts.model.refresh()
+    assert quick("/predict")
+    assert quick("/health")
+    assert not quick("/predict", "explain=1")
+    assert not quick("/telemetry")
+
+
+def test_the_answer_to_an_encrypted_request_asks_for_encryption_from_now_on(
+    client: FlaskClient,
+) -> None:
+    name = "Strict-Transport-Security"
+    assert name in client.get("/health", base_url="https://localhost").headers
+    assert name not in client.get("/health").headers
 
 
 def test_a_doubled_slash_is_another_address_and_no_redirect(app: Flask) -> None:
@@ -387,6 +467,9 @@ def test_metrics_count_what_was_answered(client: FlaskClient, parts: Parts) -> N
     assert value(parts, "api_risk_alerts_total") == 1
     count = "api_requests_total"
     assert value(parts, count, route="/predict", method="POST", status="400") == 1
+    duration = "api_request_duration_seconds_count"
+    assert value(parts, duration, route="/predict", method="POST", status="200") == 2
+    assert value(parts, "api_drift_readings") == 3
     assert value(parts, count, route="unmatched", method="GET", status="404") == 1
     text = client.get("/metrics")
     assert text.mimetype == "text/plain"

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
+import trustme
 from loguru import logger
 from loopback import free_port
 
 from cidp import server
+from cidp.http_api import ScoringApi
 from cidp.settings import SERVICE_FOLDER, ApiSettings, LogSettings, Settings
 
 KEY = "une-cle-reelle-pour-essais"
@@ -48,7 +51,7 @@ def answer_to_pieces(port: int) -> bytes:
     """Send a prediction whose body arrives in three pieces."""
     body = json.dumps(READING).encode()
     head = (
-        f"POST /predict HTTP/1.1\r\nHost: x\r\nX-API-KEY: {KEY}\r\nConnection: close\r\n"
+        f"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-API-KEY: {KEY}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", port), timeout=30) as sender:
@@ -123,7 +126,7 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     until(lambda: fetch(port, "/health")[0] == 200, child)
     status, body = fetch(port, "/predict", READING, **{"X-API-KEY": KEY})
     assert (status, body["critical_risk"], body["model_version"]) == (200, 0, bundles[0].name)
-    assert fetch(port, "/predict", READING) == (401, {"error": "Unauthorized"})
+    assert fetch(port, "/predict", READING)[1]["error"] == "Unauthorized"
     assert fetch(port, "/predict", {"x": "y" * 5_000_000})[0] == 401
     assert fetch(port, "/predict", {"x": "y" * 5_000_000}, **{"X-API-KEY": KEY})[0] == 413
     assert refusal_of_a_large_body(port) == 401
@@ -136,6 +139,189 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert f"API sur http://127.0.0.1:{port}" in said
     assert "API sur" in (tmp_path / "logs" / "api.log").read_text(encoding="utf-8")
     assert KEY not in said
+
+
+@posix
+def test_an_existing_client_of_the_operating_file_works_unchanged(
+    environment: dict[str, str], start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    port = int(environment["API_PORT"])
+    del environment["API_KEY"]
+    child = start(environment)
+    until(lambda: fetch(port, "/ready")[0] == 200, child)
+    response = requests.post(
+        f"http://127.0.0.1:{port}/predict",
+        headers={"X-API-KEY": "entreprise_secret_key_2026"},
+        json={
+            "loco_id": "LOCO_001",
+            "flow_rate": 500,
+            "pressure": 5.0,
+            "vibration": 2.0,
+            "temperature": 45.0,
+        },
+        timeout=30,
+    )
+    assert response.status_code == 200
+    assert response.json()["critical_risk"] == 0
+    assert 0 <= response.json()["risk_probability"] <= 1
+
+
+def concurrently(port: int, connections: int, each: int) -> list[int]:
+    """Send valid requests over as many connections that stay open; return every status."""
+    statuses: list[int] = []
+
+    def send() -> None:
+        with requests.Session() as session:
+            session.headers["X-API-KEY"] = KEY
+            url = f"http://127.0.0.1:{port}/predict"
+            statuses.extend(
+                session.post(url, json=READING, timeout=60).status_code for _ in range(each)
+            )
+
+    threads = [threading.Thread(target=send) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return statuses
+
+
+def count(port: int, metric: str) -> float:
+    lines = fetch(port, "/metrics")[1].splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(f"{metric} ")))
+
+
+@posix
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_every_request_is_answered_and_counted_once(
+    environment: dict[str, str], start: Callable[..., subprocess.Popen[str]], workers: str
+) -> None:
+    port = int(environment["API_PORT"])
+    child = start(environment, "--workers", workers)
+    until(lambda: count(port, "api_workers") == int(workers), child)
+    until(lambda: fetch(port, "/predict", READING, **{"X-API-KEY": KEY})[0] == 200, child)
+    before = count(port, "api_predictions_total")
+    assert concurrently(port, 20, 10) == [200] * 200
+    assert count(port, "api_predictions_total") - before == 200
+
+
+@posix
+def test_workers_share_their_throttle_and_a_dead_one_is_replaced(
+    environment: dict[str, str], start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    port = int(environment["API_PORT"])
+    child = start(environment, "--workers", "2")
+    until(lambda: count(port, "api_workers") == 2, child)
+    wrong = [fetch(port, "/predict", READING, **{"X-API-KEY": "fausse"})[0] for _ in range(30)]
+    assert wrong == [401] * 10 + [429] * 20
+    assert concurrently(port, 10, 2) == [200] * 20
+    answered = count(port, "api_predictions_total")
+    workers = [p for p in psutil.Process(child.pid).children() if "spawn_main" in p.cmdline()[-2]]
+    assert len(workers) == 2
+    workers[0].kill()
+    psutil.wait_procs(workers[:1], timeout=30)
+
+    def renewed() -> bool:
+        others = psutil.Process(child.pid).children()
+        return workers[0] not in others and count(port, "api_workers") == 2
+
+    until(renewed, child)
+    assert concurrently(port, 10, 2) == [200] * 20
+    assert count(port, "api_predictions_total") == answered + 20
+    names = {path.name for path in (tmp_path / "logs").iterdir()}
+    assert names == {"api-1.log", "api-2.log", "audit-1.log", "audit-2.log"}
+
+
+def held_open(port: int, sent: bytes) -> socket.socket:
+    held = socket.create_connection(("127.0.0.1", port), timeout=60)
+    held.sendall(sent)
+    return held
+
+
+@posix
+def test_slow_clients_are_closed_and_slow_nobody_else(
+    environment: dict[str, str], start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    port = int(environment["API_PORT"])
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "api: {threads: 2, header_timeout_s: 3.0, body_timeout_s: 3.0}", encoding="utf-8"
+    )
+    child = start(environment | {"CAMRAIL_CONFIG": str(config)})
+    until(lambda: fetch(port, "/ready")[0] == 200, child)
+    head = f"POST /{{}} HTTP/1.1\r\nHost: localhost\r\nX-API-KEY: {KEY}\r\n"
+    body = head + "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{{"
+    slow = [
+        *[held_open(port, b"") for _ in range(5)],
+        *[held_open(port, head.format("predict").encode()) for _ in range(5)],
+        *[held_open(port, body.format("predict", 100).encode()) for _ in range(5)],
+        *[held_open(port, body.format("telemetry", 100_000).encode()) for _ in range(5)],
+    ]
+    assert fetch(port, "/predict", READING, **{"X-API-KEY": KEY})[0] == 200
+    assert fetch(port, "/health")[0] == 200
+    answers = [b"".join(iter(lambda held=held: held.recv(4096), b"")) for held in slow]
+    assert answers[:10] == [b""] * 10
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers[10:])
+    for held in slow:
+        held.close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> dict[str, str]:
+    """A certificate for this machine, its key, and the authority that vouches for it."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    for pem in issued.cert_chain_pems:
+        pem.write_to_path(tmp_path / "chain.pem", append=True)
+    return {
+        "API_TLS_CERTIFICATE": str(tmp_path / "chain.pem"),
+        "API_TLS_KEY": str(tmp_path / "key.pem"),
+    }
+
+
+@posix
+def test_with_a_certificate_the_api_speaks_https_alone(
+    environment: dict[str, str],
+    start: Callable[..., subprocess.Popen[str]],
+    certificate: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    port = environment["API_PORT"]
+    child = start(environment | certificate)
+    authority = str(tmp_path / "ca.pem")
+
+    def health() -> requests.Response:
+        return requests.get(f"https://127.0.0.1:{port}/health", verify=authority, timeout=30)
+
+    until(lambda: health().status_code == 200, child)
+    assert "Strict-Transport-Security" in health().headers
+    with pytest.raises(requests.exceptions.SSLError):
+        requests.get(f"https://127.0.0.1:{port}/health", timeout=30)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}/health", timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"API_TLS_KEY": ""}, "vont ensemble"),
+        ({"API_TLS_CERTIFICATE": ""}, "vont ensemble"),
+        ({"API_TLS_KEY": "absente.pem"}, "absente.pem inutilisable"),
+        ({"API_TLS_CERTIFICATE": "config/config.yaml"}, "config.yaml ou clé"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_said_before_serving(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    certificate: dict[str, str],
+    change: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setattr(server, "launch_environment", lambda _: certificate | change)
+    assert server.main([]) == 1
+    assert said in capsys.readouterr().err
 
 
 @posix
@@ -225,14 +411,15 @@ def test_the_worker_builds_the_application_and_says_how_it_is_guarded(
         update={"keys": local, "logs": LogSettings(folder=tmp_path), "api": ApiSettings(port=5999)}
     )
     try:
-        app = server.worker_app(here)
+        front = server.worker_app(here)
     finally:
         logger.remove()
         logger.configure(patcher=lambda record: None)
     said = capsys.readouterr().err
     assert "la clé de démonstration est acceptée depuis cette machine" in said
     assert "API sur http://127.0.0.1:5999" in said
-    assert app.test_client().get("/health").status_code == 200
+    assert isinstance(front.app, ScoringApi)
+    assert front.app.test_client().get("/health").status_code == 200
 
 
 @posix

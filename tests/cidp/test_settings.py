@@ -92,6 +92,35 @@ def test_a_port_that_is_no_integer_is_refused(port: str) -> None:
         Settings.from_environ({"API_PORT": port})
 
 
+@pytest.mark.parametrize("workers", ["0", "65", "deux"])
+def test_a_number_of_workers_that_makes_no_sense_is_refused(workers: str) -> None:
+    with pytest.raises(SettingsError, match=r"API_WORKERS|api\.workers"):
+        Settings.from_environ({"API_WORKERS": workers})
+
+
+def test_the_environment_names_workers_hosts_and_certificate(tmp_path: Path) -> None:
+    api = Settings.from_environ(
+        {
+            "API_WORKERS": "3",
+            "API_TRUSTED_HOSTS": "api.example, .example.org",
+            "API_TLS_CERTIFICATE": str(tmp_path / "c.pem"),
+            "API_TLS_KEY": "k.pem",
+        }
+    ).api
+    assert api.workers == 3
+    assert api.answered_hosts == ("api.example", ".example.org")
+    assert (api.scheme, api.tls_certificate) == ("https", tmp_path / "c.pem")
+    assert api.tls_key == SERVICE_FOLDER / "k.pem"
+
+
+def test_a_server_of_the_loopback_answers_to_its_names_and_any_other_to_all() -> None:
+    here = Settings.from_environ({}).api
+    assert (here.scheme, here.workers) == ("http", 1)
+    assert set(here.answered_hosts) == {"localhost", "127.0.0.1", "::1"}
+    there = Settings.from_environ({"API_KEY": REAL_KEY, "API_HOST": "192.0.2.7"}).api
+    assert there.answered_hosts == ()
+
+
 def test_without_a_key_the_demonstration_key_works_from_this_machine_only() -> None:
     settings = Settings.from_environ({})
     assert settings.demo_key_only
