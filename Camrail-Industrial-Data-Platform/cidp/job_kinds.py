@@ -7,12 +7,12 @@ and in the settings.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 from cidp.auth import Scope
 from cidp.bootstrap import TRAINER, training_arguments
+from cidp.civil_day import parse_day
 from cidp.errors import FieldError, RequestRefused
 from cidp.orchestration import Document, EtlSummary, TrainingSummary
 from cidp.pydantic_compat import (
@@ -31,7 +31,6 @@ ETL, RESUBMIT, BOOTSTRAP, TRAINING = "etl", "etl-resubmit", "bootstrap", "traini
 MAX_SITES = 50
 
 _SITE = re.compile(r"[^\W_][\w .'’()/-]{0,63}")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def _site(value: str) -> str:
@@ -42,9 +41,7 @@ def _site(value: str) -> str:
 
 def _day(value: str) -> str:
     try:
-        if not _DAY.fullmatch(value):
-            raise ValueError(value)
-        date.fromisoformat(value)
+        parse_day(value)
     except ValueError:
         raise PydanticCustomError("day_text", "not a day") from None
     return value

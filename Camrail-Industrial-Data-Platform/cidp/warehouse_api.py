@@ -10,6 +10,7 @@ from loguru import logger
 from cidp import warehouse_figures as figures
 from cidp.answers import error_answer, json_answer
 from cidp.assembly import Parts
+from cidp.civil_day import parse_day
 from cidp.errors import FieldError, RequestRefused, WarehouseError
 from cidp.guard import Guard
 from cidp.settings import EtlSettings
@@ -116,9 +117,7 @@ def _day(name: str, given: dict[str, str]) -> date | None:
     if text is None:
         return None
     try:
-        if len(text) != len("AAAA-MM-JJ"):
-            raise ValueError(text)
-        return date.fromisoformat(text)
+        return parse_day(text)
     except ValueError:
         raise _refused(name, "jour qui existe attendu, AAAA-MM-JJ") from None
 
