@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from contextlib import closing
 from http import HTTPStatus
 from typing import Any
 
@@ -32,6 +33,9 @@ MAX_REQUEST_BYTES = 16_384
 MAX_PARTS = 8
 FORM_BYTES = 16_384
 """What a form may weigh beside its workbook."""
+
+FORM_MEMORY_BYTES = 262_144
+"""What werkzeug may hold of a form at a time: several of the 64 KiB that it reads at once."""
 
 RETRY_AFTER_S = "5"
 _FIELDS = {"kind", "options", "on_behalf_of"}
@@ -172,7 +176,7 @@ def _json_fields() -> dict[str, Any]:
 def _form_fields(max_bytes: int) -> tuple[dict[str, Any], bytes | None]:
     """Read a form: its fields, the JSON of `options` among them, and its workbook."""
     request.max_content_length = max_bytes + FORM_BYTES
-    request.max_form_memory_size = FORM_BYTES
+    request.max_form_memory_size = FORM_MEMORY_BYTES
     request.max_form_parts = MAX_PARTS
     fields: dict[str, Any] = dict(request.form.items())
     if "options" in fields:
@@ -195,7 +199,8 @@ def _object(raw: bytes, field: str) -> dict[str, Any]:
 
 def _workbook(sent: FileStorage, max_bytes: int) -> bytes:
     """Return the bytes of an .xlsx; what is inside is the ETL's to judge."""
-    content = sent.stream.read(max_bytes + 1)
+    with closing(sent):
+        content = sent.stream.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise RequestEntityTooLarge
     named = (sent.filename or "").lower().endswith(".xlsx")

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -22,6 +22,20 @@ WHERE relkind IN ('r', 'p', 'v', 'm', 'S') AND nspname !~ '^(pg_|information_sch
   AND (%(path)s::TEXT[] IS NULL OR nspname = ANY(%(path)s::TEXT[]))
 """
 
+_OBJECTS = """
+SELECT word, format('%I.%I', nspname, relname), concat_ws(' ', word, nspname, relname)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN (VALUES ('r', 'TABLE'), ('p', 'TABLE'), ('v', 'VIEW'), ('m', 'MATERIALIZED VIEW'),
+             ('S', 'SEQUENCE')) AS kinds (relkind, word) ON kinds.relkind = c.relkind::TEXT
+WHERE nspname !~ '^(pg_|information_schema$)'
+UNION ALL
+SELECT 'FUNCTION', p.oid::regprocedure::TEXT, concat_ws(' ', 'FUNCTION', nspname,
+       substr(p.oid::regprocedure::TEXT, length(quote_ident(nspname)) + 2))
+FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE nspname !~ '^(pg_|information_schema$)'
+"""
+"""Objects of a database: what they are, their quoted names, and how pg_restore lists them."""
+
 
 def dump(url: StoreUrl, file: Path) -> None:
     """Write the schemas that `url` works in to `file`; without a search_path, all of them.
@@ -35,17 +49,25 @@ def dump(url: StoreUrl, file: Path) -> None:
 def restore(url: StoreUrl, file: Path, *, replace: bool) -> None:
     """Bring back what `dump` wrote, all of it or nothing; raises `BackupError`.
 
-    With `replace`, objects of the same names are dropped first.
+    With `replace`, tables, views and functions that the dump holds are dropped first, in the same
+    transaction: pg_restore's own `--clean` cannot drop a partitioned table's key.
     """
     listed = contents(file)
-    clean = ["--clean", "--if-exists"] if replace else []
+    schemas = [found["name"] for found in _SCHEMA_ENTRY.finditer(listed)]
+    before = [sql.SQL("CREATE SCHEMA IF NOT EXISTS {};").format(sql.Identifier(n)) for n in schemas]
+    drops = _drops(url, listed) if replace else []
     with tempfile.TemporaryDirectory() as scratch:
         # A schema that is there already, as "public" is, would stop the restoration.
         kept = Path(scratch) / "liste"
         kept.write_text(_SCHEMA_ENTRY.sub(r";\g<0>", listed), encoding="utf-8")
-        _create_schemas(url, [found["name"] for found in _SCHEMA_ENTRY.finditer(listed)])
-        options = ["--no-owner", "--no-acl", "--exit-on-error", "--single-transaction"]
-        _run(url, "pg_restore", *options, *clean, f"--use-list={kept}", str(file))
+        first, second = Path(scratch) / "avant.sql", Path(scratch) / "donnees.sql"
+        first.write_text(
+            "\n".join([*(each.as_string() for each in before), *drops]), encoding="utf-8"
+        )
+        options = ["--no-owner", "--no-acl", f"--use-list={kept}", f"--file={second}"]
+        _execute([_program("pg_restore"), *options, str(file)], dict(os.environ), str)
+        options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+        _run(url, "psql", *options, f"--file={first}", f"--file={second}")
 
 
 def contents(file: Path) -> str:
@@ -60,11 +82,18 @@ def relations(url: StoreUrl) -> int:
     return int(str(found[0])) if found else 0
 
 
-def _create_schemas(url: StoreUrl, names: Sequence[str]) -> None:
+def _drops(url: StoreUrl, listed: str) -> list[str]:
+    """Return what drops the objects of a database that a dump's list names."""
     with _connected(url) as connection:
-        for name in names:
-            statement = sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name))
-            connection.execute(statement)
+        connection.execute("SET search_path = ''")
+        found = connection.execute(_OBJECTS).fetchall()
+    # Tables first: the sequence of an identity goes with its table, and cannot go before.
+    found.sort(key=lambda row: row[0] != "TABLE")
+    return [
+        f"DROP {kind} IF EXISTS {name} CASCADE;"
+        for kind, name, entry in found
+        if f" {entry} " in listed
+    ]
 
 
 def _connected(url: StoreUrl) -> "psycopg.Connection[tuple[object, ...]]":
@@ -95,7 +124,9 @@ def _run(url: StoreUrl, program: str, *options: str) -> None:
     given = conninfo_to_dict(url.target)
     password = given.pop("password", None)
     given.pop("options", None)
-    environ = dict(os.environ) | ({"PGPASSWORD": str(password)} if password else {})
+    environ = dict(os.environ) | {"PGOPTIONS": "-c client_min_messages=warning"}
+    if password:
+        environ["PGPASSWORD"] = str(password)
     address = make_conninfo(**given)  # type: ignore[arg-type]
     _execute([_program(program), f"--dbname={address}", *options], environ, url.redacted)
 
@@ -112,7 +143,8 @@ def _execute(command: list[str], environ: dict[str, str], redacted: Callable[[st
     )
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        told = lines[0] if lines else f"code {done.returncode}"
+        causes = [line for line in lines if "error" in line.lower()] or lines
+        told = causes[0] if causes else f"code {done.returncode}"
         raise BackupError(f"{Path(command[0]).name} a échoué : {redacted(told)}")
     return done.stdout
 

@@ -33,8 +33,10 @@ def server(settings: Settings, tmp_path: Path) -> Iterator[Server]:
     """Make a client of an application whose ETL is the given Python code."""
     apps: list[Flask] = []
 
-    def make(body: str = SAYS) -> FlaskClient:
+    def make(body: str = SAYS, upload_max_bytes: int = 1_000_000) -> FlaskClient:
         chosen = with_etl(settings, tmp_path, body)
+        jobs = chosen.jobs.model_copy(update={"upload_max_bytes": upload_max_bytes})
+        chosen = chosen.model_copy(update={"jobs": jobs})
         keys = (
             *settings.keys,
             ApiKey.of("exploitation", OPERATES["X-API-KEY"]).model_copy(
@@ -67,11 +69,11 @@ def detail(client: FlaskClient, job_id: str) -> dict[str, Any]:
     return shown(conforms(answer, "/jobs/{job_id}", "get"))
 
 
-def workbook(*names: str) -> bytes:
+def workbook(*names: str, weight: int = 1) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name in names:
-            archive.writestr(zipfile.ZipInfo(name), "x")
+            archive.writestr(zipfile.ZipInfo(name), "x" * weight)
     return content.getvalue()
 
 
@@ -217,11 +219,12 @@ def test_a_corrected_workbook_is_handed_to_the_etl_and_removed(
     )
     client = server(body)
     options = json.dumps({"sites": ["Douala"]})
-    answer = send(client, name="../../ailleurs.xlsx", options=options, on_behalf_of="A. Ngo")
+    content = workbook("xl/workbook.xml", weight=300_000)  # more than is read at once
+    answer = send(client, content, "../../ailleurs.xlsx", options=options, on_behalf_of="A. Ngo")
     assert answer.status_code == 202
     job_id = shown(answer)["id"]
     done = until(lambda: (found := detail(client, job_id))["ended_at"] and found)
-    assert done["log_tail"] == [f"rejets_corriges_{job_id}.xlsx {len(XLSX)}"]
+    assert done["log_tail"] == [f"rejets_corriges_{job_id}.xlsx {len(content)}"]
     assert done["options"]["sites"] == ["Douala"]
     until(lambda: not list(tmp_path.rglob("*.xlsx")))
 
@@ -259,11 +262,10 @@ def test_a_form_is_checked_as_json_is(server: Server, fields: dict[str, str]) ->
     assert send(server(), **fields).status_code == 400
 
 
-def test_a_large_workbook_is_refused_and_leaves_nothing(
-    server: Server, settings: Settings, tmp_path: Path
-) -> None:
-    client = server()
-    assert send(client, XLSX + b"x" * settings.jobs.upload_max_bytes).status_code == 413
+def test_a_large_workbook_is_refused_and_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    client = server(upload_max_bytes=100_000)
+    for weight in (100_001 - len(XLSX), 300_000):
+        assert send(client, XLSX + bytes(weight)).status_code == 413
     assert not list(tmp_path.rglob("*.xlsx"))
 
 
