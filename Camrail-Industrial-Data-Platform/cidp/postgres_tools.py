@@ -30,7 +30,7 @@ JOIN (VALUES ('r', 'TABLE'), ('p', 'TABLE'), ('v', 'VIEW'), ('m', 'MATERIALIZED 
 WHERE nspname !~ '^(pg_|information_schema$)'
 UNION ALL
 SELECT 'FUNCTION', p.oid::regprocedure::TEXT, concat_ws(' ', 'FUNCTION', nspname,
-       substr(p.oid::regprocedure::TEXT, length(quote_ident(nspname)) + 2))
+       replace(substr(p.oid::regprocedure::TEXT, length(quote_ident(nspname)) + 2), ',', ', '))
 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
 WHERE nspname !~ '^(pg_|information_schema$)'
 """
