@@ -9,7 +9,7 @@ from pathlib import Path
 from cidp.auth import utc_now
 from cidp.backup_archive import Manifest, new_archive, newest, opened, seal
 from cidp.backup_places import KeysPlace, Place, RegistryPlace, database_place
-from cidp.cli import FrenchParser
+from cidp.cli import FrenchParser, add_command
 from cidp.errors import BackupError, CidpError
 from cidp.settings import Settings, launch_environment
 from cidp.store_url import StoreUrl
@@ -154,12 +154,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commandes", dest="command", metavar="COMMANDE", required=True
     )
-    make = _command(commands, "make", "Sauvegarde dans une archive neuve, pendant que tout tourne.")
+    make = add_command(
+        commands, "make", "Sauvegarde dans une archive neuve, pendant que tout tourne."
+    )
     make.add_argument(
         "--to", type=Path, metavar="DOSSIER", required=True, help="dossier des archives"
     )
-    check = _command(commands, "check", "Compare une archive avec son manifeste.")
-    restore = _command(commands, "restore", "Contrôle une archive, puis la restaure.")
+    check = add_command(commands, "check", "Compare une archive avec son manifeste.")
+    restore = add_command(commands, "restore", "Contrôle une archive, puis la restaure.")
     for command in (check, restore):
         command.add_argument(
             "archive", type=Path, metavar="ARCHIVE", help="l'archive, ou leur dossier (--latest)"
@@ -182,12 +184,6 @@ def _add_places(command: FrenchParser) -> None:
         command.add_argument(f"--{name}", metavar="BASE", help="fichier SQLite ou postgresql://…")
     command.add_argument("--models", type=Path, metavar="DOSSIER", help="registre des modèles")
     command.add_argument("--keys", type=Path, metavar="FICHIER", help="fichier de clés")
-
-
-def _command(
-    commands: "argparse._SubParsersAction[FrenchParser]", name: str, said: str
-) -> FrenchParser:
-    return commands.add_parser(name, help=said, description=said)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,8 @@ class Place(Protocol):
         ...
 
 
-class SqlitePlace:
-    """A SQLite file, copied by the database itself while others use it."""
-
-    kind: Kind = "sqlite"
+class _FilePlace:
+    """A place that is one path."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,7 +49,14 @@ class SqlitePlace:
         return str(self._path)
 
     def is_empty(self) -> bool:
+        """Tell whether nothing is at the path."""
         return not self._path.exists()
+
+
+class SqlitePlace(_FilePlace):
+    """A SQLite file, copied by the database itself while others use it."""
+
+    kind: Kind = "sqlite"
 
     def save(self, folder: Path) -> None:
         copy = folder / _SQLITE_FILE
@@ -122,19 +127,13 @@ class PostgresPlace:
         postgres_tools.restore(self._url, folder / _DUMP_FILE, replace=not self.is_empty())
 
 
-class RegistryPlace:
+class RegistryPlace(_FilePlace):
     """The registry: every version and the pointer to the promoted one.
 
     The pickle of the promoted version is not saved twice: it is put in its place again.
     """
 
     kind: Kind = "folder"
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __str__(self) -> str:
-        return str(self._path)
 
     def is_empty(self) -> bool:
         return not self._path.exists() or not any(self._path.iterdir())
@@ -180,19 +179,10 @@ def _put_pickle_back(registry: Registry) -> None:
         shutil.copyfile(pickled, registry.latest_pickle)
 
 
-class KeysPlace:
+class KeysPlace(_FilePlace):
     """The key file, which holds digests only."""
 
     kind: Kind = "file"
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __str__(self) -> str:
-        return str(self._path)
-
-    def is_empty(self) -> bool:
-        return not self._path.exists()
 
     def save(self, folder: Path) -> None:
         with _written(folder):

@@ -147,9 +147,9 @@ class JobRunner:
     def _child_environ(self) -> dict[str, str]:
         """The environment of a program, which works where this process looks."""
         settings = self._settings
-        return dict(self._environ()) | {
-            "DPA_DWH": settings.etl.warehouse().target,
-            "DPA_REPORT": str(settings.etl.report),
+        return {
+            **self._environ(),
+            **settings.etl.variables(),
             "CAMRAIL_MODELS_DIR": str(settings.model.folder),
             "CAMRAIL_LOGS_DIR": str(settings.logs.folder),
         }
@@ -192,9 +192,7 @@ class JobRunner:
         try:
             with (folder / PRINTED_FILE).open("rb") as file:
                 printed = file.read(MAX_RESULT_BYTES)
-            document = checked_document(
-                kind.label, kind.document, printed, code or 0, tail
-            )
+            document = checked_document(kind.label, kind.document, printed, code or 0, tail)
         except (ChildFailed, OSError) as error:
             if cut_short is None:
                 return Ending("failed", now, code, str(error))

@@ -219,7 +219,12 @@ def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     settings = Settings.from_environ(environ)
     api = settings.api
     api_url = f"{api.scheme}://{_local_host(api.host)}:{api.port}"
-    inherited = {**environ, "API_URL": api_url, "API_PORT": str(settings.api.port)}
+    inherited = {
+        **environ,
+        **settings.etl.variables(),
+        "API_URL": api_url,
+        "API_PORT": str(api.port),
+    }
     return Plan(
         settings,
         inherited,

@@ -148,6 +148,10 @@ class EtlSettings(_Section):
         """Give the warehouse's address; raises `SettingsError`."""
         return StoreUrl.parse(self.dwh, SERVICE_FOLDER, "Entrepôt (DPA_DWH)")
 
+    def variables(self) -> dict[str, str]:
+        """Return what has a run of the ETL write where this service reads."""
+        return {"DPA_DWH": self.warehouse().target, "DPA_REPORT": str(service_path(self.report))}
+
 
 class JobSettings(_Section):
     """Where jobs leave their state and their logs, how many are remembered, what may be sent."""

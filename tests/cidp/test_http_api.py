@@ -8,8 +8,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
-from conformity import conforms
+from conformity import SPEC, conforms
 from flask import Flask, Response
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, example, given, settings
@@ -269,7 +270,7 @@ def test_wrong_addresses_and_methods_are_answered_in_json(
     response = client.open(path, method=method)
     assert response.status_code == status
     checked = jsonschema.Draft202012Validator(
-        {"$ref": "#/components/schemas/Error", "components": OPENAPI["components"]}
+        {"$ref": "#/components/schemas/Error", "components": SPEC["components"]}
     )
     checked.validate(response.json)
     assert set(response.headers.get("Allow", "").replace(" ", "").split(",")) - {""} == allowed
