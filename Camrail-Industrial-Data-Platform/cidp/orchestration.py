@@ -77,7 +77,7 @@ class EtlSummary(Document):
 class ProgressLine(BaseModel):
     """A line of stderr under `--progress json`; `docs/contracts/progress-line.schema.json`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     step: str
     percent: Annotated[float, Field(ge=0, le=100)] | None

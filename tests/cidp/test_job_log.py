@@ -32,7 +32,7 @@ def test_a_line_can_neither_move_a_cursor_nor_fill_the_answer(log: Path) -> None
 
 @pytest.mark.parametrize(
     "line",
-    ['{"step": "a"}', '{"step": "a", "percent": 101}', '{"step": "a", "percent": "1"}', "{", "{}"],
+    ['{"percent": 1}', '{"step": "a", "percent": 101}', '{"step": "a", "percent": "1"}', "{", "{}"],
 )
 def test_what_only_looks_like_progress_is_a_line_of_the_log(log: Path, line: str) -> None:
     log.write_text(f'{{"step":"vrai","percent":null}}\n{line}\n', encoding="utf-8")
