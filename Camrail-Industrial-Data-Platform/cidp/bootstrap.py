@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from loguru import logger
 
@@ -24,44 +25,47 @@ TRAINER = "src/model_training.py"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train and promote; return the exit code."""
-    _parser().parse_args(argv)
+    options = _parser().parse_args(argv)
     _interrupt_on_stop()
     try:
         settings = Settings.from_environ(launch_environment(os.environ))
         configure_logs(settings.logs.folder, "bootstrap")
         logger.info("Entraînement sur {}", settings.pmd.sensors.name)
-        manifest = train_and_promote(settings, _echo)
+        manifest = train_and_promote(settings, _echo, options.progress)
     except CidpError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+        return _failed(str(error), as_json=options.json)
     except KeyboardInterrupt:
-        sys.stderr.write("Interrompu : le modèle qui sert n'a pas changé.\n")
-        return 1
+        return _failed("Interrompu : le modèle qui sert n'a pas changé.", as_json=options.json)
     latest = Registry(settings.model.folder).latest_pickle
-    sys.stdout.write(f"Modèle {manifest.version} promu ; copie pour l'analyse : {latest}\n")
+    if options.json:
+        _print_document(
+            status="ok",
+            error=None,
+            bundle=str(Registry(settings.model.folder).bundles / manifest.version),
+            model_file=str(latest),
+            manifest=manifest,
+        )
+    else:
+        sys.stdout.write(f"Modèle {manifest.version} promu ; copie pour l'analyse : {latest}\n")
     return 0
 
 
-def train_and_promote(settings: Settings, on_line: Callable[[str], object]) -> Manifest:
+def train_and_promote(
+    settings: Settings, on_line: Callable[[str], object], progress: str | None = None
+) -> Manifest:
     """Run PM-D's trainer on the seed data and promote the bundle that it wrote.
 
     `on_line` gets the trainer's own report as it comes. Raises `ChildError` or `BundleRefused`,
     and then the model that serves has not changed.
     """
     registry = Registry(settings.model.folder)
-    for path in (settings.pmd.sensors, settings.pmd.maintenance):
-        if not path.is_file():
-            raise ChildFailed(f"Données d'amorçage absentes : {path}.")
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = {
-            "--input": settings.pmd.sensors,
-            "--maintenance": settings.pmd.maintenance,
-            "--bundles": registry.bundles,
-            "--model-file": Path(scratch) / "model.joblib",
-        }
         summary = run_for_document(
             settings.pmd.folder / TRAINER,
-            ["--json", *(str(part) for pair in arguments.items() for part in pair)],
+            [
+                *training_arguments(settings, Path(scratch) / "model.joblib"),
+                *(("--progress", progress) if progress else ()),
+            ],
             TrainingSummary,
             settings.pmd.training_timeout_s,
             on_line,
@@ -69,6 +73,34 @@ def train_and_promote(settings: Settings, on_line: Callable[[str], object]) -> M
     if summary.manifest is None:
         raise BundleRefused("L'entraîneur n'a pas rendu le manifeste de son modèle.")
     return registry.promote(summary.manifest.version).manifest
+
+
+def training_arguments(settings: Settings, model_file: Path) -> list[str]:
+    """Return what has the trainer put a bundle of the seed data into the registry.
+
+    Raises `ChildFailed` when a file of the seed data is missing.
+    """
+    for path in (settings.pmd.sensors, settings.pmd.maintenance):
+        if not path.is_file():
+            raise ChildFailed(f"Données d'amorçage absentes : {path}.")
+    files = {
+        "--input": settings.pmd.sensors,
+        "--maintenance": settings.pmd.maintenance,
+        "--bundles": Registry(settings.model.folder).bundles,
+        "--model-file": model_file,
+    }
+    return ["--json", *(str(part) for pair in files.items() for part in pair)]
+
+
+def _failed(reason: str, *, as_json: bool) -> int:
+    sys.stderr.write(f"{reason}\n")
+    if as_json:
+        _print_document(status="error", error=reason, bundle=None, model_file=None, manifest=None)
+    return 1
+
+
+def _print_document(**fields: Any) -> None:
+    sys.stdout.write(f"{TrainingSummary(**fields).model_dump_json()}\n")
 
 
 def _interrupt_on_stop() -> None:
@@ -83,10 +115,17 @@ def _echo(line: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    return FrenchParser(
+    parser = FrenchParser(
         prog="bootstrap_local.py",
         description=(
             "Entraîne un modèle sur les données d'amorçage et le promeut dans models/ ;"
             " ni serveur ni courtier de messages n'est nécessaire."
         ),
     )
+    parser.add_argument("--json", action="store_true", help="imprime un seul document JSON")
+    parser.add_argument(
+        "--progress",
+        choices=("json",),
+        help="dit l'avancement en lignes JSON sur la sortie d'erreur",
+    )
+    return parser

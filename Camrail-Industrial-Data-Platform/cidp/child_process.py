@@ -26,12 +26,15 @@ class ChildProcess:
 
     `program` is a script and its arguments, or "-m", a module and its arguments. What it prints
     goes to `log`, which each start empties; standard output goes to `output` when one is given.
+    With `interrupt`, a request to stop reaches the program as Ctrl-C.
     """
 
-    def __init__(self, name: str, program: Sequence[str], log: Path) -> None:
+    def __init__(
+        self, name: str, program: Sequence[str], log: Path, *, interrupt: bool = False
+    ) -> None:
         self.name = name
         self.log = log
-        self._program = list(program)
+        self._program = ["--interrupt", *program] if interrupt else list(program)
         self._process: subprocess.Popen[bytes] | None = None
         self._started_by_it: set[psutil.Process] = set()
 
@@ -68,6 +71,11 @@ class ChildProcess:
     def code(self) -> int | None:
         """Exit code, or None while the program runs."""
         return self._process.poll() if self._process else None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, or None before the start."""
+        return self._process.pid if self._process else None
 
     @property
     def running(self) -> bool:

@@ -47,3 +47,10 @@ class FrenchParser(argparse.ArgumentParser):
                 message = re.sub(pattern, french, message)
         sys.stderr.write(f"{self.format_usage()}{self.prog} : {message}\n")
         sys.exit(2)
+
+
+def add_command(
+    commands: "argparse._SubParsersAction[FrenchParser]", name: str, said: str
+) -> FrenchParser:
+    """Add a command, which `said` describes, to those of a parser."""
+    return commands.add_parser(name, help=said, description=said)

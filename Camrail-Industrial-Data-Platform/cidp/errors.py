@@ -2,7 +2,8 @@
 
 CidpError
 ├── SettingsError            a setting, a key file or config.yaml cannot be used
-├── TelemetryRefused         bytes that are not valid telemetry, field by field
+├── RequestRefused           what a client sent cannot be used, field by field
+│   └── TelemetryRefused     bytes that are not valid telemetry
 ├── ModelError
 │   ├── BundleRefused        a bundle is damaged or is not what its manifest says
 │   ├── PromotionFailed      a good bundle cannot be made the one that serves
@@ -13,6 +14,12 @@ CidpError
 ├── ChildError
 │   ├── ChildFailed          a child program ended badly or did not say what it should
 │   └── ChildTimedOut        a child program did not end in time
+├── JobError
+│   ├── JobUnknown           no such job, or one that is forgotten
+│   ├── JobBusy              the same work is going on already
+│   └── JobsUnavailable      the state of the jobs cannot be read or written
+├── WarehouseError           the warehouse cannot be read
+├── BackupError              a backup cannot be made, is damaged, or would overwrite data
 ├── ServerError              the server cannot start
 └── ApiError                 what the dashboard gets from the API; its tree is in api_client.py
 """
@@ -35,12 +42,16 @@ class FieldError(TypedDict):
     message: str
 
 
-class TelemetryRefused(CidpError):
-    """The bytes are not valid telemetry; `details` has one entry per refused field."""
+class RequestRefused(CidpError):
+    """What a client sent cannot be used; `details` has one entry per refused field."""
 
     def __init__(self, details: list[FieldError]) -> None:
         super().__init__(" ; ".join(f"{d['field']} : {d['message']}" for d in details))
         self.details = details
+
+
+class TelemetryRefused(RequestRefused):
+    """The bytes are not valid telemetry."""
 
 
 class ModelError(CidpError):
@@ -81,6 +92,34 @@ class ChildFailed(ChildError):
 
 class ChildTimedOut(ChildError):
     """A child program did not end in time and was stopped."""
+
+
+class JobError(CidpError):
+    """A job cannot be started or followed."""
+
+
+class JobUnknown(JobError):
+    """There is no such job, or it is too old to be remembered."""
+
+
+class JobBusy(JobError):
+    """The same work is going on already, as job `job_id`."""
+
+    def __init__(self, message: str, job_id: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
+class JobsUnavailable(JobError):
+    """The state of the jobs cannot be read or written now."""
+
+
+class WarehouseError(CidpError):
+    """The warehouse cannot be read; the message says what to do."""
+
+
+class BackupError(CidpError):
+    """A backup cannot be made, is damaged, or would overwrite data."""
 
 
 class ServerError(CidpError):

@@ -50,8 +50,10 @@ class Guard:
         header = environ.get("HTTP_X_API_KEY", "")
         return self._keys.ring().find(header, environ.get("REMOTE_ADDR", ""))
 
-    def __call__(self, scope: Scope, view: Callable[P, Response]) -> Callable[P, Response]:
-        """Return `view` behind the check that the key has `scope`."""
+    def __call__(
+        self, scope: Scope, view: Callable[P, Response], *others: Scope
+    ) -> Callable[P, Response]:
+        """Return `view` behind the check that the key has `scope`, or one of `others`."""
 
         @wraps(view)
         def checked(*args: P.args, **kwargs: P.kwargs) -> Response:
@@ -65,9 +67,9 @@ class Guard:
                     _say_held(turn, f"clé {key.id}, {key.requests_per_minute} requêtes par minute")
                 if turn.wait_s:
                     return _too_many(turn, f"La clé « {key.id} » a atteint sa limite de débit")
-            if scope not in key.scopes:
+            if scope not in key.scopes and not set(others) & set(key.scopes):
                 _note(403, f"clé {key.id}, droit {scope} manquant")
-                return error_answer(403, f"La clé « {key.id} » n'a pas le droit « {scope} ».")
+                return error_answer(403, _no_right(key, scope))
             if scope not in READING_SCOPES:
                 environ[_WRITER] = key
             return view(*args, **kwargs)
@@ -87,6 +89,25 @@ class Guard:
         )
         answer.headers["WWW-Authenticate"] = 'ApiKey header="X-API-KEY"'
         return answer
+
+
+def writer() -> ApiKey:
+    """Return the key of this request, behind a scope that writes."""
+    key: ApiKey = request.environ[_WRITER]
+    return key
+
+
+def lacks(scope: Scope) -> Response | None:
+    """Return the refusal of a writer whose key does not have `scope` as well, or None."""
+    key = writer()
+    if scope in key.scopes:
+        return None
+    describe_write(f"droit {scope} manquant")
+    return error_answer(403, _no_right(key, scope))
+
+
+def _no_right(key: ApiKey, scope: Scope) -> str:
+    return f"La clé « {key.id} » n'a pas le droit « {scope} »."
 
 
 def describe_write(fact: str) -> None:

@@ -22,12 +22,12 @@ from werkzeug.exceptions import (
 from werkzeug.routing import MapAdapter
 from werkzeug.sansio.utils import host_is_trusted
 
-from cidp import __version__
+from cidp import __version__, jobs_api, reports_api, warehouse_api
 from cidp.access_log import REASON, AccessLog
 from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
 from cidp.drift import DriftCollector, Rows, as_rows
-from cidp.errors import NoModel, StoreError, TelemetryRefused
+from cidp.errors import NoModel, RequestRefused, StoreError
 from cidp.event_store import Outcome, Receipt, utc_text
 from cidp.front import REFUSED
 from cidp.guard import Guard, audit_write, describe_write
@@ -189,10 +189,13 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     app.add_url_rule("/metrics", view_func=metrics)
     app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
     app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
+    jobs_api.add_routes(app, parts, guarded)
+    reports_api.add_routes(app, parts, guarded)
+    warehouse_api.add_routes(app, parts, guarded)
     parts.metrics.registry.register(SourceCollector(api.source_mode))
     parts.metrics.registry.register(DriftCollector(api.rings, parts.model.manifest, READINGS))
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(TelemetryRefused, _refused)
+    app.register_error_handler(RequestRefused, _refused)
     app.register_error_handler(NoModel, _unavailable)
     app.register_error_handler(StoreError, _unavailable)
     return app
@@ -327,8 +330,8 @@ def _http_error(error: HTTPException) -> Response:
     return answer
 
 
-def _refused(error: TelemetryRefused) -> Response:
-    message = "Le corps est refusé : « details » nomme chaque champ."
+def _refused(error: RequestRefused) -> Response:
+    message = "La requête est refusée : « details » nomme chaque champ."
     return error_answer(400, message, "Data Validation Failed", details=error.details)
 
 

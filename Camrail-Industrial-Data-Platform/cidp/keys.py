@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cidp.auth import ALL_SCOPES, ApiKey, key_digest, utc_now
-from cidp.cli import FrenchParser, positive
+from cidp.cli import FrenchParser, add_command, positive
 from cidp.errors import CidpError, SettingsError
 from cidp.key_sources import check_distinct, read_key_file, write_key_file
 from cidp.settings import launch_environment, service_path
@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commandes", dest="command", metavar="COMMANDE", required=True
     )
-    make = _command(commands, "make", "Ajoute une clé et montre son texte.")
+    make = add_command(commands, "make", "Ajoute une clé et montre son texte.")
     make.add_argument("id", metavar="ID", type=_key_id, help="nom de la clé dans le journal")
     make.add_argument(
         "--scopes", nargs="+", choices=ALL_SCOPES, required=True, help="droits de la clé"
@@ -162,20 +162,14 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--per-minute", type=_rate, metavar="N", help="requêtes par minute (sans limite)"
     )
-    listed = _command(commands, "list", "Liste les clés, jamais leur texte.")
-    revoke = _command(commands, "revoke", "Révoque une clé.")
+    listed = add_command(commands, "list", "Liste les clés, jamais leur texte.")
+    revoke = add_command(commands, "revoke", "Révoque une clé.")
     revoke.add_argument("id", metavar="ID", help="nom de la clé")
     for command in (make, listed, revoke):
         command.add_argument(
             "--file", type=Path, metavar="FICHIER", help="fichier de clés (API_KEYS_FILE)"
         )
     return parser
-
-
-def _command(
-    commands: "argparse._SubParsersAction[FrenchParser]", name: str, said: str
-) -> FrenchParser:
-    return commands.add_parser(name, help=said, description=said)
 
 
 if __name__ == "__main__":

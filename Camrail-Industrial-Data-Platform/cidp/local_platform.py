@@ -16,14 +16,13 @@ from pathlib import Path
 
 import requests
 from loguru import logger
-from pydantic import ValidationError
 
 from cidp.api_client import ApiClient, ApiError, ClientSettings, Readiness
 from cidp.child_process import ChildProcess
 from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildError, ChildFailed, CidpError, SettingsError
 from cidp.logs import configure_logs
-from cidp.orchestration import SUCCESSES, EtlSummary
+from cidp.orchestration import EtlSummary, checked_document
 from cidp.ports import free_address
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
 from cidp.stop_signals import stop_on_signals
@@ -155,14 +154,8 @@ def _run_etl(plan: Plan, supervisor: Supervisor) -> EtlSummary | None:
 
 def _etl_summary(job: ChildProcess, code: int, printed: bytes) -> EtlSummary:
     """Check the document that the ETL printed; raises `ChildFailed` when its run failed."""
-    try:
-        summary = EtlSummary.model_validate_json(printed)
-    except ValidationError as error:
-        raise ChildFailed(
-            f"L'ETL (code {code}) n'a pas imprimé le document attendu :\n{job.tail()}"
-        ) from error
-    if summary.status not in SUCCESSES:
-        raise ChildFailed(f"L'ETL a échoué (code {code}) : {summary.error}")
+    tail = job.tail().splitlines()
+    summary = checked_document("L'ETL", EtlSummary, printed, code, tail)
     for warning in summary.warnings:
         logger.warning("ETL : {}", warning)
     return summary
@@ -226,7 +219,12 @@ def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     settings = Settings.from_environ(environ)
     api = settings.api
     api_url = f"{api.scheme}://{_local_host(api.host)}:{api.port}"
-    inherited = {**environ, "API_URL": api_url, "API_PORT": str(settings.api.port)}
+    inherited = {
+        **environ,
+        **settings.etl.variables(),
+        "API_URL": api_url,
+        "API_PORT": str(api.port),
+    }
     return Plan(
         settings,
         inherited,

@@ -9,24 +9,27 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from cidp import tether
 from cidp.errors import ChildFailed, ChildTimedOut
 from cidp.model_bundle import Count, Manifest, Sha256
+from cidp.pydantic_compat import BaseModel, ConfigDict, Field, ValidationError
 
 TAIL_LINES = 15
+STOP_S = 5.0
 SUCCESSES = {"ok": 0, "committed_with_warnings": 3}
 """The exit code that belongs to each status of a program which did its work."""
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """What every program of the services prints under `--json`: how it ended, and why."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     status: str
     error: str | None
 
 
-class TrainingSummary(_Document):
+class TrainingSummary(Document):
     """What `model_training.py --json` prints; `docs/contracts/training-summary.schema.json`."""
 
     status: Literal["ok", "error"]
@@ -47,7 +50,7 @@ class EtlSource(BaseModel):
     sheet: str
 
 
-class EtlSummary(_Document):
+class EtlSummary(Document):
     """What `main_pipeline.py --json` prints; `docs/contracts/etl-summary.schema.json`."""
 
     status: Literal["ok", "committed_with_warnings", "error", "unknown"]
@@ -71,7 +74,16 @@ class EtlSummary(_Document):
     duration_s: Annotated[float, Field(ge=0)]
 
 
-D = TypeVar("D", bound=_Document)
+class ProgressLine(BaseModel):
+    """A line of stderr under `--progress json`; `docs/contracts/progress-line.schema.json`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    step: str
+    percent: Annotated[float, Field(ge=0, le=100)] | None
+
+
+D = TypeVar("D", bound=Document)
 
 
 def run_for_document(
@@ -102,23 +114,26 @@ def run_for_document(
             f"{script.name} n'a pas fini en {timeout_s:g} s et a été arrêté."
         ) from None
     finally:
-        child.kill()
+        end_program(child)
         for reader in readers:
             reader.join()
-        child.wait()
-    return _document(script, document, b"".join(printed), code, tail)
+    return checked_document(script.name, document, b"".join(printed), code, tail)
 
 
 def start_program(script: Path, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start `script` with this interpreter, both its outputs piped, nothing on its input."""
+    """Start `script` with this interpreter, both its outputs piped, nothing on its input.
+
+    It ends with this process, and a request to stop reaches it as Ctrl-C. Raises `ChildFailed`.
+    """
     if not script.is_file():
         raise ChildFailed(
             f"{script.name} est introuvable dans {script.parent} : les trois services doivent"
             " rester côte à côte."
         )
+    tie = [sys.executable, tether.__file__, str(os.getpid()), "--interrupt"]
     try:
         return subprocess.Popen(  # noqa: S603 (a script of this repository, no shell)
-            [sys.executable, str(script), *arguments],
+            [*tie, str(script), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -126,6 +141,16 @@ def start_program(script: Path, arguments: Sequence[str]) -> subprocess.Popen[by
         )
     except OSError as error:
         raise ChildFailed(f"{script.name} ne démarre pas ({error.strerror}).") from error
+
+
+def end_program(child: subprocess.Popen[bytes]) -> int:
+    """Stop `child` if it still runs, by force if it does not listen; return its exit code."""
+    child.terminate()
+    try:
+        return child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
 
 
 def follow_lines(stream: IO[bytes], tail: deque[str], on_line: Callable[[str], object]) -> None:
@@ -142,23 +167,27 @@ def _collect(stream: IO[bytes], printed: list[bytes]) -> None:
         printed.append(stream.read())
 
 
-def _document(
-    script: Path,
+def checked_document(
+    name: str,
     document: type[D],
     printed: bytes,
     code: int,
     tail: Collection[str],
 ) -> D:
+    """Read what the program `name` printed; raises `ChildFailed` unless it says that it is done.
+
+    `code` is its exit code, and `tail` the end of its log, the reason where it gave none.
+    """
     try:
         read = document.model_validate_json(printed)
     except ValidationError as error:
         raise ChildFailed(
-            f"{script.name} (code {code}) n'a pas imprimé le document attendu."
+            f"{name} (code {code}) n'a pas imprimé le document attendu."
             f" Fin de son journal :\n{_shown(tail)}"
         ) from error
     if SUCCESSES.get(read.status) != code:
         reason = read.error or f"fin de son journal :\n{_shown(tail)}"
-        raise ChildFailed(f"{script.name} a échoué (code {code}) : {reason}")
+        raise ChildFailed(f"{name} a échoué (code {code}) : {reason}")
     return read
 
 

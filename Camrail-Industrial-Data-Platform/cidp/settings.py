@@ -18,10 +18,12 @@ from cidp.key_sources import (
     read_key_file,
 )
 from cidp.pydantic_compat import BaseModel, ConfigDict, Field, ValidationError
+from cidp.store_url import StoreUrl
 from cidp.telemetry import field_errors
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
+_ETL = "../Data-Pipeline-Automation"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 AnyPath = Annotated[Path, Field(strict=False)]
 BodyBytes = Annotated[int, Field(ge=1_024, le=64 * 1_048_576)]
@@ -112,6 +114,53 @@ class PmdSettings(_Section):
     training_timeout_s: Seconds = 600
 
 
+class EtlSource(_Section):
+    """One export that the server may load: files known to it, never to the caller.
+
+    What is absent is as `main_pipeline.py` has it; `machines` may be an http(s) address.
+    """
+
+    erp: AnyPath
+    sheet: str | None = None
+    machines: str | None = None
+    mapping: AnyPath | None = None
+
+
+class EtlSettings(_Section):
+    """Where the ETL is, what it may load, and where it leaves its warehouse and its report.
+
+    `dwh` is a SQLite file or an address of PostgreSQL; `sources` are the exports by name.
+    """
+
+    folder: AnyPath = Path(_ETL)
+    dwh: Annotated[str, Field(repr=False)] = f"{_ETL}/database/supply_chain_dwh.sqlite"
+    report: AnyPath = Path(f"{_ETL}/reports/rapport_supply_chain.xlsx")
+    sources: Mapping[str, EtlSource] = {
+        "echantillon": EtlSource(
+            erp=Path(f"{_ETL}/data_raw/erp_daily_transactions.csv"),
+            machines=f"{_ETL}/data_raw/api_reference_machines.json",
+        )
+    }
+    timeout_s: Seconds = 3_600
+    read_timeout_s: Seconds = 10
+
+    def warehouse(self) -> StoreUrl:
+        """Give the warehouse's address; raises `SettingsError`."""
+        return StoreUrl.parse(self.dwh, SERVICE_FOLDER, "Entrepôt (DPA_DWH)")
+
+    def variables(self) -> dict[str, str]:
+        """Return what has a run of the ETL write where this service reads."""
+        return {"DPA_DWH": self.warehouse().target, "DPA_REPORT": str(service_path(self.report))}
+
+
+class JobSettings(_Section):
+    """Where jobs leave their state and their logs, how many are remembered, what may be sent."""
+
+    folder: AnyPath = Path("database/jobs")
+    history: Annotated[int, Field(ge=1, le=1_000)] = 50
+    upload_max_bytes: BodyBytes = 10_485_760
+
+
 class LogSettings(_Section):
     """Where log files go, and for how many answers of a kind there is one line."""
 
@@ -131,6 +180,8 @@ class Settings(_Section):
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     pmd: PmdSettings = PmdSettings()
+    etl: EtlSettings = EtlSettings()
+    jobs: JobSettings = JobSettings()
     logs: LogSettings = LogSettings()
     keys: tuple[ApiKey, ...] = ()
     keys_file: AnyPath | None = None
@@ -159,6 +210,7 @@ class Settings(_Section):
         except ValidationError as error:
             details = "; ".join(f"{d['field']} : {d['message']}" for d in field_errors(error))
             raise SettingsError(f"Réglages refusés ({file.name}) : {details}.") from None
+        settings.etl.warehouse()
         return settings._with_absolute_paths()._with_keys(environ)
 
     def _with_absolute_paths(self) -> "Settings":
@@ -243,6 +295,11 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         },
         "model": {"folder": environ.get("CAMRAIL_MODELS_DIR") or None},
         "store": {"path": environ.get("CAMRAIL_EVENT_STORE") or None},
+        "etl": {
+            "dwh": environ.get("DPA_DWH") or None,
+            "report": environ.get("DPA_REPORT") or None,
+        },
+        "jobs": {"folder": environ.get("CAMRAIL_JOBS_DIR") or None},
         "logs": {"folder": environ.get("CAMRAIL_LOGS_DIR") or None},
     }
 

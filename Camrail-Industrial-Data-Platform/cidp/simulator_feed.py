@@ -3,7 +3,6 @@
 import argparse
 import os
 import queue
-import subprocess
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildFailed, CidpError, NoModel, StoreError
 from cidp.ingest import IngestHandler, Message
 from cidp.logs import configure_logs
-from cidp.orchestration import TAIL_LINES, follow_lines, start_program
+from cidp.orchestration import TAIL_LINES, end_program, follow_lines, start_program
 from cidp.settings import Settings, launch_environment
 from cidp.stop_signals import stop_on_signals
 
@@ -30,7 +29,6 @@ RETRY_S = 1.0
 POLL_S = 0.1
 QUEUE_LINES = 10_000
 MAX_LINE_BYTES = 65_536
-STOP_S = 5.0
 
 Lines = queue.Queue[Message | None]
 
@@ -71,7 +69,7 @@ def run(settings: Settings, rate: float, speed: float, stop: threading.Event) ->
     finally:
         asked = stop.is_set()
         stop.set()
-        code = _end(child)
+        code = end_program(child)
         for thread in threads:
             thread.join()
         parts.model.stop()
@@ -79,16 +77,6 @@ def run(settings: Settings, rate: float, speed: float, stop: threading.Event) ->
     if not asked:
         log = " | ".join(tail) or "(vide)"
         raise ChildFailed(f"Le simulateur s'est arrêté (code {code}). Fin de son journal : {log}")
-
-
-def _end(child: subprocess.Popen[bytes]) -> int:
-    """Stop `child`, by force if it does not listen, and return its exit code."""
-    child.terminate()
-    try:
-        return child.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
 
 
 def read_lines(stream: IO[bytes], lines: Lines, stop: threading.Event) -> None:

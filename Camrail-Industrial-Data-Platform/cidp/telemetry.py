@@ -7,7 +7,7 @@ Ranges are physical: a value outside them cannot come from a working sensor. The
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -190,10 +190,16 @@ def _repeated_keys(raw: bytes) -> list[FieldError]:
     )
 
 
-def field_errors(error: ValidationError) -> list[FieldError]:
-    """Translate pydantic's errors, without the values that were sent."""
+def field_errors(error: ValidationError, own: Mapping[str, str] = {}) -> list[FieldError]:
+    """Translate pydantic's errors, without the values that were sent.
+
+    `own` has the messages of the kinds that the model's other checks raise.
+    """
     details = error.errors(include_input=False, include_url=False)
-    return _bounded(FieldError(field=_field_name(d["loc"]), message=_message(d)) for d in details)
+    return _bounded(
+        FieldError(field=_field_name(d["loc"]), message=own.get(d["type"]) or _message(d))
+        for d in details
+    )
 
 
 def _bounded(details: Iterable[FieldError]) -> list[FieldError]:
@@ -205,7 +211,11 @@ def _bounded(details: Iterable[FieldError]) -> list[FieldError]:
 
 
 def _field_name(loc: tuple[int | str, ...]) -> str:
-    name = ".".join(str(part) for part in loc) or "body"
+    return shown_name(".".join(str(part) for part in loc) or "body")
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a field, as a client sent it, in a form that is safe to show."""
     shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", name)
     return shown if len(shown) <= 80 else shown[:79] + "…"
 

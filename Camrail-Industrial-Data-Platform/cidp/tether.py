@@ -1,7 +1,10 @@
 """Run a Python program as usual, and end it when the process that started it is gone.
 
-    python -m cidp.tether PARENT_PID path/to/script.py [argument ...]
-    python -m cidp.tether PARENT_PID -m module [argument ...]
+    python -m cidp.tether PARENT_PID [--interrupt] path/to/script.py [argument ...]
+    python -m cidp.tether PARENT_PID [--interrupt] -m module [argument ...]
+
+With `--interrupt`, a request to stop (SIGTERM, Ctrl-Break) reaches the program as Ctrl-C does, so
+that it may tidy up.
 
 A parent that is killed cannot stop its children. What Linux (PR_SET_PDEATHSIG) and Windows (job
 objects) offer against that has no common form, so the child itself looks after its parent.
@@ -9,6 +12,7 @@ objects) offer against that has no common form, so the child itself looks after 
 
 import contextlib
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -24,13 +28,24 @@ GRACE_S = 10.0
 def main(argv: Sequence[str]) -> None:
     """Tie this process to the first argument, a process id, then become the program after it."""
     threading.Thread(target=_end_with, args=(int(argv[0]),), daemon=True).start()
-    if argv[1] == "-m":
-        sys.argv = list(argv[2:])
-        runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
+    program = list(argv[1:])
+    if program[0] == "--interrupt":
+        del program[0]
+        _interrupt_on_stop()
+    if program[0] == "-m":
+        sys.argv = program[1:]
+        runpy.run_module(program[1], run_name="__main__", alter_sys=True)
     else:
-        sys.argv = list(argv[1:])
-        sys.path[0] = str(Path(argv[1]).resolve().parent)
-        runpy.run_path(argv[1], run_name="__main__")
+        sys.argv = program
+        sys.path[0] = str(Path(program[0]).resolve().parent)
+        runpy.run_path(program[0], run_name="__main__")
+
+
+def _interrupt_on_stop() -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # SIGINT: some shells have it ignored
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _end_with(parent_pid: int) -> None:

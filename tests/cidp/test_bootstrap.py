@@ -14,6 +14,7 @@ from loguru import logger
 
 from cidp import bootstrap
 from cidp.errors import BundleRefused, ChildFailed
+from cidp.orchestration import TrainingSummary
 from cidp.registry import Registry
 from cidp.settings import SERVICE_FOLDER, PmdSettings, Settings
 
@@ -149,6 +150,26 @@ def test_the_command_says_what_it_promoted(
     assert f"Modèle {bundles[1].name} promu" in said.out
     assert "évaluation" in said.err
     assert (settings.model.folder / "latest.pkl").exists()
+
+
+def test_a_program_gets_one_document(
+    trainer: Trainer,
+    bundles: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = trainer("")
+    assert run_main(monkeypatch, tmp_path, settings, ["--json"]) == 0
+    summary = TrainingSummary.model_validate_json(capsys.readouterr().out)
+    assert summary.manifest
+    assert summary.manifest.version == bundles[1].name
+    assert Path(summary.model_file or "") == settings.model.folder / "latest.pkl"
+    (settings.pmd.folder / "src" / "model_training.py").unlink()
+    assert run_main(monkeypatch, tmp_path, settings, ["--json"]) == 1
+    summary = TrainingSummary.model_validate_json(capsys.readouterr().out)
+    assert (summary.status, summary.manifest) == ("error", None)
+    assert "introuvable" in (summary.error or "")
 
 
 def test_the_command_fails_with_one_and_a_reason(

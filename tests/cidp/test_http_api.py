@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
+from conformity import SPEC, conforms
 from flask import Flask, Response
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, example, given, settings
@@ -35,25 +35,6 @@ READING: dict[str, Any] = {
     "temperature": 45,
 }
 EVENT = READING | {"timestamp": "2026-03-01T11:00:00Z"}
-OPENAPI = yaml.safe_load(
-    (Path(__file__).parents[2] / "docs/openapi.yaml").read_text(encoding="utf-8")
-)
-
-
-def conforms(response: TestResponse, path: str, method: str) -> TestResponse:
-    """Check an answer against the schema that docs/openapi.yaml has for its status."""
-    operation = OPENAPI["paths"][path][method]
-    answer = operation["responses"].get(
-        str(response.status_code), operation["responses"]["default"]
-    )
-    if "$ref" in answer:
-        answer = OPENAPI["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
-    schema = answer["content"]["application/json"]["schema"]
-    assert response.mimetype == "application/json"
-    checker = jsonschema.FormatChecker()
-    whole = {**schema, "components": OPENAPI["components"]}
-    jsonschema.Draft202012Validator(whole, format_checker=checker).validate(response.json)
-    return response
 
 
 def predict(client: FlaskClient, body: Any = None, **options: Any) -> TestResponse:
@@ -289,7 +270,7 @@ def test_wrong_addresses_and_methods_are_answered_in_json(
     response = client.open(path, method=method)
     assert response.status_code == status
     checked = jsonschema.Draft202012Validator(
-        {"$ref": "#/components/schemas/Error", "components": OPENAPI["components"]}
+        {"$ref": "#/components/schemas/Error", "components": SPEC["components"]}
     )
     checked.validate(response.json)
     assert set(response.headers.get("Allow", "").replace(" ", "").split(",")) - {""} == allowed

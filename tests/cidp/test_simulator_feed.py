@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cidp import simulator_feed
+from cidp import orchestration, simulator_feed
 from cidp.assembly import Parts
 from cidp.errors import ChildFailed
 from cidp.ingest import Message
@@ -158,7 +158,7 @@ def test_a_simulator_that_dies_is_said_with_the_end_of_its_log(
 def test_a_simulator_that_does_not_listen_is_ended_by_force(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulator_feed, "STOP_S", 0.2)
+    monkeypatch.setattr(orchestration, "STOP_S", 0.2)
     body = (
         "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "print('prêt', flush=True); time.sleep(600)"

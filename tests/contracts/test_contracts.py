@@ -38,8 +38,10 @@ def meaning(schema: Any, definitions: dict[str, Any] | None = None) -> Any:
 def models() -> list[tuple[str, type[BaseModel]]]:
     """Return (contract, the model that one service has of it)."""
     from cidp import model_bundle, orchestration, telemetry
+    from dpa import progress as etl_progress
     from dpa import summary
     from pmd import manifest
+    from pmd.cli import progress as training_progress
 
     return [
         ("etl-summary", summary.EtlSummary),
@@ -49,6 +51,9 @@ def models() -> list[tuple[str, type[BaseModel]]]:
         ("training-summary", manifest.TrainingSummary),
         ("training-summary", orchestration.TrainingSummary),
         ("telemetry-event", telemetry.TelemetryEvent),
+        ("progress-line", etl_progress.ProgressLine),
+        ("progress-line", training_progress.ProgressLine),
+        ("progress-line", orchestration.ProgressLine),
     ]
 
 

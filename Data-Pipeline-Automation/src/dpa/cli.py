@@ -132,6 +132,13 @@ def _add_load(parser: "_FrenchParser") -> None:
         "(défaut : 50%%)",
     )
     add("--json", action="store_true", help="écrire le bilan en JSON sur la sortie standard")
+    add(
+        "--progress",
+        choices=("bar", "json"),
+        metavar="FORME",
+        help="avancement : bar, dans un terminal (défaut), ou json, une ligne par étape et par "
+        "pour cent sur la sortie d'erreur",
+    )
 
 
 def _add_dwh(add: Callable[..., Any]) -> None:
@@ -208,7 +215,7 @@ def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Se
     given = vars(arguments)
     if "resubmit" in given and given.keys() & {"erp", "sheet", "mapping", "since"}:
         raise UsageError("--resubmit se passe de --erp, --sheet, --mapping et --since.")
-    plain = ("erp", "sheet", "machines", "mapping", "resubmit", "report", "rejects")
+    plain = ("erp", "sheet", "machines", "mapping", "resubmit", "report", "rejects", "progress")
     flags = {name: given[name] for name in plain if name in given}
     if "dwh" in given:
         flags["dwh"] = DwhUrl.parse(given["dwh"])

@@ -22,7 +22,7 @@ from dpa.machine_source import MachineTable, read_machines
 from dpa.mapping import Mapping as ColumnMapping
 from dpa.mapping import read_mapping
 from dpa.parts import TransactionSource
-from dpa.progress import tracked
+from dpa.progress import announce, tracked
 from dpa.rejects_sheet import Reading
 from dpa.rules import RULES
 from dpa.settings import SAMPLE_MACHINES, Settings
@@ -78,6 +78,7 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
     Raises DpaError when it fails, nothing having changed then, unless it is OutcomeUnknown.
     """
     started_s, started_at = time.monotonic(), now()
+    announce("Lecture des sources", settings.progress)
     extracted = extract(settings)
     _refuse_unknown_sites(settings, extracted.machines)
     source = extracted.transactions.source
@@ -92,6 +93,7 @@ def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(U
                 len(source.parts),
                 "Contrôle et chargement",
                 "parties",
+                settings.progress,
             ),
             settings.busy_timeout_s,
             extracted.transactions.given_back,
@@ -250,6 +252,7 @@ def _write_workbooks(settings: Settings, run_id: str, now: Callable[[], datetime
 
     written = Written(report=None, rejects_workbook=None, faults=[])
     dwh, timeout_s = settings.dwh, settings.busy_timeout_s
+    announce("Rapport Excel", settings.progress)
     with _missing_workbook(written, "Rapport non écrit"):
         write_report(settings.report, read_report(dwh, run_id, settings.filters, timeout_s), now())
         logger.info("Rapport écrit : {}", settings.report)

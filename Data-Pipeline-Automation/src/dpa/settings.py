@@ -13,6 +13,7 @@ from dpa.dwh_url import DwhUrl
 from dpa.errors import UsageError
 from dpa.filters import Filters
 from dpa.http_fetch import is_address
+from dpa.progress import Style
 
 SERVICE_ROOT: Final = Path(__file__).resolve().parents[2]
 SAMPLE_MACHINES: Final = SERVICE_ROOT / "data_raw" / "api_reference_machines.json"
@@ -52,7 +53,7 @@ class Settings:
 
     `machines` is a path or an http(s) address. `rejects` is where the rejects workbook goes; when
     None, beside the report. `since` sets aside the rows of earlier days; "auto" means the last day
-    that the warehouse knows.
+    that the warehouse knows. `progress` is how a run tells how far it is.
     """
 
     erp: Path = SERVICE_ROOT / "data_raw" / "erp_daily_transactions.csv"
@@ -71,6 +72,7 @@ class Settings:
     scheduler: str | None = None
     max_rejects: RejectLimit = RejectLimit(50, is_percent=True)
     busy_timeout_s: float = 5.0
+    progress: Style = "bar"
     log_dir: Path = SERVICE_ROOT / "logs"
 
     @classmethod

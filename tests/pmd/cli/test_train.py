@@ -138,7 +138,7 @@ def test_a_config_file_that_cannot_be_used_is_misuse(
 def test_every_option_but_the_way_of_answering_may_stand_in_a_config_file() -> None:
     parser = _parser(Settings.from_environ({}))
     options = {action.dest.replace("_", "-") for action in parser._actions}
-    assert options - set(CONFIGURABLE) == {"help", "config", "json"}
+    assert options - set(CONFIGURABLE) == {"help", "config", "json", "progress"}
     assert set(CONFIGURABLE) <= options
 
 

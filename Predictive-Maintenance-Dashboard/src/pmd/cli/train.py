@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
-from tqdm import tqdm
 
 from pmd.cli import console
 from pmd.cli.config_file import arguments_of
+from pmd.cli.progress import steps
 from pmd.errors import InvalidOption
 from pmd.manifest import Manifest, TrainingSummary
 from pmd.sensors import BY_NAME, SENSOR_NAMES
@@ -83,24 +83,22 @@ def _parser(settings: Settings) -> console.Parser:
         help="fiche Markdown à écrire ; ses images PNG : dossier de même nom")  # fmt: skip
     parser.take_config(lambda path: arguments_of(path, CONFIGURABLE))
     add("--json", action="store_true", help="imprime un seul document JSON")
+    add("--progress", choices=("bar", "json"), default="bar",
+        help="avancement : une barre dans un terminal (défaut), ou une ligne JSON par étape sur la"
+             " sortie d'erreur")  # fmt: skip
     return parser
 
 
 def _train(options: argparse.Namespace, settings: Settings) -> None:
-    with tqdm(disable=None, leave=False, unit="étape") as bar:
+    from pmd.training import STEPS, train
 
-        def progress(step: str) -> None:
-            bar.set_description(step)
-            bar.update()
-
+    with steps(2 + options.seeds * (options.trials + STEPS), options.progress) as progress:
         progress("lecture")
         from pmd.evaluation import Costs
         from pmd.model_bundle import write_bundle
         from pmd.replication import replicate
         from pmd.report import training_report
-        from pmd.training import STEPS, train
 
-        bar.total = 2 + options.seeds * (options.trials + STEPS)
         table = _table(options, settings)
         _refuse_other_horizon(options.horizon_hours, table.horizon_hours)
         for reason, rows in table.left_out.items():
