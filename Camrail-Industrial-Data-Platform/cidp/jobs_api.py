@@ -247,7 +247,7 @@ def _unknown(error: JobUnknown) -> Response:
 
 def _busy(error: JobBusy) -> Response:
     address = _address(error.job_id)
-    answer = error_answer(409, f"{error} Le suivre : GET {address}.")
+    answer = error_answer(409, f"{error} Le suivre : GET {address}.", job=address)
     answer.headers["Location"] = address
     return answer
 

@@ -23,6 +23,7 @@ from cidp.cli import FrenchParser
 from cidp.errors import CidpError, ServerError
 from cidp.front import Front, Limits
 from cidp.http_api import app_of, create_app, log_context
+from cidp.jobs_api import FORM_BYTES
 from cidp.logs import configure_logs
 from cidp.ports import free_address
 from cidp.settings import ApiSettings, Settings, launch_environment
@@ -122,7 +123,8 @@ def worker_app(settings: Settings, shared: Path | None = None) -> Front:
     parts.model.start()
     api = settings.api
     logger.info("API sur {}://{}:{}", api.scheme, api.host, api.port)
-    return Front(app_of(parts), Limits(api.threads, api.body_timeout_s, api.largest_body))
+    largest_body = max(api.largest_body, settings.jobs.upload_max_bytes + FORM_BYTES)
+    return Front(app_of(parts), Limits(api.threads, api.body_timeout_s, largest_body))
 
 
 def _follow_parent() -> None:

@@ -1,10 +1,12 @@
 """docs/exemples-api.md: what can run runs against a real server, the rest names real fields."""
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from fenced import fenced_blocks
 from loopback import free_port
 from waiting import until
 
+from cidp.auth import DEMO_KEY
 from cidp.settings import SERVICE_FOLDER
 
 PAGE = Path(__file__).parents[2] / "docs" / "exemples-api.md"
@@ -94,6 +97,20 @@ def test_the_curl_examples_run(api: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not on the PATH")
 def test_the_javascript_examples_run(api: str, tmp_path: Path) -> None:
     run(api, tmp_path, "javascript", "exemples.mjs", "node")
+
+
+def test_a_workbook_larger_than_any_other_body_reaches_the_server(api: str) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("xl/workbook.xml", bytes(3_000_000))
+    answer = requests.post(
+        f"{api}/jobs",
+        headers={"X-API-KEY": DEMO_KEY},
+        data={"kind": "etl-resubmit"},
+        files={"workbook": ("rejets.xlsx", content.getvalue())},
+        timeout=60,
+    )
+    assert answer.status_code == 202, answer.text
 
 
 def paths_of(block: str) -> set[str]:
