@@ -14,9 +14,9 @@ from loguru import logger
 from cidp.cli import FrenchParser
 from cidp.errors import BundleRefused, ChildFailed, CidpError
 from cidp.logs import configure_logs
-from cidp.model_bundle import Manifest
+from cidp.model_bundle import Manifest, Slot
 from cidp.orchestration import TrainingSummary, run_for_document
-from cidp.registry import Registry
+from cidp.registry import INSTANT, TREND, Registry
 from cidp.settings import Settings, launch_environment
 from cidp.stop_signals import STOP_SIGNALS
 
@@ -26,34 +26,48 @@ TRAINER = "src/model_training.py"
 def main(argv: Sequence[str] | None = None) -> int:
     """Train and promote; return the exit code."""
     options = _parser().parse_args(argv)
+    slots = (options.slot,) if options.slot else (INSTANT, TREND)
+    promoted: list[Manifest] = []
     _interrupt_on_stop()
     try:
         settings = Settings.from_environ(launch_environment(os.environ))
         configure_logs(settings.logs.folder, "bootstrap")
         logger.info("Entraînement sur {}", settings.pmd.sensors.name)
-        manifest = train_and_promote(settings, _echo, options.progress)
+        for slot in slots:
+            promoted.append(train_and_promote(settings, _echo, options.progress, slot))
+            if not options.json:
+                _say_promoted(promoted[-1], settings)
     except CidpError as error:
         return _failed(str(error), as_json=options.json)
     except KeyboardInterrupt:
         return _failed("Interrompu : le modèle qui sert n'a pas changé.", as_json=options.json)
-    latest = Registry(settings.model.folder).latest_pickle
     if options.json:
+        registry = Registry(settings.model.folder)
+        manifest = promoted[0]
         _print_document(
             status="ok",
             error=None,
-            bundle=str(Registry(settings.model.folder).bundles / manifest.version),
-            model_file=str(latest),
+            bundle=str(registry.bundles_of(manifest.slot) / manifest.version),
+            model_file=str(registry.latest_pickle) if manifest.slot == INSTANT else None,
             manifest=manifest,
         )
-    else:
-        sys.stdout.write(f"Modèle {manifest.version} promu ; copie pour l'analyse : {latest}\n")
     return 0
 
 
+def _say_promoted(manifest: Manifest, settings: Settings) -> None:
+    latest = Registry(settings.model.folder).latest_pickle
+    copied = f" ; copie pour l'analyse : {latest}" if manifest.slot == INSTANT else ""
+    sys.stdout.write(f"Modèle {manifest.slot} {manifest.version} promu{copied}\n")
+    sys.stdout.flush()
+
+
 def train_and_promote(
-    settings: Settings, on_line: Callable[[str], object], progress: str | None = None
+    settings: Settings,
+    on_line: Callable[[str], object],
+    progress: str | None = None,
+    slot: Slot = INSTANT,
 ) -> Manifest:
-    """Run PM-D's trainer on the seed data and promote the bundle that it wrote.
+    """Run PM-D's trainer on the seed data and promote in `slot` the bundle that it wrote.
 
     `on_line` gets the trainer's own report as it comes. Raises `ChildError` or `BundleRefused`,
     and then the model that serves has not changed.
@@ -63,7 +77,7 @@ def train_and_promote(
         summary = run_for_document(
             settings.pmd.folder / TRAINER,
             [
-                *training_arguments(settings, Path(scratch) / "model.joblib"),
+                *training_arguments(settings, Path(scratch) / "model.joblib", slot),
                 *(("--progress", progress) if progress else ()),
             ],
             TrainingSummary,
@@ -72,11 +86,11 @@ def train_and_promote(
         )
     if summary.manifest is None:
         raise BundleRefused("L'entraîneur n'a pas rendu le manifeste de son modèle.")
-    return registry.promote(summary.manifest.version).manifest
+    return registry.promote(summary.manifest.version, slot)
 
 
-def training_arguments(settings: Settings, model_file: Path) -> list[str]:
-    """Return what has the trainer put a bundle of the seed data into the registry.
+def training_arguments(settings: Settings, model_file: Path, slot: Slot = INSTANT) -> list[str]:
+    """Return what has the trainer put a bundle of the seed data into `slot` of the registry.
 
     Raises `ChildFailed` when a file of the seed data is missing.
     """
@@ -86,7 +100,8 @@ def training_arguments(settings: Settings, model_file: Path) -> list[str]:
     files = {
         "--input": settings.pmd.sensors,
         "--maintenance": settings.pmd.maintenance,
-        "--bundles": Registry(settings.model.folder).bundles,
+        "--slot": slot,
+        "--bundles": Registry(settings.model.folder).bundles_of(slot),
         "--model-file": model_file,
     }
     return ["--json", *(str(part) for pair in files.items() for part in pair)]
@@ -118,11 +133,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = FrenchParser(
         prog="bootstrap_local.py",
         description=(
-            "Entraîne un modèle sur les données d'amorçage et le promeut dans models/ ;"
-            " ni serveur ni courtier de messages n'est nécessaire."
+            "Entraîne les modèles instant puis trend sur les données d'amorçage et les promeut"
+            " dans models/ ; ni serveur ni courtier de messages n'est nécessaire."
         ),
     )
-    parser.add_argument("--json", action="store_true", help="imprime un seul document JSON")
+    parser.add_argument(
+        "--slot", choices=(INSTANT, TREND), help="celui-ci seulement (défaut : les deux)"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="imprime un seul document JSON, celui du premier modèle",
+    )
     parser.add_argument(
         "--progress",
         choices=("json",),

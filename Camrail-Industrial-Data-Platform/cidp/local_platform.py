@@ -130,7 +130,8 @@ def _ensure_model(plan: Plan, supervisor: Supervisor) -> None:
     supervisor.wait_for(lambda: status() != "loading", START_TIMEOUT_S, "Modèle")
     if status() == "missing":
         logger.info("Aucun modèle ne peut servir : entraînement, une dizaine de secondes")
-        job = _child(plan, "Amorçage du modèle", "bootstrap", "bootstrap_local.py")
+        program = ("bootstrap_local.py", "--slot", "instant")
+        job = _child(plan, "Amorçage du modèle", "bootstrap", *program)
         code = supervisor.run(job, plan.settings.pmd.training_timeout_s)
         if code:
             raise ChildFailed(f"{job.name} a échoué (code {code}) :\n{job.tail()}")

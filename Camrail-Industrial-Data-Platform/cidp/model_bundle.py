@@ -15,7 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 
 from cidp.errors import BundleRefused
 from cidp.pydantic_compat import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from cidp.scoring import Scorer, TrainedRange
+from cidp.scoring import Model, Scorer, TrainedRange
 from cidp.telemetry import READINGS
 
 MANIFEST_FILE = "manifest.json"
@@ -35,6 +35,7 @@ _ORT_ERRORS: tuple[type[Exception], ...] = (
     ),
 )
 
+Slot = Literal["instant", "trend"]
 Version = Annotated[str, Field(pattern=VERSION_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
@@ -86,8 +87,22 @@ class Interval(_Part):
     high: float
 
 
+class FeatureRecipe(_Part):
+    """How a feature is computed from past readings; the contract defines each statistic."""
+
+    reading: Name
+    statistic: Literal["mean", "slope", "deviation"]
+    window_hours: Cost
+    baseline_from_hours: Cost | None
+    baseline_to_hours: Annotated[float, Field(ge=0)] | None
+    decimals: Count
+
+
 class ManifestFeature(_Part):
-    """One column of the model, with the range and the distribution that training saw."""
+    """One column of the model, with the range and the distribution that training saw.
+
+    Without `recipe` it is a reading as it came.
+    """
 
     name: Name
     unit: str
@@ -95,6 +110,7 @@ class ManifestFeature(_Part):
     minimum: float
     maximum: float
     reference: Distribution
+    recipe: FeatureRecipe | None = None
 
 
 class TrainingWindow(_Part):
@@ -116,7 +132,7 @@ class Manifest(_Part):
     """What a bundle says of itself; the twin of `docs/contracts/bundle-manifest.schema.json`."""
 
     schema_version: Literal[1]
-    slot: Literal["instant", "trend"]
+    slot: Slot
     version: Version
     created_at: AwareDatetime
     target: Name
@@ -146,10 +162,17 @@ class Manifest(_Part):
 
 
 class Bundle(NamedTuple):
-    """A bundle that passed every check, ready to serve."""
+    """A bundle of the *instant* slot that passed every check, ready to serve."""
 
     manifest: Manifest
     scorer: Scorer
+
+
+class TrendBundle(NamedTuple):
+    """A bundle of the *trend* slot that passed every check; `model` wants computed features."""
+
+    manifest: Manifest
+    model: Model
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -157,17 +180,42 @@ def load_bundle(folder: Path) -> Bundle:
 
     Raises `BundleRefused`, which names the folder and the reason.
     """
-    manifest = read_manifest(folder)
-    if manifest.version != folder.name:
-        raise _refused(folder, f"le manifeste est celui de la version {manifest.version}")
-    if manifest.slot != "instant":
-        raise _refused(folder, f"emplacement « {manifest.slot} », « instant » attendu")
+    manifest = _manifest_of_slot(folder, "instant")
     ranges = _trained_ranges(folder, manifest)
-    session = _open_session(folder, checked_bytes(folder, manifest, ONNX_FILE))
-    output = _probability_output(folder, session, len(ranges))
+    session, output = _checked_session(folder, manifest)
     scorer = Scorer(session, output, ranges, manifest.threshold, manifest.version)
     _check_canaries(folder, manifest, scorer)
     return Bundle(manifest, scorer)
+
+
+def load_trend_bundle(folder: Path) -> TrendBundle:
+    """The same for the *trend* slot, each of whose features is a reading or has a recipe."""
+    manifest = _manifest_of_slot(folder, "trend")
+    strange = [
+        feature.name
+        for feature in manifest.features
+        if (feature.recipe.reading if feature.recipe else feature.name) not in READINGS
+    ]
+    if strange:
+        raise _refused(folder, f"variables sans recette {strange}")
+    session, output = _checked_session(folder, manifest)
+    model = Model(session, output, manifest.threshold, manifest.version)
+    _check_canaries(folder, manifest, model)
+    return TrendBundle(manifest, model)
+
+
+def _manifest_of_slot(folder: Path, slot: Slot) -> Manifest:
+    manifest = read_manifest(folder)
+    if manifest.version != folder.name:
+        raise _refused(folder, f"le manifeste est celui de la version {manifest.version}")
+    if manifest.slot != slot:
+        raise _refused(folder, f"emplacement « {manifest.slot} », « {slot} » attendu")
+    return manifest
+
+
+def _checked_session(folder: Path, manifest: Manifest) -> tuple[ort.InferenceSession, str]:
+    session = _open_session(folder, checked_bytes(folder, manifest, ONNX_FILE))
+    return session, _probability_output(folder, session, len(manifest.features))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -224,14 +272,14 @@ def _probability_output(folder: Path, session: ort.InferenceSession, width: int)
     raise _refused(folder, f"{ONNX_FILE} ne donne pas la probabilité de deux classes")
 
 
-def _check_canaries(folder: Path, manifest: Manifest, scorer: Scorer) -> None:
+def _check_canaries(folder: Path, manifest: Manifest, model: Model) -> None:
     """Compare what the model answers here with what it answered to its trainer."""
     rows = [canary.values for canary in manifest.canaries]
-    if any(len(row) != len(READINGS) for row in rows):
-        raise _refused(folder, "une lecture témoin n'a pas quatre valeurs")
+    if any(len(row) != len(manifest.features) for row in rows):
+        raise _refused(folder, "une lecture témoin n'a pas toutes les variables")
     expected = np.array([canary.probability for canary in manifest.canaries])
     try:
-        answered = scorer.probabilities(np.array(rows, dtype=np.float32))
+        answered = model.probabilities(np.array(rows, dtype=np.float32))
     except _ORT_ERRORS as error:
         raise _refused(folder, f"{ONNX_FILE} ne peut pas calculer") from error
     gap = float(np.max(np.abs(answered - expected)))

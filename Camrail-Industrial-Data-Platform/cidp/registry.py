@@ -1,18 +1,30 @@
-"""The model registry: one folder per version, and the pointer to the promoted one.
+"""The model registry: one folder per version of each slot, and the pointer to the promoted ones.
 
 models/instant/<version>/   model.onnx, model.pkl, manifest.json
-models/promoted.json        {"instant": "<version>"}
-models/latest.pkl           copy of the promoted version's model.pkl, for data scientists
+models/trend/<version>/     the same, for streams that have history
+models/promoted.json        {"instant": "<version>", "trend": "<version>"}
+models/latest.pkl           copy of the promoted *instant* version's model.pkl, for data scientists
 """
 
 from pathlib import Path
 
 from cidp.errors import BundleRefused, NoModel, PromotionFailed
 from cidp.files import write_whole
-from cidp.model_bundle import PICKLE_FILE, Bundle, Version, checked_bytes, load_bundle
+from cidp.model_bundle import (
+    PICKLE_FILE,
+    Bundle,
+    Manifest,
+    Slot,
+    TrendBundle,
+    Version,
+    checked_bytes,
+    load_bundle,
+    load_trend_bundle,
+)
 from cidp.pydantic_compat import BaseModel, ConfigDict, ValidationError
 
-SLOT = "instant"
+INSTANT: Slot = "instant"
+TREND: Slot = "trend"
 
 
 class _Pointer(BaseModel):
@@ -20,7 +32,11 @@ class _Pointer(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    instant: Version
+    instant: Version | None = None
+    trend: Version | None = None
+
+    def version(self, slot: Slot) -> str | None:
+        return self.instant if slot == INSTANT else self.trend
 
 
 class Registry:
@@ -28,18 +44,53 @@ class Registry:
 
     def __init__(self, models: Path) -> None:
         self.models = models
-        self.bundles = models / SLOT
+        self.bundles = models / INSTANT
         self.latest_pickle = models / "latest.pkl"
         self._pointer = models / "promoted.json"
 
-    def promoted_version(self) -> str:
+    def bundles_of(self, slot: Slot) -> Path:
+        """Return the folder of the versions of `slot`."""
+        return self.models / slot
+
+    def promoted_version(self, slot: Slot = INSTANT) -> str:
         """Return the version that should serve; raises `NoModel` or `BundleRefused`."""
+        version = self._promoted().version(slot)
+        if version is None:
+            raise _no_model(slot)
+        return version
+
+    def load(self, version: str) -> Bundle:
+        """Load and check one version of the *instant* slot; raises `BundleRefused`."""
+        return load_bundle(self.bundles / version)
+
+    def load_trend(self, version: str) -> TrendBundle:
+        """Load and check one version of the *trend* slot; raises `BundleRefused`."""
+        return load_trend_bundle(self.bundles_of(TREND) / version)
+
+    def promote(self, version: str, slot: Slot = INSTANT) -> Manifest:
+        """Check `version`, then make it the one that serves in `slot`.
+
+        Raises `BundleRefused` or `PromotionFailed`, and then the same versions serve as before.
+        """
+        loaded = self.load(version) if slot == INSTANT else self.load_trend(version)
+        manifest = loaded.manifest
+        pickled = checked_bytes(self.bundles_of(slot) / version, manifest, PICKLE_FILE)
         try:
-            return _Pointer.model_validate_json(self._pointer.read_bytes()).instant
+            if slot == INSTANT:
+                write_whole(self.latest_pickle, pickled)
+            write_whole(self._pointer, self._with(version, slot).encode())
+        except OSError as error:
+            raise PromotionFailed(
+                f"Modèle {version} non promu : {self.models} ne peut pas être écrit"
+                f" ({error.strerror})."
+            ) from error
+        return manifest
+
+    def _promoted(self) -> _Pointer:
+        try:
+            return _Pointer.model_validate_json(self._pointer.read_bytes())
         except FileNotFoundError:
-            raise NoModel(
-                "Aucun modèle n'est promu : lancez « python bootstrap_local.py »."
-            ) from None
+            return _Pointer()
         except OSError as error:
             raise BundleRefused(f"{self._pointer.name} est illisible.") from error
         except ValidationError as error:
@@ -47,23 +98,19 @@ class Registry:
                 f"{self._pointer.name} ne désigne pas une version de modèle."
             ) from error
 
-    def load(self, version: str) -> Bundle:
-        """Load and check one version; raises `BundleRefused`."""
-        return load_bundle(self.bundles / version)
-
-    def promote(self, version: str) -> Bundle:
-        """Check `version`, then make it the one that serves.
-
-        Raises `BundleRefused` or `PromotionFailed`, and then the same version serves as before.
-        """
-        bundle = self.load(version)
-        pickled = checked_bytes(self.bundles / version, bundle.manifest, PICKLE_FILE)
+    def _with(self, version: str, slot: Slot) -> str:
+        """The pointer once `version` is promoted; a damaged one is made anew."""
         try:
-            write_whole(self.latest_pickle, pickled)
-            write_whole(self._pointer, _Pointer(instant=version).model_dump_json().encode())
-        except OSError as error:
-            raise PromotionFailed(
-                f"Modèle {version} non promu : {self.models} ne peut pas être écrit"
-                f" ({error.strerror})."
-            ) from error
-        return bundle
+            known = self._promoted()
+        except BundleRefused:
+            known = _Pointer()
+        versions: dict[str, str | None] = {name: known.version(name) for name in (INSTANT, TREND)}
+        return _Pointer(**(versions | {slot: version})).model_dump_json(exclude_none=True)
+
+
+def _no_model(slot: Slot) -> NoModel:
+    return NoModel(
+        "Aucun modèle n'est promu : lancez « python bootstrap_local.py »."
+        if slot == INSTANT
+        else "Aucun modèle trend n'est promu : lancez « python bootstrap_local.py »."
+    )

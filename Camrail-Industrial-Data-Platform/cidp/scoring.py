@@ -30,12 +30,30 @@ class Score(NamedTuple):
     model_version: str
 
 
-class Scorer:
-    """A loaded model of the *instant* slot, safe to share between threads.
+class Model:
+    """A loaded model of either slot, safe to share between threads.
 
-    `ranges` gives the readings in the order of the model's columns. A reading is critical when
-    its probability is strictly above `threshold`, as scikit-learn decides.
+    A row is critical when its probability is strictly above `threshold`, as scikit-learn decides.
     """
+
+    def __init__(
+        self, session: ort.InferenceSession, output: str, threshold: float, version: str
+    ) -> None:
+        self.threshold = threshold
+        self.version = version
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._outputs = [output]
+
+    def probabilities(self, matrix: Matrix) -> Probabilities:
+        """Return the risk of each row of `matrix`, which has the columns of the model in order."""
+        both_classes = self._session.run(self._outputs, {self._input: matrix})[0]
+        risks: Probabilities = both_classes[:, 1].astype(np.float64)
+        return risks
+
+
+class Scorer(Model):
+    """A loaded model of the *instant* slot; `ranges` gives its readings in their order."""
 
     def __init__(
         self,
@@ -45,20 +63,10 @@ class Scorer:
         threshold: float,
         version: str,
     ) -> None:
-        self.threshold = threshold
-        self.version = version
-        self._session = session
-        self._input = session.get_inputs()[0].name
-        self._outputs = [output]
+        super().__init__(session, output, threshold, version)
         self._ranges = tuple(ranges)
         self._in_order = attrgetter(*(trained.name for trained in ranges))
         self._columns = [READINGS.index(trained.name) for trained in ranges]
-
-    def probabilities(self, matrix: Matrix) -> Probabilities:
-        """Return the risk of each row; `matrix` is (n, 4) in the order of the model's columns."""
-        both_classes = self._session.run(self._outputs, {self._input: matrix})[0]
-        risks: Probabilities = both_classes[:, 1].astype(np.float64)
-        return risks
 
     def score_one(self, reading: Reading) -> Score:
         """Score a single reading, without the detours that pay only for many."""

@@ -29,7 +29,9 @@ PURE = {
     },
     "pmd": {
         "calibration",
+        "cells",
         "climate",
+        "csv_text",
         "degradation",
         "drift_reference",
         "episodes",
@@ -37,6 +39,7 @@ PURE = {
         "features",
         "forests",
         "labels",
+        "lead_time",
         "leaks",
         "quality",
         "route",

@@ -39,7 +39,7 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def bootstrapped(environ: dict[str, str]) -> dict[str, str]:
     """The same settings, once the real trainer has made the model."""
-    command = [sys.executable, str(SERVICE / "bootstrap_local.py")]
+    command = [sys.executable, str(SERVICE / "bootstrap_local.py"), "--slot", "instant"]
     subprocess.run(command, env=environ, check=True, capture_output=True, timeout=300)
     return environ
 

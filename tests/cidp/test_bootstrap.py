@@ -46,7 +46,7 @@ def trainer(tmp_path: Path, settings: Settings, bundles: list[Path]) -> Trainer:
             "import json, pathlib, shutil, sys\n"
             "options = dict(zip(sys.argv[2::2], sys.argv[3::2]))\n"
             "assert sys.argv[1] == '--json' and set(options) == "
-            "{'--input', '--maintenance', '--bundles', '--model-file'}\n"
+            "{'--input', '--maintenance', '--slot', '--bundles', '--model-file'}\n"
             f"source = pathlib.Path({str(bundles[1])!r})\n"
             "target = pathlib.Path(options['--bundles']) / source.name\n"
             "shutil.copytree(source, target, dirs_exist_ok=True)\n"
@@ -54,6 +54,9 @@ def trainer(tmp_path: Path, settings: Settings, bundles: list[Path]) -> Trainer:
             "summary = {'status': 'ok', 'error': None, 'bundle': str(target),"
             " 'model_file': options['--model-file'],"
             f" 'manifest': json.loads({manifest!r})}}\n"
+            "path = target / 'manifest.json'\n"
+            "summary['manifest']['slot'] = options['--slot']\n"
+            "path.write_text(json.dumps(summary['manifest']))\n"
             f"{body}\n"
             "print(json.dumps(summary))\n",
             encoding="utf-8",
@@ -147,9 +150,25 @@ def test_the_command_says_what_it_promoted(
     settings = trainer("")
     assert run_main(monkeypatch, tmp_path, settings, []) == 0
     said = capsys.readouterr()
-    assert f"Modèle {bundles[1].name} promu" in said.out
+    assert f"Modèle instant {bundles[1].name} promu" in said.out
+    assert f"Modèle trend {bundles[1].name} promu" in said.out
     assert "évaluation" in said.err
     assert (settings.model.folder / "latest.pkl").exists()
+    registry = Registry(settings.model.folder)
+    assert registry.promoted_version("trend") == bundles[1].name
+
+
+def test_one_slot_alone_can_be_trained(
+    trainer: Trainer,
+    bundles: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = trainer("")
+    assert run_main(monkeypatch, tmp_path, settings, ["--slot", "trend"]) == 0
+    assert "instant" not in capsys.readouterr().out
+    assert promoted(settings) == bundles[0].name
 
 
 def test_a_program_gets_one_document(

@@ -76,7 +76,7 @@ def test_a_manifest_that_is_not_one_is_refused(bundle: Path, text: str) -> None:
         (lambda m: m["files"].pop("model.onnx"), "model.onnx absent du manifeste"),
         (lambda m: m["files"]["model.onnx"].update(sha256="0" * 64), "empreinte"),
         (lambda m: m["canaries"][0].update(probability=0.123), "lectures témoins s'écartent"),
-        (lambda m: m["canaries"][0].update(values=[1, 2]), "lecture témoin n'a pas quatre"),
+        (lambda m: m["canaries"][0].update(values=[1, 2]), "lecture témoin n'a pas toutes"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(

@@ -1,7 +1,9 @@
 """The registry promotes what passed every check, and only that."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ def test_without_a_pointer_the_remedy_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"instant": 3}', '{"instant": "../../etc"}', "\udcff", "[" * 100_000],
+    ["", "{", "[]", '{"instant": 3}', '{"instant": "../../etc"}', "\udcff", "[" * 100_000],
 )
 def test_a_damaged_pointer_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "promoted.json").write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -28,8 +30,8 @@ def test_promotion_moves_the_pointer_and_the_copy_for_data_scientists(
     models: Path, bundles: list[Path]
 ) -> None:
     registry = Registry(models)
-    bundle = registry.promote(bundles[1].name)
-    assert bundle.manifest.version == registry.promoted_version() == bundles[1].name
+    manifest = registry.promote(bundles[1].name)
+    assert manifest.version == registry.promoted_version() == bundles[1].name
     assert registry.latest_pickle.read_bytes() == (bundles[1] / "model.pkl").read_bytes()
 
 
@@ -60,3 +62,77 @@ def test_a_version_whose_folder_is_gone_is_refused(models: Path, bundles: list[P
     shutil.rmtree(models / "instant" / bundles[0].name)
     with pytest.raises(BundleRefused, match=bundles[0].name):
         Registry(models).load(bundles[0].name)
+
+
+@pytest.fixture
+def trend(models: Path, bundles: list[Path]) -> Path:
+    """A bundle of the trend slot, whose first feature is computed from past readings."""
+    folder = models / "trend" / bundles[1].name
+    shutil.copytree(bundles[1], folder)
+    recipe = {
+        "reading": "vibration", "statistic": "deviation", "window_hours": 24,
+        "baseline_from_hours": 336, "baseline_to_hours": 48, "decimals": 4,
+    }  # fmt: skip
+    edit(folder, lambda m: m.update(slot="trend"))
+    edit(folder, lambda m: m["features"][0].update(name="vibration_deviation_24h", recipe=recipe))
+    return folder
+
+
+def edit(folder: Path, change: Any) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    change(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def test_each_slot_has_its_promoted_version_and_latest_is_the_instant_one(
+    models: Path, bundles: list[Path], trend: Path
+) -> None:
+    registry = Registry(models)
+    before = registry.latest_pickle.read_bytes()
+    with pytest.raises(NoModel, match="trend"):
+        registry.promoted_version("trend")
+    assert registry.promote(trend.name, "trend").slot == "trend"
+    assert registry.promoted_version("trend") == trend.name
+    assert registry.promoted_version() == bundles[0].name
+    assert registry.latest_pickle.read_bytes() == before
+    registry.promote(bundles[1].name)
+    assert registry.promoted_version("trend") == trend.name
+
+
+def test_a_trend_bundle_is_loaded_with_its_recipes(models: Path, trend: Path) -> None:
+    loaded = Registry(models).load_trend(trend.name)
+    recipe = loaded.manifest.features[0].recipe
+    assert recipe is not None
+    assert (recipe.reading, recipe.window_hours) == ("vibration", 24)
+    assert loaded.model.version == trend.name
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda m: m.update(slot="instant"), "emplacement « instant », « trend » attendu"),
+        (lambda m: m["features"][0].update(recipe=None), "sans recette"),
+        (lambda m: m["features"][0]["recipe"].update(reading="current"), "sans recette"),
+        (lambda m: m["features"][0]["recipe"].update(statistic="median"), "non conforme"),
+        (lambda m: m["features"].pop(), "n'attend pas 3 colonnes"),
+        (lambda m: m["canaries"][0]["values"].pop(), "n'a pas toutes les variables"),
+    ],
+)
+def test_a_trend_bundle_that_does_not_fit_is_refused(
+    models: Path, trend: Path, change: Any, reason: str
+) -> None:
+    edit(trend, change)
+    with pytest.raises(BundleRefused, match=reason):
+        Registry(models).promote(trend.name, "trend")
+
+
+def test_only_an_instant_bundle_serves_predictions(models: Path, trend: Path) -> None:
+    shutil.copytree(trend, models / "instant" / trend.name, dirs_exist_ok=True)
+    with pytest.raises(BundleRefused, match="emplacement « trend »"):
+        Registry(models).promote(trend.name)
+
+
+def test_a_pointer_without_an_instant_version_names_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "promoted.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(NoModel, match=r"python bootstrap_local\.py"):
+        Registry(tmp_path).promoted_version()

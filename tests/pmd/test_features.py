@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pmd.features import FEATURE_NAMES, add_features
+from pmd.features import BY_FEATURE, FEATURE_NAMES, add_features
 from pmd.sensors import SENSOR_NAMES
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -75,34 +75,48 @@ def test_features_equal_their_definition(quarters: list[int]) -> None:
     table = add_features(frame([("A", quarter) for quarter in quarters]))
     hours = (table["timestamp"] - START).dt.total_seconds().to_numpy() / 3600
     pressure = table["pressure"].to_numpy()
+    columns = [f"pressure_{kind}" for kind in ("mean_6h", "slope_24h", "deviation_24h")]
     for row, now in enumerate(hours):
-        recent = (hours > now - 6) & (hours <= now)
-        past = (hours >= now - 168) & (hours < now)
-        slope = np.polyfit(hours[recent], pressure[recent], 1)[0] if recent.sum() > 1 else 0.0
-        deviation = pressure[row] - pressure[past].mean() if past.any() else 0.0
-        features = table.loc[
-            row, ["pressure_mean_6h", "pressure_slope_6h", "pressure_deviation_7d"]
-        ]
-        expected = [pressure[recent].mean(), slope, deviation]
-        assert features.tolist() == pytest.approx(expected, abs=1e-3)
+        short, day = ((hours > now - window) & (hours <= now) for window in (6, 24))
+        past = (hours >= now - 14 * 24) & (hours <= now - 48)
+        slope = np.polyfit(hours[day], pressure[day], 1)[0] if day.sum() > 1 else 0.0
+        deviation = pressure[day].mean() - pressure[past].mean() if past.any() else 0.0
+        expected = [pressure[short].mean(), slope, deviation]
+        assert table.loc[row, columns].tolist() == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_ramp_has_its_slope() -> None:
     table = add_features(steady([10.0, 12.0, 14.0, 16.0]))
-    assert table["vibration_slope_6h"].tolist() == [0.0, 2.0, 2.0, 2.0]
+    assert table["vibration_slope_24h"].tolist() == [0.0, 2.0, 2.0, 2.0]
 
 
 def test_a_constant_deviates_by_nothing() -> None:
-    table = add_features(steady([5.0] * 30))
-    assert (table["pressure_mean_6h"] == 5).all()
-    assert (table["pressure_slope_6h"] == 0).all()
-    assert (table["pressure_deviation_7d"] == 0).all()
+    table = add_features(steady([5.0] * 80))
+    assert (table["pressure_mean_24h"] == 5).all()
+    assert (table["pressure_slope_24h"] == 0).all()
+    assert (table["pressure_deviation_6h"] == 0).all()
+
+
+def test_a_step_deviates_from_what_the_locomotive_was() -> None:
+    table = add_features(steady([5.0] * 72 + [8.0] * 30))
+    assert table["pressure_deviation_6h"].iloc[-1] == 3
+    assert table["pressure_deviation_24h"].iloc[72 + 11] == 1.5
 
 
 def test_the_first_row_has_no_past() -> None:
     first = add_features(steady([7.0])).iloc[0]
-    assert (first["flow_rate_mean_6h"], first["flow_rate_slope_6h"]) == (7.0, 0.0)
-    assert first["flow_rate_deviation_7d"] == 0.0
+    assert (first["flow_rate_mean_6h"], first["flow_rate_slope_24h"]) == (7.0, 0.0)
+    assert first["flow_rate_deviation_24h"] == 0.0
+
+
+def test_a_higher_reading_lowers_no_feature_of_its_row() -> None:
+    """So that a risk monotone in the features is monotone in the reading itself."""
+    readings = frame([("A", quarter) for quarter in range(0, 2000, 25)])
+    higher = readings.copy()
+    higher.loc[len(higher) - 1, "vibration"] += 5.0
+    columns = [name for name in FEATURE_NAMES if name.startswith("vibration")]
+    before, after = (add_features(part)[columns].iloc[-1] for part in (readings, higher))
+    assert (after > before).all()
 
 
 def test_the_callers_frame_is_left_alone() -> None:
@@ -112,9 +126,13 @@ def test_the_callers_frame_is_left_alone() -> None:
     pd.testing.assert_frame_equal(table, before)
 
 
-def test_each_sensor_has_three_features() -> None:
-    assert len(FEATURE_NAMES) == 12
-    assert set(FEATURE_NAMES) <= set(add_features(steady([1.0])).columns)
+def test_each_recipe_names_its_column_unit_and_sign() -> None:
+    assert len(FEATURE_NAMES) == len(set(FEATURE_NAMES)) == 20
+    slope = BY_FEATURE["temperature_slope_24h"]
+    assert (slope.unit, slope.monotone) == ("°C/h", 1)
+    assert (BY_FEATURE["flow_rate_mean_6h"].unit, BY_FEATURE["flow_rate_mean_6h"].monotone) == (
+        "L/min", -1,
+    )  # fmt: skip
 
 
 def test_no_row_gives_no_row_and_all_columns() -> None:

@@ -34,6 +34,7 @@ def test_warnings_and_false_alarms_stand_beside_the_figures_of_each_predictor() 
     assert (model["failures"], model["failures_announced"]) == (1, 1)
     assert model["lead_time_median_h"] == 20
     assert float(model["false_alarms_per_group_month"] or 0) > 0
+    assert model["sustained_lead_median_h"] == 0, "10 h of silence before the failure"
     assert (never["failures_announced"], never["lead_time_median_h"]) == (0, None)
     assert never["false_alarms_per_group_month"] == 0
     assert (model["cost"], never["cost"]) == (1, 20)

@@ -109,7 +109,7 @@ def test_without_orders_nothing_is_in_repair() -> None:
 
 def test_the_last_hours_of_a_table_have_no_label() -> None:
     rows = readings(("A", 0), ("B", 6), ("A", 7), ("B", 30))
-    assert horizon_observed(rows, 24).tolist() == [True, True, False, False]
+    assert horizon_observed(rows, 24, at(30)).tolist() == [True, True, False, False]
 
 
 def test_a_failure_told_by_both_tables_counts_once() -> None:

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from pmd.quality import Checked, check_maintenance, check_telemetry
+from pmd.quality import Checked, check_maintenance, check_telemetry, rejected, without_duplicates
 
 GOOD = {
     "timestamp": "2026-01-01T00:00:00Z",
@@ -72,31 +72,35 @@ def test_only_the_first_reason_is_told() -> None:
 
 
 def test_a_duplicate_names_the_line_that_is_kept() -> None:
-    checked = telemetry(cells({}, {"flow_rate": "400"}, {"loco_id": "LOCO_002"}))
-    assert checked.duplicates == 1
-    assert checked.rows["flow_rate"].tolist() == [500.0, 500.0]
-    assert checked.rejects["reason"].tolist() == ["doublon (loco_id, timestamp) de la ligne 2"]
+    table = cells({}, {"loco_id": "LOCO_002"}, {"flow_rate": "400"}, {"flow_rate": "300"})
+    rows, repeats = without_duplicates(telemetry(table).rows)
+    assert rows["flow_rate"].tolist() == [500.0, 500.0]
+    assert repeats.to_dict() == dict.fromkeys((4, 5), "doublon (loco_id, timestamp) de la ligne 2")
+    assert rejected(table, repeats)["content"].tolist() == [
+        "2026-01-01T00:00:00Z,LOCO_001,400,5,2,45", "2026-01-01T00:00:00Z,LOCO_001,300,5,2,45",
+    ]  # fmt: skip
 
 
 def test_a_rejected_row_does_not_make_the_good_one_a_duplicate() -> None:
-    checked = telemetry(cells({"pressure": "abc"}, {}))
-    assert (len(checked.rows), checked.duplicates) == (1, 0)
+    rows, repeats = without_duplicates(telemetry(cells({"pressure": "abc"}, {})).rows)
+    assert (len(rows), len(repeats)) == (1, 0)
 
 
 def test_the_same_instant_written_with_another_offset_is_a_duplicate() -> None:
     other = {"timestamp": "2026-01-01T01:00:00+01:00"}
-    assert telemetry(cells({}, other)).duplicates == 1
+    assert len(without_duplicates(telemetry(cells({}, other)).rows)[1]) == 1
 
 
 def test_rows_come_by_locomotive_and_time() -> None:
     later = {"timestamp": "2026-01-02"}
-    checked = telemetry(cells(later | {"loco_id": "B"}, later | {"loco_id": "A"}, {"loco_id": "A"}))
-    assert checked.rows["line"].tolist() == [4, 3, 2]
+    table = cells(later | {"loco_id": "B"}, later | {"loco_id": "A"}, {"loco_id": "A"})
+    assert without_duplicates(telemetry(table).rows)[0]["line"].tolist() == [4, 3, 2]
 
 
 def test_no_row_at_all_is_no_row() -> None:
     checked = telemetry(cells({}).iloc[:0])
     assert (len(checked.rows), len(checked.rejects)) == (0, 0)
+    assert len(without_duplicates(checked.rows)[0]) == 0
 
 
 def test_an_open_order_has_no_closing_instant() -> None:

@@ -7,6 +7,8 @@ PmdError
 │   └── InvalidScenario   a scenario that cannot be played
 ├── UntrainableData       labels, groups or rows that no honest model can be made from
 │   └── LeakingColumns    a feature that gives the answer away
+├── EngineError           worker processes that died or did not start
+├── BundleRefused         a bundle that is not what its manifest says, or a pickle that may not load
 └── InexactExport         the exported model does not answer as the trained one
 """
 
@@ -54,6 +56,14 @@ class LeakingColumns(UntrainableData):
             + " ; ".join(findings)
             + ". Retirez ces colonnes de --features : elles contiennent la réponse."
         )
+
+
+class EngineError(PmdError):
+    """Worker processes that failed; nothing was written."""
+
+
+class BundleRefused(PmdError):
+    """A bundle or a pickled model that must not be used."""
 
 
 class InexactExport(PmdError):

@@ -2,78 +2,144 @@
 
 from __future__ import annotations
 
-from typing import Final
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pmd.sensors import SENSORS
+from pmd.sensors import BY_NAME, SENSOR_NAMES, SENSORS
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+Instants = NDArray[np.int64]  # microseconds since 1970
 
-RECENT_HOURS: Final = 6
-BASELINE_HOURS: Final = 7 * 24
+Statistic = Literal["mean", "slope", "deviation"]
+
+BASELINE_FROM_HOURS: Final = 14 * 24
+BASELINE_TO_HOURS: Final = 48
 DECIMALS: Final = 4
+_HOUR: Final = 3_600_000_000
 
-FEATURE_NAMES: Final = tuple(
-    f"{sensor.name}_{kind}"
-    for sensor in SENSORS
-    for kind in (f"mean_{RECENT_HOURS}h", f"slope_{RECENT_HOURS}h", "deviation_7d")
+
+class Recipe(NamedTuple):
+    """How one feature is computed from the past readings of its locomotive.
+
+    `mean`: of the readings of the last `window_hours`, the row's own included (an age below the
+    window). `slope`: of the least-squares line through them, in units per hour; 0 where all share
+    one instant. `deviation`: that mean, less the mean of the readings whose age lies between
+    `BASELINE_TO_HOURS` and `BASELINE_FROM_HOURS`, both included; 0 where there is none. All are
+    rounded to `DECIMALS`.
+    """
+
+    reading: str
+    statistic: Statistic
+    window_hours: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.reading}_{self.statistic}_{self.window_hours}h"
+
+    @property
+    def unit(self) -> str:
+        unit = BY_NAME[self.reading].unit
+        return f"{unit}/h" if self.statistic == "slope" else unit
+
+    @property
+    def monotone(self) -> int:
+        """The sign that the risk follows: that of the reading."""
+        return BY_NAME[self.reading].monotone
+
+
+STATISTICS: Final[tuple[tuple[Statistic, int], ...]] = (
+    ("mean", 6),
+    ("mean", 24),
+    ("slope", 24),
+    ("deviation", 6),
+    ("deviation", 24),
 )
+RECIPES: Final = tuple(Recipe(sensor.name, *kind) for sensor in SENSORS for kind in STATISTICS)
+BY_FEATURE: Final = {recipe.name: recipe for recipe in RECIPES}
+FEATURE_NAMES: Final = tuple(BY_FEATURE)
 
 
 def add_features(readings: pd.DataFrame) -> pd.DataFrame:
-    """Readings ordered by locomotive and time, with three features per sensor.
+    """Readings ordered by locomotive and time, with the features of `RECIPES`.
 
-    `readings` needs `loco_id, timestamp` and the four sensors. Per sensor: `mean_6h`, mean of the
-    last 6 h, this row included; `slope_6h`, least-squares slope over them, in units per hour (0
-    with a single instant); `deviation_7d`, distance from the mean of the 7 days before this row (0
-    without a past). Rounded to 4 decimals.
+    `readings` needs `loco_id, timestamp` (UTC) and the four sensors.
     """
     ordered = readings.sort_values(["loco_id", "timestamp"], ignore_index=True)
-    blocks = [_features_of_one(group) for _, group in ordered.groupby("loco_id", sort=False)]
-    values = np.concatenate(blocks) if blocks else np.empty((0, len(FEATURE_NAMES)))
-    features = pd.DataFrame(values.round(DECIMALS) + 0.0, columns=list(FEATURE_NAMES))
-    return pd.concat([ordered, features], axis=1)
+    return pd.concat([ordered, features_of(ordered)], axis=1)
 
 
-def _features_of_one(readings: pd.DataFrame) -> Floats:
-    """Features of one locomotive, rows in order of time."""
-    hours = readings["timestamp"].astype("datetime64[us, UTC]").astype("int64").to_numpy() / 3.6e9
-    hours = hours - hours[0]  # sums of squares keep their digits; the first row is never the future
-    rows = np.arange(len(hours))
-    recent = np.searchsorted(hours, hours - RECENT_HOURS, side="right")
-    baseline = np.searchsorted(hours, hours - BASELINE_HOURS, side="left")
-    columns = []
-    for sensor in SENSORS:
-        centred = readings[sensor.name].to_numpy(dtype=np.float64) - sensor.nominal
-        total = _running(centred)
-        recent_mean = (total[rows + 1] - total[recent]) / (rows + 1 - recent)
-        past = rows - baseline
-        past_mean = (total[rows] - total[baseline]) / np.maximum(past, 1)
-        columns.append(recent_mean + sensor.nominal)
-        columns.append(_slope(hours, centred, recent))
-        columns.append(np.where(past > 0, centred - past_mean, 0.0))
-    return np.column_stack(columns)
+def features_of(ordered: pd.DataFrame) -> pd.DataFrame:
+    """The features alone of readings that are ordered by locomotive and time already."""
+    instants = ordered["timestamp"].astype("datetime64[us, UTC]").to_numpy(dtype=np.int64)
+    values = ordered[list(SENSOR_NAMES)].to_numpy(dtype=np.float64).T
+    centred = values - np.array([[sensor.nominal] for sensor in SENSORS])
+    features = np.empty((len(RECIPES), len(ordered)))
+    for mine in _runs(ordered["loco_id"]):
+        features[:, mine] = _features_of_one(instants[mine], centred[:, mine])
+    np.round(features, DECIMALS, out=features)
+    features += 0.0  # no negative zero
+    return pd.DataFrame(features.T, columns=list(FEATURE_NAMES), copy=False)
 
 
-def _slope(hours: Floats, values: Floats, first: NDArray[np.intp]) -> Floats:
+def _runs(loco_ids: pd.Series) -> list[slice]:
+    """The rows of each locomotive, which follow one another."""
+    codes = pd.factorize(loco_ids)[0]
+    bounds = [0, *(np.flatnonzero(np.diff(codes)) + 1), len(codes)]
+    return [slice(first, end) for first, end in pairwise(bounds) if end > first]
+
+
+def _features_of_one(instants: Instants, centred: Floats) -> Floats:
+    """Features (recipes, rows) of one locomotive, from readings less their nominal value."""
+    total = _running(centred)
+    baseline, known = _baseline(instants, total)
+    found: dict[tuple[str, int], Floats] = {}
+    for window in {hours for _, hours in STATISTICS}:
+        first = np.searchsorted(instants, instants - window * _HOUR, side="right")
+        mean = _sums(total, first) / _count(first)
+        found["mean", window] = mean + np.array([[sensor.nominal] for sensor in SENSORS])
+        found["deviation", window] = np.where(known, mean - baseline, 0.0)
+        if ("slope", window) in STATISTICS:
+            found["slope", window] = _slope(instants, centred, total, first)
+    stacked = np.stack([found[kind] for kind in STATISTICS], axis=1)
+    return stacked.reshape(-1, len(instants))
+
+
+def _baseline(instants: Instants, total: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Mean of the older readings of each row, and whether there is any."""
+    oldest = np.searchsorted(instants, instants - BASELINE_FROM_HOURS * _HOUR, side="left")
+    newest = np.searchsorted(instants, instants - BASELINE_TO_HOURS * _HOUR, side="right")
+    count = newest - oldest
+    return (total[:, newest] - total[:, oldest]) / np.maximum(count, 1), count > 0
+
+
+def _slope(instants: Instants, values: Floats, total: Floats, first: Rows) -> Floats:
     """Least-squares slope over rows `first[i]` to `i`, per hour; 0 where all share one instant."""
-    rows = np.arange(len(hours))
-    count = rows + 1 - first
-
-    def window(column: Floats) -> Floats:
-        total = _running(column)
-        return np.asarray(total[rows + 1] - total[first])
-
-    sum_t, sum_v = window(hours), window(values)
-    covariance = window(hours * values) - sum_t * sum_v / count
-    variance = window(hours * hours) - sum_t * sum_t / count
-    spread = variance > 1e-12 * _running(hours * hours)[rows + 1]  # above what rounding leaves
+    hours = (instants - instants[0]) / _HOUR  # small numbers: sums of squares keep their digits
+    count = _count(first)
+    of_hours, of_squares = _running(hours), _running(hours * hours)
+    sum_h = _sums(of_hours, first)
+    covariance = _sums(_running(hours * values), first) - sum_h * _sums(total, first) / count
+    variance = _sums(of_squares, first) - sum_h * sum_h / count
+    spread = variance > 1e-12 * of_squares[1:]  # above what rounding leaves
     return np.asarray(np.where(spread, covariance / np.where(spread, variance, 1.0), 0.0))
 
 
-def _running(column: Floats) -> Floats:
-    """Sums of the first 0, 1, 2 … values."""
-    return np.concatenate([[0.0], np.cumsum(column)])
+def _count(first: Rows) -> Rows:
+    return np.arange(1, len(first) + 1) - first
+
+
+def _running(values: Floats) -> Floats:
+    """Sums of the first 0, 1, 2 … values, along the last axis."""
+    totals = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, axis=-1, out=totals[..., 1:])
+    return totals
+
+
+def _sums(totals: Floats, first: Rows) -> Floats:
+    """Sums over rows `first[i]` to `i`."""
+    return totals[..., 1:] - totals[..., first]

@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 from pmd.baselines import Answer, Predictor, Values
 from pmd.episodes import false_alarms, warnings
 from pmd.evaluation import Costs, Figures, Floats, Labels, figures
+from pmd.lead_time import Episodes
 
 Names = NDArray[np.object_]
 
@@ -70,8 +71,12 @@ def judge(
     answers = {name: predictor(rows.values) for name, predictor in predictors.items()}
     model = answers["model"]
     announced = _warnings(rows, model)
+    episodes = _episodes(rows)
     return Judgement(
-        metrics={name: _figures(rows, answer, costs) for name, answer in answers.items()},
+        metrics={
+            name: {**_figures(rows, answer, costs), **_sustained(episodes, answer)}
+            for name, answer in answers.items()
+        },
         per_group=_per_group(rows, model, costs),
         per_failure_type=_per_failure_type(rows, model, announced),
         importance=_importance(rows, predictors["model"], features, seed),
@@ -94,6 +99,22 @@ def _warnings(rows: HeldOutRows, answer: Answer) -> pd.DataFrame | None:
         return None
     types = np.full(len(rows.labels), "") if rows.failure_types is None else rows.failure_types
     return warnings(rows.groups, rows.hours, rows.failed_h, types, answer.alarms)
+
+
+def _episodes(rows: HeldOutRows) -> Episodes | None:
+    if rows.groups is None or rows.hours is None or rows.failed_h is None:
+        return None
+    return Episodes.of(rows.groups, rows.hours, rows.failed_h)
+
+
+def _sustained(episodes: Episodes | None, answer: Answer) -> Figures:
+    """Lead times that the horizon of the labels does not bound."""
+    if episodes is None or not episodes.failures:
+        return {"sustained_lead_median_h": None, "lead_at_budget_h": None}
+    return {
+        "sustained_lead_median_h": float(np.median(episodes.leads(answer.alarms))),
+        "lead_at_budget_h": episodes.lead_at_budget(answer.scores),
+    }
 
 
 def _lead(announced: pd.DataFrame | None) -> Figures:

@@ -14,18 +14,22 @@ def next_failures(readings: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFram
     reading at the instant of a failure is told that one; where none follows: NaT and "".
     """
     failed_at = np.full(len(readings), np.datetime64("NaT"), dtype="datetime64[us]")
-    failure_type = np.full(len(readings), "", dtype=object)
+    types = pd.Index(["", *sorted(set(failures["failure_type"]) - {""})], dtype=str)
+    failure_type = np.zeros(len(readings), dtype=np.int64)  # of `types`
     asked = _instants(readings["timestamp"])
-    rows_of = readings.groupby("loco_id").indices
-    for loco, known in failures.groupby("loco_id"):
+    rows_of = readings.groupby("loco_id", observed=True).indices
+    for loco, known in failures.groupby("loco_id", observed=True):
         mine = rows_of.get(loco, np.empty(0, dtype=np.intp))
         known = known.sort_values("failed_at")
         instants = _instants(known["failed_at"])
         position = np.searchsorted(instants, asked[mine])
         rows, following = mine[position < len(known)], position[position < len(known)]
         failed_at[rows] = instants[following]
-        failure_type[rows] = known["failure_type"].to_numpy(dtype=object)[following]
-    told = {"failed_at": pd.Series(failed_at).dt.tz_localize("UTC"), "failure_type": failure_type}
+        failure_type[rows] = types.get_indexer(pd.Index(known["failure_type"]))[following]
+    told = {
+        "failed_at": pd.Series(failed_at).dt.tz_localize("UTC"),
+        "failure_type": pd.Categorical.from_codes(failure_type, types),
+    }
     return pd.DataFrame(told).set_axis(readings.index)
 
 
@@ -50,31 +54,33 @@ def announced_failures(
     )
 
 
-def in_repair(readings: pd.DataFrame, orders: pd.DataFrame | None) -> pd.Series:
+def in_repair(readings: pd.DataFrame, orders: pd.DataFrame | None) -> NDArray[np.bool_]:
     """True for readings strictly between the opening and the closing of a work order.
 
     `orders` needs `loco_id, opened_at, closed_at`; an order without closing lasts for ever.
     """
-    repaired = pd.Series(False, index=readings.index)
+    repaired = np.zeros(len(readings), dtype=bool)
     if orders is None:
         return repaired
-    times = dict(iter(readings.groupby("loco_id")["timestamp"]))
-    for loco, opened, closed in orders[["loco_id", "opened_at", "closed_at"]].itertuples(
-        index=False
-    ):
-        if loco in times:
-            at = times[loco]
-            repaired[at.index[(at > opened) & ~(at >= closed)]] = True
+    at = _instants(readings["timestamp"])
+    rows_of = readings.groupby("loco_id", observed=True).indices
+    opened, closed = _instants(orders["opened_at"]), _instants(orders["closed_at"])
+    for loco, opening, closing in zip(orders["loco_id"], opened, closed, strict=True):
+        mine = rows_of.get(loco)
+        if mine is not None:
+            repaired[mine] |= (at[mine] > opening) & ~(at[mine] >= closing)
     return repaired
 
 
-def horizon_observed(readings: pd.DataFrame, horizon_hours: float) -> pd.Series:
-    """True where the whole horizon after the reading lies before the last reading of the table.
+def horizon_observed(
+    readings: pd.DataFrame, horizon_hours: float, last: pd.Timestamp
+) -> NDArray[np.bool_]:
+    """True where the whole horizon after the reading lies before `last`, the end of the table.
 
     Elsewhere nobody knows yet whether a failure follows: such a reading has no label.
     """
-    last = readings["timestamp"].max()
-    return readings["timestamp"].le(last - pd.Timedelta(hours=horizon_hours))
+    known = readings["timestamp"].le(last - pd.Timedelta(hours=horizon_hours))
+    return np.asarray(known, dtype=bool)
 
 
 def recorded_failures(readings: pd.DataFrame, orders: pd.DataFrame | None) -> pd.DataFrame:

@@ -48,6 +48,17 @@ class Interval(_Document):
     high: float
 
 
+class FeatureRecipe(_Document):
+    """How a feature is computed from past readings, as the contract defines each statistic."""
+
+    reading: Annotated[str, Field(min_length=1)]
+    statistic: Literal["mean", "slope", "deviation"]
+    window_hours: Annotated[float, Field(gt=0)]
+    baseline_from_hours: Annotated[float, Field(gt=0)] | None
+    baseline_to_hours: Annotated[float, Field(ge=0)] | None
+    decimals: Count
+
+
 class ManifestFeature(_Document):
     name: Annotated[str, Field(min_length=1)]
     unit: str
@@ -55,6 +66,7 @@ class ManifestFeature(_Document):
     minimum: float
     maximum: float
     reference: Distribution
+    recipe: FeatureRecipe | None = None
 
 
 class TrainingData(_Document):

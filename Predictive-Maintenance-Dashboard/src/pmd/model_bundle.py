@@ -24,10 +24,12 @@ from skl2onnx.common.data_types import FloatTensorType
 
 from pmd.drift_reference import distribution
 from pmd.errors import InexactExport, UnusableFile
+from pmd.features import BASELINE_FROM_HOURS, BASELINE_TO_HOURS, BY_FEATURE, DECIMALS
 from pmd.manifest import (
     BundleFile,
     Canary,
     Distribution,
+    FeatureRecipe,
     HeldOut,
     Interval,
     Manifest,
@@ -76,6 +78,12 @@ class OnnxModel:
         self._session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
         )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many features it takes and how many classes it tells apart."""
+        outputs = {output.name: output.shape for output in self._session.get_outputs()}
+        return self._session.get_inputs()[0].shape[-1], outputs["probabilities"][-1]
 
     def probabilities(self, values: Rows) -> NDArray[np.float64]:
         """Risk of each row of `values` (rows, features): float32 numbers, compared as float64."""
@@ -197,7 +205,7 @@ def _manifest(
     test = table.labels[split.test]
     return Manifest(
         schema_version=1,
-        slot="instant",
+        slot=table.columns.slot,
         version=_version(files["model.onnx"], created),
         created_at=created,
         target=table.columns.target,
@@ -252,11 +260,26 @@ def _features(trained: Trained) -> list[ManifestFeature]:
             minimum=column.min(),
             maximum=column.max(),
             reference=_reference(column),
+            recipe=_recipe(name) if columns.slot == "trend" else None,
         )
         for name, unit, sign, column in zip(
             columns.features, columns.units(), columns.monotone, values.T, strict=True
         )
     ]
+
+
+def _recipe(name: str) -> FeatureRecipe | None:
+    """How to compute a feature in a stream; None for a reading, taken as it is."""
+    recipe = BY_FEATURE.get(name)
+    if recipe is None:
+        return None
+    against = recipe.statistic == "deviation"
+    return FeatureRecipe(
+        **recipe._asdict(),
+        baseline_from_hours=BASELINE_FROM_HOURS if against else None,
+        baseline_to_hours=BASELINE_TO_HOURS if against else None,
+        decimals=DECIMALS,
+    )
 
 
 def _reference(column: NDArray[np.float64]) -> Distribution:

@@ -23,13 +23,17 @@ _DECISIONS: tuple[Column, ...] = (
     ("f1", "F1", 3),
     ("cost", "coût", 0),
 )
+_SUSTAINED: tuple[Column, ...] = (
+    ("sustained_lead_median_h", "préavis soutenu médian, h", 1),
+    ("lead_at_budget_h", "préavis à 1 fausse alerte par mois, h", 1),
+)
 _FALSE_ALARMS: Column = ("false_alarms_per_group_month", "fausses alertes par mois", 2)
 _WARNINGS: tuple[Column, ...] = (
     ("failures", "pannes", 0),
     ("failures_announced", "part annoncée", 3),
     ("lead_time_median_h", "préavis médian, h", 1),
 )
-_ALL = (*_QUALITY, *_DECISIONS, *_WARNINGS, _FALSE_ALARMS)
+_ALL = (*_QUALITY, *_DECISIONS, *_WARNINGS, *_SUSTAINED, _FALSE_ALARMS)
 _GROUP: tuple[Column, ...] = (("rows", "lignes", 0), ("positives", "positives", 0))
 _TYPE: tuple[Column, ...] = (("rows", "lignes avant panne", 0), ("recall", "rappel", 3))
 _SIGNS = {-1: "décroissant", 0: "libre", 1: "croissant"}
@@ -54,9 +58,10 @@ def _identity(manifest: Manifest) -> str:
     )
     libraries = ", ".join(f"{name} {version}" for name, version in manifest.libraries.items())
     return (
-        f"Version {manifest.version}, graine {manifest.seed}, réglages essayés : {manifest.trials}."
-        f" Forêt aléatoire monotone étalonnée par une sigmoïde : {settings}. Faite avec "
-        f"{libraries}. Cette fiche est tirée du manifeste du lot ; ne la corrigez pas à la main."
+        f"Modèle *{manifest.slot}*, version {manifest.version}, graine {manifest.seed}, réglages "
+        f"essayés : {manifest.trials}. Forêt aléatoire monotone étalonnée par une sigmoïde : "
+        f"{settings}. Faite avec {libraries}. Cette fiche est tirée du manifeste du lot ; ne la "
+        "corrigez pas à la main."
     )
 
 
@@ -132,6 +137,9 @@ def _limits() -> str:
         "Erreur d'étalonnage : écart moyen entre probabilité annoncée et part observée, sur dix "
         "tranches de même effectif ; pente : 1 est juste, moins est trop sûr de soi.",
         "Préavis : de la première alarme dans l'horizon à la panne, donc au plus l'horizon.",
+        "Préavis soutenu : du début de l'alarme qui dure jusqu'à la panne (silences de 6 h au "
+        "plus), même avant l'horizon ; 0 sans elle. À 1 fausse alerte par mois : le même, au seuil "
+        "où le prédicteur en donne une par groupe et par mois, pour les comparer entre eux.",
         "Fausse alerte : des alarmes qui se suivent et dont aucune n'annonce une panne ; comptées "
         "par groupe et par mois observé.",
         "Hors de la plage apprise, la probabilité est celle du bord : ne vous y fiez pas.",

@@ -3,124 +3,151 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from pmd.cells import LINE, instants, names, numbers, texts_of
 from pmd.sensors import LOCO_ID_PATTERN, SENSORS
 
-LINE = "line"
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
 
 
 class Checked(NamedTuple):
-    """`rows` that passed, typed; `rejects` (line, reason, content); how many were duplicates.
-
-    Duplicates stand among `rejects` too, with the line of the first occurrence in their reason.
-    """
+    """`rows` that passed, typed, beside their line; `rejects`: line, reason, content."""
 
     rows: pd.DataFrame
     rejects: pd.DataFrame
-    duplicates: int
 
 
 class _Reasons:
-    """The first reason found for each row."""
+    """The first reason found for each row that is not good."""
 
     def __init__(self, cells: pd.DataFrame) -> None:
         self._cells = cells
-        self.reason = pd.Series("", index=cells.index, dtype=object)
+        self.good = np.ones(len(cells), dtype=bool)
+        self._told: list[pd.Series] = []
 
-    def add(self, bad: pd.Series, column: str, after: str) -> None:
+    def add(self, bad: Any, column: str, after: str) -> None:
         """Give the rows that are `bad` this reason, with what they hold in `column`."""
-        new = bad & (self.reason == "")
-        if new.any():
-            quoted = "« " + self._cells.loc[new, column].str.slice(0, 40) + " »"
-            self.reason = self.reason.mask(new, f"{column} : " + quoted + f" {after}")
+        new = np.flatnonzero(np.asarray(bad, dtype=bool) & self.good)
+        if len(new):
+            held = texts_of(self._cells[column].iloc[new]).str.slice(0, 40)
+            self._told.append(f"{column} : « " + held + f" » {after}")
+            self.good[new] = False
 
     def rejects(self) -> pd.DataFrame:
-        bad = self.reason != ""
-        content = [",".join(row) for row in self._cells[bad].itertuples(index=False)]
-        return pd.DataFrame({"reason": self.reason[bad], "content": content}).reset_index(
-            names=LINE
-        )
+        """By line."""
+        return rejected(self._cells, pd.concat(self._told).sort_index() if self._told else None)
+
+
+def rejected(cells: pd.DataFrame, reasons: pd.Series | None) -> pd.DataFrame:
+    """Rejects of the rows of `cells` that have one of `reasons`; both are indexed by line."""
+    told = pd.Series(dtype=object) if reasons is None else reasons
+    texts = cells.loc[told.index].apply(texts_of)
+    content = [",".join(row) for row in texts.itertuples(index=False)]
+    return pd.DataFrame(
+        {
+            LINE: told.index.to_numpy(dtype=np.int64),
+            "reason": told.to_numpy(dtype=object),
+            "content": pd.Series(content, dtype=object),
+        }
+    )
 
 
 def check_telemetry(cells: pd.DataFrame, now: datetime) -> Checked:
-    """Check text cells `timestamp, loco_id`, the four sensors and, if present, `failure` (0/1).
+    """Check cells `timestamp, loco_id`, the four sensors and, if present, `failure` (0/1).
 
     An instant without offset is UTC; one before `EARLIEST` or after `now` comes from a clock that
-    was not set, and would displace the whole period. Of rows with the same locomotive and instant
-    the first in the file is kept. The result is ordered by locomotive, then time.
+    was not set, and would displace the whole period. Rows keep the order of the file.
     """
     reasons = _Reasons(cells)
-    rows = pd.DataFrame({LINE: cells.index, "timestamp": instants(cells["timestamp"])})
-    reasons.add(rows["timestamp"].isna(), "timestamp", "n'est pas un horodatage ISO 8601")
-    possible = rows["timestamp"].between(EARLIEST, now + CLOCK_SKEW)
+    at = instants(cells["timestamp"])
+    reasons.add(at.isna(), "timestamp", "n'est pas un horodatage ISO 8601")
+    possible = at.between(EARLIEST, now + CLOCK_SKEW)
     reasons.add(~possible, "timestamp", "est avant 2000 ou dans le futur")
-    rows["loco_id"] = cells["loco_id"].astype(str).str.strip()
-    bad_loco = ~rows["loco_id"].str.fullmatch(LOCO_ID_PATTERN)
-    reasons.add(bad_loco, "loco_id", "n'est pas un identifiant de locomotive")
+    columns: dict[str, Any] = {LINE: cells.index, "timestamp": at.array}
+    columns["loco_id"] = _locomotives(cells, reasons)
     for sensor in SENSORS:
-        rows[sensor.name] = _numbers(cells[sensor.name])
-        reasons.add(~np.isfinite(rows[sensor.name]), sensor.name, "n'est pas un nombre")
+        values = numbers(cells[sensor.name])
+        reasons.add(~np.isfinite(values), sensor.name, "n'est pas un nombre")
         reasons.add(
-            ~rows[sensor.name].between(sensor.minimum, sensor.maximum),
+            (values < sensor.minimum) | (values > sensor.maximum),
             sensor.name,
             f"hors du possible [{sensor.minimum:g} ; {sensor.maximum:g}] {sensor.unit}",
         )
+        columns[sensor.name] = values
     if "failure" in cells:
-        rows["failure"] = _numbers(cells["failure"])
-        reasons.add(~rows["failure"].isin([0, 1]), "failure", "n'est ni 0 ni 1")
-    return _without_duplicates(rows, reasons)
+        flags = numbers(cells["failure"])
+        reasons.add((flags != 0) & (flags != 1), "failure", "n'est ni 0 ni 1")
+        columns["failure"] = np.where(reasons.good, flags, 0).astype("int64")
+    rows = pd.DataFrame(columns, copy=False)
+    good = rows if reasons.good.all() else rows[reasons.good].reset_index(drop=True)
+    return Checked(good, reasons.rejects())
+
+
+def _locomotives(cells: pd.DataFrame, reasons: _Reasons) -> Any:
+    """Names as categories."""
+    found = names(cells["loco_id"])
+    known = found.cat.categories
+    bad = ~known.str.fullmatch(LOCO_ID_PATTERN) if len(known) else np.zeros(0, dtype=bool)
+    reasons.add(
+        np.asarray(bad)[found.cat.codes], "loco_id", "n'est pas un identifiant de locomotive"
+    )
+    return found.array
+
+
+def without_duplicates(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Of checked rows with the same locomotive and instant, the first in the file.
+
+    They come ordered by locomotive, then time; beside them, by line, the reason of each row that
+    repeats another: it names the line that is kept.
+    """
+    order = np.argsort(rows["timestamp"].to_numpy(dtype=np.int64), kind="stable")
+    codes = rows["loco_id"].cat.codes.to_numpy()
+    order = order[np.argsort(codes[order], kind="stable")]
+    ordered = rows if _rising(order) else rows.iloc[order].reset_index(drop=True)
+    codes, at = ordered["loco_id"].cat.codes.to_numpy(), ordered["timestamp"].to_numpy(np.int64)
+    repeated = np.zeros(len(ordered), dtype=bool)
+    repeated[1:] = (codes[1:] == codes[:-1]) & (at[1:] == at[:-1])
+    if not repeated.any():
+        return ordered, pd.Series(dtype=object)
+    first = ordered[LINE].where(~repeated).ffill()[repeated].astype("int64").astype(str)
+    reasons = ("doublon (loco_id, timestamp) de la ligne " + first).astype(object)
+    told = reasons.set_axis(ordered.loc[repeated, LINE]).sort_index()
+    return ordered[~repeated].reset_index(drop=True), told
+
+
+def _rising(order: NDArray[np.intp]) -> bool:
+    return bool((order == np.arange(len(order))).all())
 
 
 def check_maintenance(cells: pd.DataFrame) -> Checked:
-    """Check text cells `loco_id, opened_at, closed_at, failure_type`.
+    """Check cells `loco_id, opened_at, closed_at, failure_type`; ordered by locomotive and opening.
 
     An open order has no closing instant; a failure of unknown type is typed "".
     """
     reasons = _Reasons(cells)
+    told = {name: texts_of(cells[name]).str.strip() for name in ("loco_id", "failure_type")}
     rows = pd.DataFrame(
         {
             LINE: cells.index,
-            "loco_id": cells["loco_id"].astype(str).str.strip(),
-            "opened_at": instants(cells["opened_at"]),
-            "closed_at": instants(cells["closed_at"]),
-            "failure_type": cells["failure_type"].astype(str).str.strip(),
+            "loco_id": told["loco_id"].to_numpy(),
+            "opened_at": instants(cells["opened_at"]).array,
+            "closed_at": instants(cells["closed_at"]).array,
+            "failure_type": told["failure_type"].to_numpy(),
         }
     )
-    bad_loco = ~rows["loco_id"].str.fullmatch(LOCO_ID_PATTERN)
+    bad_loco = ~told["loco_id"].str.fullmatch(LOCO_ID_PATTERN).astype(bool)
     reasons.add(bad_loco, "loco_id", "n'est pas un identifiant de locomotive")
     reasons.add(rows["opened_at"].isna(), "opened_at", "n'est pas un horodatage ISO 8601")
-    bad_close = rows["closed_at"].isna() & (cells["closed_at"].astype(str).str.strip() != "")
+    closing = texts_of(cells["closed_at"]).str.strip().to_numpy() != ""
+    bad_close = rows["closed_at"].isna() & closing
     reasons.add(bad_close, "closed_at", "n'est pas un horodatage ISO 8601")
     backwards = rows["closed_at"] < rows["opened_at"]
     reasons.add(backwards, "closed_at", "précède l'ouverture")
-    good = rows[reasons.reason == ""].sort_values(["loco_id", "opened_at"], ignore_index=True)
-    return Checked(good, reasons.rejects(), 0)
-
-
-def _without_duplicates(rows: pd.DataFrame, reasons: _Reasons) -> Checked:
-    key = ["loco_id", "timestamp"]
-    valid = rows[reasons.reason == ""]
-    repeated = valid.duplicated(key)
-    first_line = valid.groupby(key, sort=False)[LINE].transform("first")[repeated].astype(str)
-    reasons.reason[first_line.index] = "doublon (loco_id, timestamp) de la ligne " + first_line
-    good = valid[~repeated].sort_values(key, ignore_index=True)
-    if "failure" in good:
-        good = good.astype({"failure": "int64"})
-    return Checked(good, reasons.rejects(), int(repeated.sum()))
-
-
-def instants(texts: pd.Series) -> pd.Series:
-    """UTC instants of ISO 8601 texts, without offset: UTC; NaT for any other text."""
-    dated = texts.where(texts.str.match(r"\s*\d{4}-?\d\d"))  # pandas would read "now" and "today"
-    parsed = pd.to_datetime(dated, format="ISO8601", utc=True, errors="coerce")
-    return parsed.astype("datetime64[us, UTC]")
-
-
-def _numbers(texts: pd.Series) -> pd.Series:
-    return pd.to_numeric(texts, errors="coerce").astype("float64")
+    good = rows[reasons.good].sort_values(["loco_id", "opened_at"], ignore_index=True)
+    return Checked(good, reasons.rejects())

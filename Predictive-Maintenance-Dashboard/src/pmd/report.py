@@ -21,7 +21,11 @@ _COLUMNS = (
     ("recall", "rappel"),
     ("f1", "F1"),
     ("cost", "coût"),
+    ("sustained_lead_median_h", "préavis, h"),
+    ("false_alarms_per_group_month", "fausses/mois"),
+    ("lead_at_budget_h", "à 1/mois, h"),
 )
+_DECIMALS = {"cost": 0, "sustained_lead_median_h": 1, "lead_at_budget_h": 1}
 
 
 def number(value: float | None, decimals: int) -> str:
@@ -36,11 +40,11 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
     held, rule = manifest.held_out, trained.rule
     feature = manifest.features[rule.feature]
     sign = ">" if rule.sign > 0 else "<"
-    header = f"{'':26}" + "".join(f"{title:>12}" for _, title in _COLUMNS)
+    header = f"{'':26}" + "".join(f"{title:>13}" for _, title in _COLUMNS)
     return "\n".join(
         [
-            f"Évaluation sur {number(held.rows, 0)} lignes jamais vues ({held.split}), "
-            f"dont {number(held.positives, 0)} positives",
+            f"Modèle {manifest.slot}, évaluation sur {number(held.rows, 0)} lignes jamais vues "
+            f"({held.split}), dont {number(held.positives, 0)} positives",
             header,
             *(f"{title:26}" + _cells(manifest.metrics[key]) for key, title in PREDICTORS),
             *_intervals(manifest),
@@ -54,7 +58,7 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
 
 
 def _cells(figures: Figures) -> str:
-    return "".join(f"{number(figures[key], 0 if key == 'cost' else 3):>12}" for key, _ in _COLUMNS)
+    return "".join(f"{number(figures.get(key), _DECIMALS.get(key, 3)):>13}" for key, _ in _COLUMNS)
 
 
 def _intervals(manifest: Manifest) -> list[str]:
@@ -68,6 +72,8 @@ def _intervals(manifest: Manifest) -> list[str]:
             for key, label, decimals in (
                 ("average_precision", "préc. moy.", 3),
                 ("cost", "coût", 0),
+                ("sustained_lead_median_h", "préavis", 1),
+                ("lead_at_budget_h", "préavis à 1 fausse alerte par mois", 1),
             )
             if key in ranges
         )

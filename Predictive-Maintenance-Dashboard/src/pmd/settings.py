@@ -51,5 +51,9 @@ class Settings:
         return self.models_dir / "rf_failure_predict.joblib"
 
     @property
+    def trend_model_file(self) -> Path:
+        return self.models_dir / "rf_failure_trend.joblib"
+
+    @property
     def bundles(self) -> Path:
         return self.models_dir / "bundles"

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import hashlib
-import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 
+from pmd.cells import LINE, cells_of
+from pmd.csv_text import parse_csv, refuse_repeated
 from pmd.errors import MissingColumns, UnusableFile
-from pmd.quality import LINE
 
+PARQUET_SUFFIX = ".parquet"
 TO_THE_SECOND = "%Y-%m-%dT%H:%M:%SZ"
 TO_THE_MICROSECOND = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -35,7 +37,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells of a file as text, indexed by line; `rejects`: the lines that could not be cut up."""
+    """Cells of a file, indexed by line; `rejects`: the lines that could not be cut up."""
 
     path: Path
     cells: pd.DataFrame
@@ -52,110 +54,74 @@ class Table:
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise `MissingColumns` unless all of `columns` are there."""
-        found = list(self.cells.columns)
-        missing = [name for name in columns if name not in found]
-        if missing:
-            raise MissingColumns(self.name, missing, found)
+        require(self.name, list(self.cells.columns), columns)
+
+
+def require(name: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise `MissingColumns`, with the `name` of the file, unless all `wanted` ones are `found`."""
+    missing = [column for column in wanted if column not in found]
+    if missing:
+        raise MissingColumns(name, missing, found)
 
 
 def read_table(path: Path) -> Table:
-    """Read a Parquet file (by its suffix), or a comma-separated UTF-8 one headed by its columns.
+    """Read a Parquet file (by its suffix), a folder of such, or a comma-separated UTF-8 file.
 
-    In a CSV, with or without BOM, a row is one line: a quote left open, a missing field or a byte
-    that is not UTF-8 (it becomes U+FFFD) spoils that row alone. The lines of a Parquet file are its
-    rows, from 1. Raises `UnusableFile` when the file is absent, unreadable, empty, or names a
-    column twice.
+    In a CSV the cells are texts (see `parse_csv`). In Parquet they are what the file holds, and
+    lines are its rows, from 1; the files of a folder are read by name, as one table. Raises
+    `UnusableFile` when the file is absent, unreadable, empty, or names a column twice.
     """
+    if path.is_dir():
+        return _parquet(path, parquet_files(path))
+    if path.suffix.lower() == PARQUET_SUFFIX:
+        return _parquet(path, [path])
+    content = _content(path)
+    parsed = parse_csv(path.name, content)
+    rejects = rejects_of(path.name, parsed.broken)
+    return Table(path, parsed.cells, rejects, hashlib.sha256(content).hexdigest())
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """The Parquet files of a folder by name, or the file itself."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() == PARQUET_SUFFIX)
+    if not found:
+        raise UnusableFile(f"{path} : lecture impossible (dossier sans fichier {PARQUET_SUFFIX}).")
+    return found
+
+
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UnusableFile(
             f"{path} : lecture impossible ({error.strerror}). Vérifiez le chemin et les droits."
         ) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if path.suffix.lower() == ".parquet":
-        return _parquet(path, content, digest)
-    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace")
-    return _parse(path, text, digest)
 
 
-def _parquet(path: Path, content: bytes, digest: str) -> Table:
-    """The rows as the texts that a CSV would hold, so that all tables are checked alike."""
-    import pyarrow  # slow to load, and seldom needed
-    import pyarrow.parquet
-
+def _parquet(path: Path, files: Sequence[Path]) -> Table:
+    digest, parts = hashlib.sha256(), []
+    for file in files:
+        content = _content(file)
+        digest.update(content)
+        try:
+            parts.append(pyarrow.parquet.read_table(pyarrow.BufferReader(content)))
+        except (pyarrow.ArrowException, OSError) as error:
+            raise UnusableFile(f"{file.name} : ce n'est pas un fichier Parquet lisible.") from error
     try:
-        stored = pyarrow.parquet.read_table(io.BytesIO(content))
-        frame = stored.to_pandas(ignore_metadata=True, integer_object_nulls=True)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UnusableFile(f"{path.name} : ce n'est pas un fichier Parquet lisible.") from error
-    header = [str(name).strip() for name in frame.columns]
-    _refuse_repeated(path, header)
-    texts = {name: _texts(column) for name, (_, column) in zip(header, frame.items(), strict=True)}
-    index = pd.RangeIndex(1, len(frame) + 1, name=LINE)
-    return Table(path, pd.DataFrame(texts).set_axis(index), _rejects([]), digest)
+        stored = pyarrow.concat_tables(parts, promote_options="permissive")
+    except pyarrow.ArrowInvalid as error:
+        raise UnusableFile(f"{path.name} : fichiers de colonnes différentes.") from error
+    refuse_repeated(path.name, [str(name).strip() for name in stored.column_names])
+    return Table(path, cells_of(stored, 1), rejects_of(path.name, []), digest.hexdigest())
 
 
-def _texts(column: pd.Series) -> pd.Series:
-    texts = column.astype(object).map(_text, na_action="ignore")
-    return texts.where(column.notna(), "").astype(object)
-
-
-def _text(value: object) -> str:
-    """Numbers with all their digits, true as 1."""
-    return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def _parse(path: Path, text: Iterable[str], digest: str) -> Table:
-    lines = iter(enumerate(text, start=1))
-    first = _fields(next(lines, (1, ""))[1])
-    if first is None:
-        raise UnusableFile(f"{path.name} : guillemets mal fermés dans l'en-tête.")
-    header = [cell.strip() for cell in first]
-    if not any(header):
-        raise UnusableFile(f"{path.name} : fichier vide, en-tête attendu sur la première ligne.")
-    _refuse_repeated(path, header)
-    good: list[list[str]] = []
-    numbers: list[int] = []
-    bad: list[tuple[str, int, str, str]] = []
-    for number, line in lines:
-        fields = _fields(line)
-        if fields is not None and len(fields) == len(header):
-            good.append(fields)
-            numbers.append(number)
-        elif fields is None or fields != [""]:
-            bad.append((path.name, number, _reason(fields, header), line.rstrip("\n")))
-    index = pd.Index(numbers, dtype="int64", name=LINE)
-    cells = pd.DataFrame(good, columns=header, index=index, dtype=object)
-    return Table(path, cells, _rejects(bad), digest)
-
-
-def _rejects(rows: list[tuple[str, int, str, str]]) -> pd.DataFrame:
+def rejects_of(name: str, broken: Sequence[tuple[int, str, str]]) -> pd.DataFrame:
+    """Rejects of file `name`: `file, line, reason, content`."""
+    rows = [(name, *line) for line in broken]
     frame = pd.DataFrame(rows, columns=["file", LINE, "reason", "content"])
     return frame.astype({LINE: "int64"})
-
-
-def _refuse_repeated(path: Path, header: list[str]) -> None:
-    repeated = sorted({cell for cell in header if header.count(cell) > 1})
-    if repeated:
-        raise UnusableFile(f"{path.name} : colonnes répétées dans l'en-tête {repeated}.")
-
-
-def _fields(text: str) -> list[str] | None:
-    """The fields of one line; None when a quote is left open."""
-    text = text.rstrip("\n")
-    if '"' not in text:
-        return text.split(",")
-    try:
-        return next(csv.reader([text], strict=True))
-    except csv.Error:
-        return None
-
-
-def _reason(fields: list[str] | None, header: list[str]) -> str:
-    if fields is None:
-        return "guillemets mal fermés"
-    return f"{len(fields)} champs au lieu de {len(header)}"
 
 
 def write_csv(frames: Mapping[Path, pd.DataFrame]) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pmd.cells import instants, names, numbers
 from pmd.errors import InvalidOption, UntrainableData
+from pmd.features import BY_FEATURE, Recipe, features_of
 from pmd.leaks import refuse_declared_leaks
 from pmd.processing import HORIZON, KNOWN_AFTERWARDS, label_telemetry
-from pmd.quality import instants
-from pmd.sensors import BY_NAME
+from pmd.sensors import BY_NAME, SENSOR_NAMES, Sensor
 from pmd.telemetry_file import Source, Table, read_table
 
 GROUP, TIME = "loco_id", "timestamp"
@@ -27,6 +28,8 @@ UNREADABLE_SHARE = 0.5  # beyond it the column is wrong, not the rows
 class Columns:
     """Which columns play which part; `monotone` gives a sign per feature, 0 for none.
 
+    `slot` is the model that they are for: *instant* judges a reading alone, *trend* with its past.
+
     `post_hoc` are declared to be known only after the fact: none of them may be a feature.
     """
 
@@ -36,9 +39,11 @@ class Columns:
     time: str | None
     monotone: tuple[int, ...]
     post_hoc: tuple[str, ...] = ()
+    slot: Literal["instant", "trend"] = "instant"
 
     def units(self) -> list[str]:
-        return [BY_NAME[name].unit if name in BY_NAME else "" for name in self.features]
+        known: dict[str, Sensor | Recipe] = {**BY_NAME, **BY_FEATURE}
+        return [known[name].unit if name in known else "" for name in self.features]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def hours_since_1970(times: pd.Series) -> NDArray[np.float64]:
 def telemetry_table(
     path: Path, maintenance: Path | None, horizon_hours: float, columns: Columns, now: datetime
 ) -> TrainingTable:
-    """Table of the instant model: the four readings of processed, or else of raw, telemetry.
+    """Readings, and causal features if asked for, of processed or else of raw telemetry.
 
     A file with a column `horizon_hours` is a processed one, whose labels are ready; any other is
     raw and gets its labels here, from `maintenance` and its own `failure` column.
@@ -94,6 +99,8 @@ def telemetry_table(
             return _labelled_table(table, columns)
     labelled = label_telemetry(path, maintenance, horizon_hours, now)
     rows, account = labelled.rows, labelled.account
+    if not set(columns.features) <= set(SENSOR_NAMES):
+        rows = pd.concat([rows, features_of(rows)], axis=1)
     return TrainingTable(
         columns=replace(columns, group=GROUP, time=TIME),
         values=rows[list(columns.features)].to_numpy(dtype=np.float32),
@@ -126,13 +133,13 @@ def _labelled_table(table: Table, columns: Columns) -> TrainingTable:
 
 
 def _horizon(table: Table) -> float:
-    hours = pd.to_numeric(table.cells[HORIZON], errors="coerce")
-    if hours.nunique() != 1 or not hours.iloc[0] > 0:
+    hours = np.unique(numbers(table.cells[HORIZON]))
+    if len(hours) != 1 or not 0 < hours[0] < np.inf:
         raise UntrainableData(
             f"{table.name} : la colonne {HORIZON} doit tenir un seul nombre d'heures positif ; "
             "relancez data_processing.py."
         )
-    return float(hours.iloc[0])
+    return float(hours[0])
 
 
 def any_table(path: Path, columns: Columns) -> TrainingTable:
@@ -164,7 +171,7 @@ def _assemble(table: Table, columns: Columns, horizon_hours: float | None) -> Tr
     groups = keep.filled(columns.group) if columns.group else None
     times = keep.instants(columns.time) if columns.time else None
     failed_at, failure_types = _announced(table) if horizon_hours else (None, None)
-    mask = keep.mask.to_numpy()
+    mask = keep.mask
     if not mask.any():
         raise UntrainableData(
             f"{table.name} : aucune ligne utilisable ; laissées de côté : {keep.left_out}."
@@ -187,7 +194,8 @@ def _announced(table: Table) -> tuple[pd.Series | None, NDArray[np.object_] | No
     """Which failure each row of a processed file announces, if the file has these columns."""
     if not {FAILED_AT, FAILURE_TYPE} <= set(table.cells.columns):
         return None, None
-    return instants(table.cells[FAILED_AT]), table.cells[FAILURE_TYPE].to_numpy(dtype=object)
+    types = names(table.cells[FAILURE_TYPE]).to_numpy(dtype=object)
+    return instants(table.cells[FAILED_AT]), types
 
 
 class _Keep:
@@ -195,13 +203,13 @@ class _Keep:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self.mask = pd.Series(True, index=table.cells.index)
+        self.mask = np.ones(len(table.cells), dtype=bool)
         self.left_out: dict[str, int] = {}
         if len(table.rejects):
             self.left_out["nombre de champs"] = len(table.rejects)
 
-    def _drop(self, name: str, bad: pd.Series, what: str) -> None:
-        if bad.mean() > UNREADABLE_SHARE:
+    def _drop(self, name: str, bad: NDArray[np.bool_], what: str) -> None:
+        if len(bad) and bad.mean() > UNREADABLE_SHARE:
             example = self._table.cells[name][bad].iloc[0]
             raise UntrainableData(
                 f"{self._table.name} : la colonne « {name} » ne contient pas {what} "
@@ -213,28 +221,28 @@ class _Keep:
         self.mask &= ~bad
 
     def numbers(self, name: str) -> NDArray[Any]:
-        values = pd.to_numeric(self._table.cells[name], errors="coerce").astype("float64")
-        usable = values.abs() <= np.finfo(np.float32).max  # false for NaN and infinities
+        values = numbers(self._table.cells[name])
+        usable = np.abs(values) <= np.finfo(np.float32).max  # false for NaN and infinities
         self._drop(name, ~usable, "un nombre fini")
-        return values.to_numpy()
+        return values
 
     def binary(self, name: str) -> NDArray[Any]:
-        values = pd.to_numeric(self._table.cells[name], errors="coerce").astype("float64")
-        other = values.dropna()[~values.dropna().isin([0, 1])].unique()
+        values = numbers(self._table.cells[name])
+        other = np.unique(values[~np.isnan(values) & (values != 0) & (values != 1)])
         if len(other):
             raise UntrainableData(
                 f"{self._table.name} : la cible « {name} » doit valoir 0 ou 1 ; trouvé "
                 f"{[float(value) for value in other[:5]]}."
             )
-        self._drop(name, values.isna(), "0 ou 1")
-        return values.to_numpy()
+        self._drop(name, np.isnan(values), "0 ou 1")
+        return values
 
     def filled(self, name: str) -> NDArray[np.object_]:
-        values = self._table.cells[name].astype(str).str.strip()
-        self._drop(name, values == "", "une valeur")
+        values = names(self._table.cells[name])
+        self._drop(name, (values == "").to_numpy(), "une valeur")
         return values.to_numpy(dtype=object)
 
     def instants(self, name: str) -> pd.Series:
         values = instants(self._table.cells[name])
-        self._drop(name, values.isna(), "un horodatage ISO 8601")
+        self._drop(name, values.isna().to_numpy(), "un horodatage ISO 8601")
         return values

@@ -117,3 +117,29 @@ def test_a_named_file_that_is_missing_is_code_1(
 ) -> None:
     assert main(["--maintenance", str(service / "absent.csv")]) == 1
     assert "absent.csv : lecture impossible" in capsys.readouterr().err
+
+
+def test_parquet_in_and_out_on_dask(
+    service: Path, history: History, maintenance: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history.telemetry.head(3000).to_parquet(service / "raw.parquet")
+    chosen = ["--input", str(service / "raw.parquet"), "--maintenance", str(maintenance)]
+    assert main([*chosen, "--engine", "dask", "--workers", "1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert Path(document["processed"]) == service / "data/processed_telemetry"
+    assert len(pd.read_parquet(document["processed"])) == document["kept"]
+    assert main([*chosen, "--output", str(service / "out.parquet"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] == document["kept"]
+    assert len(pd.read_parquet(service / "out.parquet")) == document["kept"]
+
+
+@pytest.mark.parametrize("chosen", [["--workers", "2"], ["--engine", "spark"]])
+def test_an_engine_that_is_not_there_is_misuse(
+    raw: Path, chosen: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code: object = main([*chosen, "--json"])
+    except SystemExit as misuse:
+        code = misuse.code
+    assert code == 2
+    assert chosen[0].strip("-") in json.loads(capsys.readouterr().out)["error"]

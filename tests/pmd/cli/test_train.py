@@ -138,7 +138,8 @@ def test_a_config_file_that_cannot_be_used_is_misuse(
 def test_every_option_but_the_way_of_answering_may_stand_in_a_config_file() -> None:
     parser = _parser(Settings.from_environ({}))
     options = {action.dest.replace("_", "-") for action in parser._actions}
-    assert options - set(CONFIGURABLE) == {"help", "config", "json", "progress"}
+    told_apart = {"help", "config", "json", "progress", "verify"}
+    assert options - set(CONFIGURABLE) == told_apart
     assert set(CONFIGURABLE) <= options
 
 
@@ -237,3 +238,55 @@ def test_a_default_run_without_processed_data_says_what_is_missing(
 ) -> None:
     assert main([]) == 1
     assert "processed_telemetry.csv : lecture impossible" in capsys.readouterr().err
+
+
+@pytest.fixture
+def raw(service: Path) -> list[str]:
+    telemetry, maintenance = service / "sensors.csv", service / "orders.csv"
+    history = simulate_history(12, 40, 240, 5, datetime(2026, 1, 1, tzinfo=UTC))
+    sensors = history.telemetry.drop(columns="failure")
+    write_csv({telemetry: sensors, maintenance: history.maintenance})
+    return ["--input", str(telemetry), "--maintenance", str(maintenance)]
+
+
+def test_the_trend_model_tells_how_to_compute_its_features(
+    service: Path, raw: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*raw, "--slot", "trend", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    schema = json.loads(CONTRACT.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(document)
+    assert Path(document["model_file"]) == service / "models/rf_failure_trend.joblib"
+    manifest = document["manifest"]
+    assert manifest["slot"] == "trend"
+    features = {feature["name"]: feature for feature in manifest["features"]}
+    assert len(features) == 24
+    assert features["vibration"]["recipe"] is None
+    deviation = features["temperature_deviation_24h"]
+    assert (deviation["unit"], deviation["monotone"]) == ("°C", 1)
+    assert deviation["recipe"] == {
+        "reading": "temperature", "statistic": "deviation", "window_hours": 24,
+        "baseline_from_hours": 336, "baseline_to_hours": 48, "decimals": 4,
+    }  # fmt: skip
+    assert features["flow_rate_slope_24h"]["recipe"]["baseline_from_hours"] is None
+
+
+def test_the_trend_model_takes_no_column_that_a_stream_could_not_compute(
+    machines: Path, service: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(machines, "--slot", "trend", "--json")) == 2
+    check_refusal(service, capsys, "ne sont ni des mesures ni leurs variables causales")
+
+
+def test_a_bundle_is_verified_instead_of_training(
+    service: Path, raw: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*raw, "--json"]) == 0
+    bundle = Path(json.loads(capsys.readouterr().out)["bundle"])
+    assert main(["--verify", str(bundle), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["manifest"]["version"] == bundle.name
+    assert "200000 lignes" in captured.err
+    (bundle / "model.pkl").write_bytes(b"altered")
+    assert main(["--verify", str(bundle), "--json"]) == 1
+    assert "model.pkl ne correspond pas" in json.loads(capsys.readouterr().out)["error"]

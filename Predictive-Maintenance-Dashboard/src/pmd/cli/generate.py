@@ -145,7 +145,7 @@ def _write(options: argparse.Namespace, simulation: Simulation) -> dict[str, int
     import pyarrow as pa
 
     from pmd.history import TELEMETRY
-    from pmd.history_file import parts_writer
+    from pmd.arrow_files import parts_writer
     from pmd.telemetry_file import csv_writer, write_atomically
 
     written = {"rows": 0, "failures": 0, "work_orders": 0}

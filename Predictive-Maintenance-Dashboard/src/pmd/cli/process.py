@@ -8,11 +8,18 @@ import os
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from pmd.cli import console
+from pmd.errors import InvalidOption
 from pmd.settings import Settings
+
+if TYPE_CHECKING:
+    from pmd.processing import Account
+
+PANDAS, DASK = "pandas", "dask"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,46 +38,55 @@ def _parser(settings: Settings) -> console.Parser:
         "Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales."
     )
     add = parser.add_argument
-    add("--input", type=Path, default=settings.raw_telemetry, help="télémétrie brute CSV")
+    add("--input", type=Path, default=settings.raw_telemetry,
+        help="télémétrie brute, CSV ou Parquet")  # fmt: skip
     add("--maintenance", type=Path,
         help="ordres de travail CSV (défaut : data/maintenance.csv, sans --input)")  # fmt: skip
-    add("--output", type=Path, default=settings.processed_telemetry, help="table à écrire")
+    add(
+        "--output",
+        type=Path,
+        help="table à écrire, CSV ou Parquet ; avec dask, dossier de Parquet "
+        "(défaut : data/processed_telemetry.csv ; avec dask, data/processed_telemetry)",
+    )
     add("--rejects", type=Path, default=settings.rejects, help="lignes rejetées, à écrire")
     add("--horizon-hours", type=console.between(0.01, 8760), default=24.0,
         help="étiquette 1 si une panne survient dans ce délai (défaut : 24)")  # fmt: skip
+    add("--engine", type=_engine, default=PANDAS,
+        help="pandas, en mémoire (défaut), ou dask, pour plus grand qu'elle")  # fmt: skip
+    add("--workers", type=console.whole(1, 256),
+        help="avec dask, nombre de processus (défaut : un par cœur)")  # fmt: skip
     add("--json", action="store_true", help="imprime un seul document JSON")
     return parser
 
 
-def _process(options: argparse.Namespace, settings: Settings) -> None:
-    from pmd.features import add_features
-    from pmd.processing import HORIZON, KNOWN_AFTERWARDS, label_telemetry
-    from pmd.telemetry_file import write_csv
+def _engine(text: str) -> str:
+    if text not in (PANDAS, DASK):
+        raise argparse.ArgumentTypeError(f"« {text} » : {PANDAS} ou {DASK} attendu")
+    return text
 
+
+def _process(options: argparse.Namespace, settings: Settings) -> None:
+    if options.workers and options.engine != DASK:
+        raise InvalidOption("--workers : seulement avec --engine dask.")
+    if not options.output:
+        default = settings.processed_telemetry
+        options.output = default if options.engine == PANDAS else default.with_suffix("")
     maintenance = _maintenance(options, settings)
     console.refuse_shared_paths(
         [options.input, maintenance] if maintenance else [options.input],
         [options.output, options.rejects],
     )
-    labelled = label_telemetry(
-        options.input,
-        maintenance,
-        options.horizon_hours,
-        datetime.now(UTC),
-    )
-    rows = add_features(labelled.rows)
-    rows[HORIZON] = options.horizon_hours
-    rows = rows[[*rows.columns.drop(list(KNOWN_AFTERWARDS)), *KNOWN_AFTERWARDS]]
-    write_csv({options.output: rows, options.rejects: labelled.rejects})
-    account = labelled.account
+    work = _in_memory if options.engine == PANDAS else _on_dask
+    account = work(options, maintenance, datetime.now(UTC))
     logger.info(
         "{} lignes lues = {} gardées + {} rejetées + {} doublons + {} en réparation + {} sans "
         "horizon observé", account.read, account.kept, account.rejected, account.duplicates,
         account.in_repair, account.unobserved)  # fmt: skip
     logger.info("{} positives à {:g} h de {} pannes, écrites dans {}", account.positives,
         options.horizon_hours, account.failures, options.output)  # fmt: skip
-    if len(labelled.rejects):
-        logger.warning("rejets gardés dans {} : {}", options.rejects, len(labelled.rejects))
+    refused = account.rejected + account.duplicates
+    if refused:
+        logger.warning("rejets gardés dans {} : {}", options.rejects, refused)
     if options.json:
         document = {
             "status": "ok",
@@ -80,6 +96,36 @@ def _process(options: argparse.Namespace, settings: Settings) -> None:
             **asdict(account),
         }
         console.write_product(json.dumps(document, ensure_ascii=False))
+
+
+def _in_memory(options: argparse.Namespace, maintenance: Path | None, now: datetime) -> Account:
+    from pmd.arrow_files import parts_writer
+    from pmd.processing import PROCESSED, label_telemetry, processed_table
+    from pmd.telemetry_file import csv_writer, write_atomically
+
+    labelled = label_telemetry(options.input, maintenance, options.horizon_hours, now)
+    table = processed_table(labelled.rows, options.horizon_hours)
+    write_atomically(
+        {
+            options.output: parts_writer(options.output, PROCESSED, [table]),
+            options.rejects: csv_writer(labelled.rejects),
+        }
+    )
+    return labelled.account
+
+
+def _on_dask(options: argparse.Namespace, maintenance: Path | None, now: datetime) -> Account:
+    from pmd.dask_processing import process_on_dask
+
+    return process_on_dask(
+        options.input,
+        maintenance,
+        options.horizon_hours,
+        now,
+        options.output,
+        options.rejects,
+        options.workers,
+    )
 
 
 def _maintenance(options: argparse.Namespace, settings: Settings) -> Path | None:

@@ -6,6 +6,7 @@ import argparse
 import csv
 import os
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,21 +18,23 @@ from pmd.cli.config_file import arguments_of
 from pmd.cli.progress import steps
 from pmd.errors import InvalidOption
 from pmd.manifest import Manifest, TrainingSummary
-from pmd.sensors import BY_NAME, SENSOR_NAMES
+from pmd.sensors import BY_NAME, Sensor
 from pmd.settings import Settings
 
 if TYPE_CHECKING:
+    from pmd.features import Recipe
     from pmd.training import Trained
     from pmd.training_table import Columns, TrainingTable
 
 CONFIGURABLE = (
-    "input", "maintenance", "features", "post-hoc", "target", "group", "time", "monotone",
+    "input", "maintenance", "slot", "features", "post-hoc", "target", "group", "time", "monotone",
     "horizon-hours", "cost-miss", "cost-false-alarm", "trials", "seed", "seeds", "bundles",
     "model-file", "model-card",
 )  # fmt: skip
 DEFAULT_COST_MISS = 10.0
 DEFAULT_COST_FALSE_ALARM = 1.0
 DEFAULT_HORIZON_HOURS = 24.0
+INSTANT, TREND = "instant", "trend"
 _SIGNS = {"+": 1, "-": -1, "0": 0}
 
 
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         _parser(settings),
         arguments,
         settings.logs_dir,
-        lambda options: _train(options, settings),
+        lambda options: _verify(options) if options.verify else _train(options, settings),
     )
 
 
@@ -60,7 +63,10 @@ def _parser(settings: Settings) -> console.Parser:
     add("--input", type=Path,
         help="table CSV ou Parquet (défaut : data/processed_telemetry.csv)")  # fmt: skip
     add("--maintenance", type=Path, help="ordres de travail CSV, pour une télémétrie brute")
-    add("--features", help="variables, séparées par des virgules (défaut : les quatre mesures)")
+    add("--slot", type=_slot, default=INSTANT,
+        help="instant, d'une mesure seule (défaut), ou trend, avec son passé")  # fmt: skip
+    add("--features", help="variables, séparées par des virgules (défaut : les quatre mesures, "
+        "et avec trend leurs variables causales)")  # fmt: skip
     add("--post-hoc", help="colonnes connues seulement après coup, refusées comme variables")
     add("--target", help="colonne cible, 0 ou 1 (défaut : failure)")
     add("--group", help="colonne des groupes à ne pas partager (locomotive)")
@@ -78,9 +84,13 @@ def _parser(settings: Settings) -> console.Parser:
     add("--seeds", type=console.whole(1, 100), default=1,
         help="graines qui se suivent, pour les intervalles (défaut : 1)")  # fmt: skip
     add("--bundles", type=Path, default=settings.bundles, help="dossier des lots versionnés")
-    add("--model-file", type=Path, default=settings.model_file, help="fichier joblib du modèle")
+    add("--model-file", type=Path,
+        help="fichier joblib du modèle (défaut : models/rf_failure_predict.joblib, ou "
+        "rf_failure_trend.joblib)")  # fmt: skip
     add("--model-card", type=Path,
         help="fiche Markdown à écrire ; ses images PNG : dossier de même nom")  # fmt: skip
+    add("--verify", type=Path,
+        help="relit ce lot au lieu d'entraîner : empreintes, pickle, ONNX")  # fmt: skip
     parser.take_config(lambda path: arguments_of(path, CONFIGURABLE))
     add("--json", action="store_true", help="imprime un seul document JSON")
     add("--progress", choices=("bar", "json"), default="bar",
@@ -89,8 +99,18 @@ def _parser(settings: Settings) -> console.Parser:
     return parser
 
 
+def _slot(text: str) -> str:
+    if text not in (INSTANT, TREND):
+        raise argparse.ArgumentTypeError(f"« {text} » : {INSTANT} ou {TREND} attendu")
+    return text
+
+
 def _train(options: argparse.Namespace, settings: Settings) -> None:
     from pmd.training import STEPS, train
+
+    if not options.model_file:
+        trend = options.slot == TREND
+        options.model_file = settings.trend_model_file if trend else settings.model_file
 
     with steps(2 + options.seeds * (options.trials + STEPS), options.progress) as progress:
         progress("lecture")
@@ -132,6 +152,28 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         manifest=bundle.manifest,
     )
     console.write_product(summary.model_dump_json())
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from pmd.bundle_check import check_bundle
+
+    found = check_bundle(options.verify)
+    logger.info(
+        "lot {} conforme : empreintes, variables, classes et pickle ; ONNX et scikit-learn à "
+        "{:.1e} près et mêmes décisions sur {} lignes",
+        found.manifest.version,
+        found.gap,
+        found.rows,
+    )
+    if options.json:
+        summary = TrainingSummary(
+            status="ok",
+            error=None,
+            bundle=str(options.verify.resolve()),
+            model_file=None,
+            manifest=found.manifest,
+        )
+        console.write_product(summary.model_dump_json())
 
 
 def _card_files(path: Path, trained: Trained, manifest: Manifest) -> dict[Path, bytes]:
@@ -177,12 +219,17 @@ def _refuse_other_horizon(asked: float | None, found: float | None) -> None:
 
 
 def _columns(options: argparse.Namespace) -> Columns:
+    from pmd.features import BY_FEATURE
     from pmd.training_table import Columns
 
-    features = (
-        _names("--features", options.features) if options.features is not None else SENSOR_NAMES
-    )
-    signs = {name: BY_NAME[name].monotone for name in features if name in BY_NAME}
+    known: dict[str, Sensor | Recipe] = dict(BY_NAME)
+    if options.slot == TREND:
+        known.update(BY_FEATURE)
+    features = tuple(known)
+    if options.features is not None:
+        features = _names("--features", options.features)
+        _refuse_unknown_features(options.slot, features, known)
+    signs = {name: known[name].monotone for name in features if name in known}
     if options.monotone is not None:
         signs = _signs(options.monotone)
     post_hoc = _names("--post-hoc", options.post_hoc) if options.post_hoc is not None else ()
@@ -196,7 +243,18 @@ def _columns(options: argparse.Namespace) -> Columns:
         time=options.time,
         monotone=tuple(signs.get(name, 0) for name in features),
         post_hoc=post_hoc,
+        slot=options.slot,
     )
+
+
+def _refuse_unknown_features(slot: str, features: tuple[str, ...], known: Collection[str]) -> None:
+    """A stream must be able to compute each feature of the trend model."""
+    strange = [name for name in features if name not in known]
+    if slot == TREND and strange:
+        raise InvalidOption(
+            f"--slot {TREND} : {strange} ne sont ni des mesures ni leurs variables causales ; "
+            f"possibles : {sorted(known)}."
+        )
 
 
 def _names(option: str, text: str) -> tuple[str, ...]:
