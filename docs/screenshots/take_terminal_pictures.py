@@ -66,7 +66,8 @@ pre { margin: 0; padding: 16px 18px; background: #12161c; color: #dde3ea; white-
 .sheet { background: white; padding: 14px 18px 20px; font-size: 13px; color: #1f2933; }
 h2 { font-size: 15px; color: #1f3864; margin: 14px 0 6px; }
 table { border-collapse: collapse; } th { background: #1f3864; color: white; text-align: left; }
-th, td { padding: 4px 10px; border: 1px solid #ccd3dc; } td.number { text-align: right; }
+th, td { padding: 4px 10px; border: 1px solid #ccd3dc; white-space: nowrap; }
+td.number { text-align: right; }
 .side { display: flex; gap: 28px; }
 """
 
@@ -155,8 +156,8 @@ def framed(title: str, content: str) -> str:
     """Put content into the frame of a window."""
     lights = "".join(f"<i style='background:{colour}'></i>" for colour in ("#f56", "#fb3", "#3c6"))
     return (
-        f"<style>{STYLE}</style><div class=window><div class=bar>{lights}{html.escape(title)}</div>"
-        f"{content}</div>"
+        f"<!doctype html><style>{STYLE}</style><div class=window>"
+        f"<div class=bar>{lights}{html.escape(title)}</div>{content}</div>"
     )
 
 
