@@ -25,7 +25,8 @@ LOADING: Final = "machines? lues? dans"
 """What a run says once its imports are done and the machine list is read."""
 REPORTING: Final = "lignes? chargées? sur"
 """What a run says once it has committed and before it writes workbooks."""
-SILENCE_S: Final = 120.0
+SILENCE_S: Final = 900.0
+"""Patience with a run on a machine that has much else to do."""
 _SUFFIXES: Final = ("", "-journal", "-wal", "-shm")
 _VOLATILE: Final = {"dim_lot": ("run_id", "started_at", "duration_s")}
 

@@ -1,14 +1,17 @@
 """Cuts runs of the ETL short in every way and writes faults.md: python docs/bench/faults.py.
 
 Needs the root requirements, PostgreSQL 15's programs (PG_BIN or the PATH) and, for the full disk, a
-Linux where it may mount a tmpfs. Cases shown before stay in faults.json; `--only a,b` repeats some.
-All of it takes about half an hour on two cores. The exit code is 1 when a case does not hold.
+Linux where it may mount a tmpfs. Cases shown before stay in faults.json; `--only a,b` repeats some,
+and `--minutes` stops kills after a while: the same command goes on with those that are left. All of
+it takes about half an hour on two idle cores. The exit code is 1 when a case does not hold, 4 when
+kills are left.
 """
 
 import argparse
 import json
 import random
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +42,7 @@ SEED: Final = 2026
 LOAD_ROWS: Final = 200_000
 REPORT_ROWS: Final = 100_000
 WORKERS: Final = 2
+UNFINISHED: Final = 4
 Found = dict[str, Any]
 
 
@@ -51,6 +55,38 @@ class Bench:
     report_kills: int
     stops: int
     rows: int
+    progress: "Progress"
+
+
+class Progress:
+    """The kills of one case so far, kept in a file, so that another run can go on with the rest."""
+
+    def __init__(self, path: Path, minutes: float) -> None:
+        self._path = path
+        self._deadline_s = time.monotonic() + 60 * minutes
+        self._lock = threading.Lock()
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.outcomes = {int(point): Outcome(**outcome) for point, outcome in known.items()}
+
+    @property
+    def is_late(self) -> bool:
+        """Tell whether no more kill should begin."""
+        return time.monotonic() > self._deadline_s
+
+    def keep(self, point: int, outcome: Outcome) -> None:
+        """Note what the kill at a point left."""
+        with self._lock:
+            self.outcomes[point] = outcome
+            known = {str(at): vars(found) for at, found in self.outcomes.items()}
+            self._path.write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
+
+    def forget(self) -> None:
+        """Remove the file of a case that is whole."""
+        self._path.unlink(missing_ok=True)
+
+
+class Unfinished(Exception):
+    """Kills of a case are left for another run."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--report-kills", type=int, default=50)
     parser.add_argument("--stops", type=int, default=10, help="of the PostgreSQL server")
     parser.add_argument("--rows", type=int, default=LOAD_ROWS)
+    parser.add_argument("--minutes", type=float, default=1e6, help="of kills, then go on later")
     parser.add_argument("--out", type=Path, default=HERE, help="folder of faults.json, faults.md")
     chosen = parser.parse_args(argv)
     results = chosen.out / "faults.json"
@@ -79,16 +116,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"{name}: {CASES[name].title}")
         with tempfile.TemporaryDirectory(prefix="camrail-faults-") as folder:
             Path(folder).chmod(0o755)
+            progress = Progress(chosen.out / f"faults-{name}.progress.json", chosen.minutes)
             bench = Bench(
-                Path(folder), chosen.kills, chosen.report_kills, chosen.stops, chosen.rows
+                Path(folder), chosen.kills, chosen.report_kills, chosen.stops, chosen.rows, progress
             )
-            began = time.monotonic()
-            outcomes = CASES[name].show(bench)
+            try:
+                outcomes = CASES[name].show(bench)
+            except Unfinished as left:
+                say(f"  {left}")
+                return UNFINISHED
         known[name] = {
             "outcomes": [vars(outcome) for outcome in outcomes],
-            "seconds": round(time.monotonic() - began),
             "measured_on": f"{date.today():%Y-%m-%d}",
         }
+        progress.forget()
         held = held and not any(outcome.fault for outcome in outcomes)
         results.write_text(json.dumps(known, indent=0, ensure_ascii=False), encoding="utf-8")
         (chosen.out / "faults.md").write_text(page(known), encoding="utf-8")
@@ -114,28 +155,38 @@ def desks(bench: Bench, kind: str) -> Iterator[list[Desk]]:
 
 
 def killed(bench: Bench, kind: str, count: int, make: Callable[[Desk], Killing]) -> list[Outcome]:
-    """Kill `count` runs at points spread by the seed, two at a time."""
+    """Kill `count` runs at points spread by the seed, two at a time; raises Unfinished."""
     shares = points(count)
+    left = [point for point in range(count) if point not in bench.progress.outcomes]
     with desks(bench, kind) as places, ThreadPoolExecutor(WORKERS) as pool:
         prepared = list(pool.map(make, places))
         say(f"  window: {[round(killing.window_s, 2) for killing in prepared]} s")
         lanes = [
-            pool.submit(lane, killing, shares[number::WORKERS])
+            pool.submit(lane, killing, shares, left[number::WORKERS], bench.progress)
             for number, killing in enumerate(prepared)
         ]
-        return [outcome for one in lanes for outcome in one.result()]
+        for one in lanes:
+            one.result()
+    found = bench.progress.outcomes
+    if len(found) < count:
+        raise Unfinished(f"{len(found)} kills of {count}; the same command goes on")
+    return [found[point] for point in range(count)]
 
 
-def lane(killing: Killing, shares: Sequence[float]) -> list[Outcome]:
-    """Kill runs one after the other on one desk."""
-    outcomes = []
-    for number, share in enumerate(shares, start=1):
-        outcomes.append(killing.at(share, first_load=number % 2 == 0))
-        if outcomes[-1].fault:
-            say(f"  FAULT: {outcomes[-1]}")
+def lane(
+    killing: Killing, shares: Sequence[float], places: Sequence[int], progress: Progress
+) -> None:
+    """Kill runs one after the other on one desk, at the points that are left to it."""
+    for number, point in enumerate(places, start=1):
+        if progress.is_late:
+            return
+        outcome = killing.at(shares[point], first_load=point // WORKERS % 2 == 1)
+        progress.keep(point, outcome)
+        if outcome.fault:
+            say(f"  FAULT: {outcome}")
         if number % 10 == 0:
-            say(f"  {number}/{len(shares)}: {dict(Counter(o.moment for o in outcomes))}")
-    return outcomes
+            moments = Counter(found.moment for found in progress.outcomes.values())
+            say(f"  {len(progress.outcomes)}/{len(shares)}: {dict(moments)}")
 
 
 def points(count: int) -> list[float]:
@@ -180,7 +231,7 @@ def page(known: Found) -> str:
             found = known[name]
             outcomes = [Outcome(**outcome) for outcome in found["outcomes"]]
             table = summary(outcomes) if name.startswith("kill") else listing(outcomes)
-            end = f"{found['measured_on']}, {found['seconds']} s: `--only {name}`."
+            end = f"{found['measured_on']}: `--only {name}`."
             parts += [f"## {case.title}", case.text, table, end]
     return "\n\n".join(parts) + "\n"
 

@@ -25,20 +25,26 @@ WIDTH, HEIGHT = 1280, 800
 
 def main() -> int:
     """Take every picture; return the exit code."""
-    chromium = os.environ.get("CHROMIUM") or next(
-        filter(None, map(shutil.which, CHROMIUM_NAMES)), None
-    )
-    if chromium is None:
-        sys.stderr.write("Aucun Chromium : donnez son chemin dans la variable CHROMIUM.\n")
+    program = chromium()
+    if program is None:
         return 1
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
         with platform() as url:
             take_working(browser, url)
         with silent_api() as api, dashboard(api) as url:
             take_timeout(browser, url)
         browser.close()
     return 0
+
+
+def chromium() -> str | None:
+    """Find a Chromium; say so when there is none."""
+    named = os.environ.get("CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if found is None:
+        sys.stderr.write("Aucun Chromium : donnez son chemin dans la variable CHROMIUM.\n")
+    return found
 
 
 def take_working(browser: Browser, url: str) -> None:

@@ -70,9 +70,7 @@ _RULES: Final = (
         "date",
         "La date n'existe pas ou n'a pas un format attendu.",
         "Écrire une date qui existe, en AAAA-MM-JJ, JJ/MM/AAAA, JJ.MM.AAAA ou AAAAMMJJ, ou dans "
-        "l'un des formats que déclare le fichier de correspondance (date_formats). Si tout le "
-        "fichier met le mois en premier, le déclarer : « date_formats: ['%m/%d/%Y'] » dans un "
-        "fichier donné à --mapping.",
+        "un format déclaré à --mapping (mois en premier : date_formats: ['%m/%d/%Y']).",
     ),
     Rule(
         "DATE_HORS_PLAGE",
