@@ -21,7 +21,8 @@ from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
 from cidp.draining import Drain
 from cidp.errors import NoModel, StoreError, TelemetryRefused
-from cidp.event_store import Outcome, Receipt, utc_text
+from cidp.event_batch import Outcome, Receipt
+from cidp.event_store import utc_text
 from cidp.guard import Guard, audit_write, describe_write
 from cidp.key_sources import LiveKeys
 from cidp.metrics import SourceCollector

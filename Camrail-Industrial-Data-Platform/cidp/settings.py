@@ -1,7 +1,7 @@
 """The settings of the service: config.yaml, then the environment, then the command line."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import yaml
 from dotenv import dotenv_values
 
+from cidp.alert_rules import AlertRules
 from cidp.auth import ApiKey, is_loopback, utc_now
 from cidp.errors import SettingsError
 from cidp.key_sources import (
@@ -18,6 +19,7 @@ from cidp.key_sources import (
     read_key_file,
 )
 from cidp.pydantic_compat import BaseModel, ConfigDict, Field, ValidationError
+from cidp.store_url import StoreUrl
 from cidp.telemetry import field_errors
 
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
@@ -51,10 +53,33 @@ class ModelSettings(_Section):
 
 
 class StoreSettings(_Section):
-    """Where the event store is and how long a writer waits for another."""
+    """Where the event store is (see `StoreUrl`) and how long a writer waits for another."""
 
-    path: AnyPath = Path("database/events.sqlite")
+    url: Annotated[str, Field(min_length=1)] = "database/events.sqlite"
     timeout_s: Seconds = 5.0
+
+    @property
+    def address(self) -> StoreUrl:
+        """The store's address; a relative path starts at the service's folder."""
+        return StoreUrl.parse(self.url, SERVICE_FOLDER)
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Show the address without its password."""
+        yield from {"url": str(self.address), "timeout_s": self.timeout_s}.items()
+
+
+class AlertSettings(_Section):
+    """When an alert opens and closes by itself; see `AlertRules`."""
+
+    opening: Annotated[int, Field(ge=1, le=1_000)] = 3
+    window: Annotated[int, Field(ge=1, le=1_000)] = 5
+    closing: Annotated[int, Field(ge=1, le=10_000)] = 10
+    calm_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    @property
+    def rules(self) -> AlertRules:
+        """The same, as the store takes them."""
+        return AlertRules(self.opening, self.window, self.closing, self.calm_share)
 
 
 class TelemetrySettings(_Section):
@@ -101,6 +126,7 @@ class Settings(_Section):
     model: ModelSettings = ModelSettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    alerts: AlertSettings = AlertSettings()
     pmd: PmdSettings = PmdSettings()
     logs: LogSettings = LogSettings()
     keys: tuple[ApiKey, ...] = ()
@@ -130,6 +156,7 @@ class Settings(_Section):
         except ValidationError as error:
             details = "; ".join(f"{d['field']} : {d['message']}" for d in field_errors(error))
             raise SettingsError(f"Réglages refusés ({file.name}) : {details}.") from None
+        settings._check_together()
         return settings._with_absolute_paths()._with_keys(environ)
 
     def _with_absolute_paths(self) -> "Settings":
@@ -146,6 +173,15 @@ class Settings(_Section):
                 if isinstance(section, _Section)
             }
         )
+
+    def _check_together(self) -> None:
+        """Raise `SettingsError` for values that are good alone and not together."""
+        _ = self.store.address
+        if self.alerts.opening > self.alerts.window:
+            raise SettingsError(
+                f"alerts.opening={self.alerts.opening} : au plus alerts.window"
+                f"={self.alerts.window}, sinon aucune alerte ne s'ouvrirait."
+            )
 
     def _with_keys(self, environ: Mapping[str, str]) -> "Settings":
         """Add the keys; raises `SettingsError` where only the demonstration key is left."""
@@ -208,7 +244,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     return {
         "api": {"host": environ.get("API_HOST") or None, "port": int(port) if port else None},
         "model": {"folder": environ.get("CAMRAIL_MODELS_DIR") or None},
-        "store": {"path": environ.get("CAMRAIL_EVENT_STORE") or None},
+        "store": {"url": environ.get("CAMRAIL_EVENT_STORE") or None},
         "logs": {"folder": environ.get("CAMRAIL_LOGS_DIR") or None},
     }
 
