@@ -1,19 +1,23 @@
 """How the parts of a process fit together, built from its settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 
 from cidp.auth import utc_now
+from cidp.event_batch import Series
 from cidp.event_store import EventStore
+from cidp.fleet_state import Alerting, Channel
 from cidp.ingest import IngestHandler
 from cidp.metrics import Metrics
+from cidp.notification_channels import EmailSender, Sender, WebhookSender
+from cidp.notifications import Notifier
 from cidp.postgres_store import PostgresStore
 from cidp.registry import Registry
 from cidp.serving_model import ServingModel
-from cidp.settings import Settings
+from cidp.settings import SMTP_PASSWORD, WEBHOOK_URL, Settings
 from cidp.sqlite_store import SqliteStore
 
 
@@ -26,13 +30,15 @@ class Parts(NamedTuple):
     model: ServingModel
     store: EventStore
     ingest: IngestHandler
+    notifier: Notifier
 
 
 def assemble(settings: Settings, now: Callable[[], datetime] = utc_now) -> Parts:
     """Build the parts; nothing is opened or started yet."""
     metrics = Metrics(CollectorRegistry())
     model = ServingModel(Registry(settings.model.folder), metrics, settings.model.poll_s)
-    store = open_store(settings)
+    senders = senders_of(settings)
+    store = open_store(settings, tuple(senders))
     ingest = IngestHandler(
         store,
         lambda: model.scorer(settings.model.first_load_wait_s),
@@ -42,12 +48,25 @@ def assemble(settings: Settings, now: Callable[[], datetime] = utc_now) -> Parts
         settings.telemetry.future_skew,
         settings.alerts.calm_share,
     )
-    return Parts(settings, now, metrics, model, store, ingest)
+    return Parts(settings, now, metrics, model, store, ingest, Notifier(store, senders, now))
 
 
-def open_store(settings: Settings) -> EventStore:
+def open_store(settings: Settings, channels: Sequence[Channel] = ()) -> EventStore:
     """Return the store of the settings' kind; nothing is opened yet."""
     address, rules = settings.store.address, settings.alerts.rules
+    watched: tuple[Series, ...] = ("real", "simulated")
+    alerting = Alerting(rules, channels, watched if settings.notifications.simulated else ("real",))
     if address.kind == "postgresql":
-        return PostgresStore(address, settings.store.timeout_s, rules)
-    return SqliteStore(address.path, settings.store.timeout_s, rules)
+        return PostgresStore(address, settings.store.timeout_s, alerting)
+    return SqliteStore(address.path, settings.store.timeout_s, alerting)
+
+
+def senders_of(settings: Settings) -> dict[Channel, Sender]:
+    """Return the ways to tell people that are set up."""
+    mail, secrets = settings.notifications, settings.secrets
+    senders: dict[Channel, Sender] = {}
+    if mail.smtp_host and mail.email_from and mail.email_to:
+        senders["email"] = EmailSender(mail, secrets.get(SMTP_PASSWORD, ""))
+    if secrets.get(WEBHOOK_URL):
+        senders["webhook"] = WebhookSender(secrets[WEBHOOK_URL])
+    return senders

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import resources
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from cidp.alert_rules import AlertRules
 from cidp.event_batch import (
     Batch,
     DeadLetter,
@@ -22,13 +21,12 @@ from cidp.event_batch import (
     Saved,
     StreamPosition,
 )
-from cidp.fleet_state import follow
+from cidp.fleet_state import Alerting, follow
 from cidp.store_session import Row, Session
 
 SCHEMA_VERSION = 2
 MAX_PAYLOAD_BYTES = 65_536
 CONFLICT = "conflit : mêmes locomotive et instant qu'une lecture enregistrée, autres valeurs"
-Channel = Literal["email", "webhook"]
 
 
 class LastEvent(NamedTuple):
@@ -52,15 +50,13 @@ class EventStore(ABC):
     """Readings, alerts, dead letters and positions of streams; made at the first call if absent.
 
     May be shared between threads and processes. Every call raises `StoreUnavailable` when it may
-    succeed later, `StoreIncompatible` when it will not, and has then changed nothing. An opened
-    alert waits for notification by each of `channels`.
+    succeed later, `StoreIncompatible` when it will not, and has then changed nothing.
     """
 
     backend: str
 
-    def __init__(self, rules: AlertRules, channels: Sequence[Channel] = ()) -> None:
-        self._rules = rules
-        self._channels = tuple(channels)
+    def __init__(self, alerting: Alerting) -> None:
+        self._alerting = alerting
 
     @abstractmethod
     def session(self, *, writes: bool = True) -> AbstractContextManager[Session]:
@@ -99,7 +95,7 @@ class EventStore(ABC):
         with self.session() as session:
             others = _insert_batch(session, batch, received_at)
             stored = _without(batch.order, others)
-            follow(session, batch, stored, received_at, self._rules, self._channels)
+            follow(session, batch, stored, received_at, self._alerting)
             conflicts = [
                 DeadLetter(batch.messages[index], CONFLICT)
                 for index, receipt in sorted(others.items())

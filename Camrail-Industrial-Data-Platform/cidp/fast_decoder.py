@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 
 from cidp.errors import TelemetryRefused
-from cidp.event_batch import DeadLetter, Floats, Integers, Message, to_micros
-from cidp.telemetry import LOCO_ID, TimeWindow, parse_event
+from cidp.event_batch import EPOCH, DeadLetter, Floats, Integers, Message, to_micros
+from cidp.telemetry import TimeWindow, is_loco_id, parse_event
 
 TOMBSTONE = "message vide (tombstone) : un événement est attendu"
 MAX_NAMES = 10_000
@@ -18,10 +18,11 @@ MAX_NAMES = 10_000
 
 _QUOTES = 16
 _QUOTES_WITHOUT_TIMESTAMP = 12
-_PLAIN_TIMESTAMP = re.compile(
-    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"
-)
-_LOCO_ID = re.compile(LOCO_ID)
+_is_plain = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+).fullmatch
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -33,6 +34,7 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     vibration: Annotated[float, msgspec.Meta(ge=0, le=100)]
     temperature: Annotated[float, msgspec.Meta(ge=-40, le=200)]
     timestamp: str | None = None
+    micros: int = 0  # set after decoding: a message that has it has too many quotes
 
 
 class Decoded(NamedTuple):
@@ -43,13 +45,6 @@ class Decoded(NamedTuple):
     micros: Integers
     values: Floats
     letters: list[DeadLetter]
-
-
-class _Row(NamedTuple):
-    message: Message
-    loco_id: str
-    micros: int
-    values: tuple[float, float, float, float]
 
 
 class FastDecoder:
@@ -66,61 +61,57 @@ class FastDecoder:
     def decode(self, messages: Sequence[Message], window: TimeWindow) -> Decoded:
         """Read `messages`, in their order; instants outside `window` are refused."""
         oldest, newest = to_micros(window.oldest), to_micros(window.newest)
-        rows: list[_Row] = []
+        read: list[Message] = []
+        names: list[str] = []
+        micros: list[int] = []
+        values: list[tuple[float, float, float, float]] = []
         letters: list[DeadLetter] = []
         for message in messages:
-            row = self._quick(message)
-            if row is None or not oldest <= row.micros <= newest:
+            event = self._quick(message)
+            if event is None or not oldest <= event.micros <= newest:
                 try:
-                    row = _slow(message, window)
+                    event = _slow(message, window)
                 except TelemetryRefused as error:
                     letters.append(DeadLetter(message, str(error)))
                     continue
-            rows.append(row)
-        return Decoded(
-            [row.message for row in rows],
-            [row.loco_id for row in rows],
-            np.array([row.micros for row in rows], np.int64),
-            np.array([row.values for row in rows], np.float64).reshape(len(rows), 4),
-            letters,
-        )
+            read.append(message)
+            names.append(event.loco_id)
+            micros.append(event.micros)
+            values.append((event.flow_rate, event.pressure, event.vibration, event.temperature))
+        columns = np.array(values, np.float64).reshape(len(values), 4)
+        return Decoded(read, names, np.array(micros, np.int64), columns, letters)
 
-    def _quick(self, message: Message) -> _Row | None:
+    def _quick(self, message: Message) -> _Event | None:
         """Read one message, or return None where only `parse_event` knows."""
         payload = message.payload
         if payload is None:
             return None
         try:
             event = self._decode(payload)
-            instant = _instant(event.timestamp, payload.count(b'"'), message.instant)
+            text = event.timestamp
+            # A surplus of quotes can only be a repeated key.
+            if text is not None and payload.count(b'"') == _QUOTES and _is_plain(text):
+                event.micros = (datetime.fromisoformat(text) - EPOCH) // _MICROSECOND
+            elif text is None and payload.count(b'"') == _QUOTES_WITHOUT_TIMESTAMP:
+                if message.instant is None:
+                    return None
+                event.micros = to_micros(message.instant)
+            else:
+                return None
         except (msgspec.DecodeError, ValueError):
             return None
-        if instant is None or not self._is_name(event.loco_id):
-            return None
-        values = (event.flow_rate, event.pressure, event.vibration, event.temperature)
-        return _Row(message, event.loco_id, to_micros(instant), values)
+        return event if event.loco_id in self._known_names or self._learn(event.loco_id) else None
 
-    def _is_name(self, loco_id: str) -> bool:
-        if loco_id in self._known_names:
-            return True
-        if not _LOCO_ID.fullmatch(loco_id):
+    def _learn(self, loco_id: str) -> bool:
+        if not is_loco_id(loco_id):
             return False
         if len(self._known_names) < MAX_NAMES:
             self._known_names.add(loco_id)
         return True
 
 
-def _instant(text: str | None, quotes: int, otherwise: datetime | None) -> datetime | None:
-    """Return the instant of an event; a surplus of quotes can only be a repeated key."""
-    if text is None:
-        return otherwise if quotes == _QUOTES_WITHOUT_TIMESTAMP else None
-    if quotes != _QUOTES or not _PLAIN_TIMESTAMP.fullmatch(text):
-        return None
-    return datetime.fromisoformat(text)
-
-
-def _slow(message: Message, window: TimeWindow) -> _Row:
+def _slow(message: Message, window: TimeWindow) -> _Event:
     if message.payload is None:
         raise TelemetryRefused([{"field": "body", "message": TOMBSTONE}])
     event = parse_event(message.payload, window, message.instant)
-    return _Row(message, event.loco_id, to_micros(event.timestamp), event.values())
+    return _Event(event.loco_id, *event.values(), micros=to_micros(event.timestamp))

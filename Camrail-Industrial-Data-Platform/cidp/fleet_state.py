@@ -1,9 +1,10 @@
 """What stored events change beside their readings: newest reading, hours, alerts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from cidp.event_batch import (
     Batch,
     Floats,
     Integers,
+    Series,
     from_micros,
     series_of,
     to_micros,
@@ -26,6 +28,18 @@ LETTERS = {name[0]: name for name in READINGS}
 _MARKS = [*LETTERS, QUIET]  # an index of NO_CAUSE, which is -1, gives the last one
 _HOUR_MICROS = 3_600_000_000
 _NEVER = -(2**62)
+
+
+Channel = Literal["email", "webhook"]
+
+
+@dataclass(frozen=True)
+class Alerting:
+    """When alerts open and close, and by which channels those of which series are told."""
+
+    rules: AlertRules = field(default_factory=AlertRules)
+    channels: Sequence[Channel] = ()
+    told: Sequence[Series] = ("real",)
 
 
 class _Known(NamedTuple):
@@ -49,8 +63,7 @@ def follow(
     batch: Batch,
     stored: Integers,
     received_at: datetime,
-    rules: AlertRules,
-    channels: Sequence[str],
+    alerting: Alerting,
 ) -> None:
     """Update hours, fleet and alerts with the events `stored`, given by locomotive and time.
 
@@ -60,7 +73,7 @@ def follow(
         return
     runs = _runs(session, batch, stored)
     _add_to_hours(session, batch, stored)
-    watches = [_watch(session, batch, run, rules, channels, received_at) for run in runs]
+    watches = [_watch(session, batch, run, alerting, received_at) for run in runs]
     _write_fleet(session, batch, runs, watches, received_at)
 
 
@@ -105,11 +118,11 @@ def _watch(
     session: Session,
     batch: Batch,
     run: _Run,
-    rules: AlertRules,
-    channels: Sequence[str],
+    alerting: Alerting,
     received_at: datetime,
 ) -> Watch:
     """Move the alerts of one locomotive; return what to remember of it."""
+    rules = alerting.rules
     events = run.events[batch.micros[run.events] > run.known.micros]
     causes = batch.causes[events]
     recent = run.known.watch.recent
@@ -124,7 +137,10 @@ def _watch(
         _raise_peaks(session, batch, run, events)
     for change in changes:
         if isinstance(change, Opening):
-            _open(session, batch, int(events[change.at]), change, channels, received_at)
+            index = int(events[change.at])
+            alert_id = _open(session, batch, index, LETTERS[change.cause])
+            if series_of(batch.door) in alerting.told:
+                _announce(session, alert_id, alerting.channels, received_at)
         else:
             _close(session, batch, int(events[change.at]))
     return watch
@@ -141,20 +157,14 @@ def _raise_peaks(session: Session, batch: Batch, run: _Run, events: Integers) ->
         )
 
 
-def _open(
-    session: Session,
-    batch: Batch,
-    index: int,
-    opening: Opening,
-    channels: Sequence[str],
-    received_at: datetime,
-) -> None:
+def _open(session: Session, batch: Batch, index: int, cause: str) -> int:
+    """Open an alert with one reading; return its number."""
     loco_id, opened_at = batch.key(index)
     risk = float(batch.risks[index])
     row: dict[str, Any] = {
         "series": series_of(batch.door),
         "loco_id": loco_id,
-        "cause": LETTERS[opening.cause],
+        "cause": cause,
         "state": "new",
         "opened_at": opened_at,
         "source": batch.door,
@@ -169,18 +179,20 @@ def _open(
         f"INSERT INTO alerts ({names}) VALUES ({values}) RETURNING id",  # noqa: S608 (our names)
         **row,
     )
+    return int(alert_id)
+
+
+def _announce(session: Session, alert_id: int, channels: Sequence[Channel], now: datetime) -> None:
+    """Let the alert wait for being told."""
     if channels:
-        count = len(channels)
-        session.insert(
-            "notifications",
-            {
-                "alert_id": [alert_id] * count,
-                "channel": list(channels),
-                "state": ["waiting"] * count,
-                "attempts": [0] * count,
-                "next_at": [received_at] * count,
-            },
-        )
+        columns: dict[str, Sequence[Any]] = {
+            "alert_id": [alert_id] * len(channels),
+            "channel": list(channels),
+            "state": ["waiting"] * len(channels),
+            "attempts": [0] * len(channels),
+            "next_at": [now] * len(channels),
+        }
+        session.insert("notifications", columns)
 
 
 def _close(session: Session, batch: Batch, index: int) -> None:

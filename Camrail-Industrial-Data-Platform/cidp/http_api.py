@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 from werkzeug.routing import MapAdapter
 
-from cidp import __version__
+from cidp import __version__, alerts_api, fleet_api
 from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
 from cidp.draining import Drain
@@ -135,6 +135,8 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Flask:
     app.add_url_rule("/metrics", view_func=metrics)
     app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
     app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
+    fleet_api.add_routes(app, parts, guarded)
+    alerts_api.add_routes(app, parts, guarded)
     parts.metrics.registry.register(SourceCollector(api.source_mode))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(TelemetryRefused, _refused)

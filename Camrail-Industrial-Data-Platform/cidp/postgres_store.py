@@ -12,10 +12,10 @@ import numpy as np
 import psycopg
 from psycopg import sql as composed
 
-from cidp.alert_rules import AlertRules
 from cidp.errors import StoreError, StoreIncompatible, StoreUnavailable
 from cidp.event_batch import Batch, Integers
-from cidp.event_store import SCHEMA_VERSION, Channel, EventStore, migration
+from cidp.event_store import SCHEMA_VERSION, EventStore, migration
+from cidp.fleet_state import Alerting
 from cidp.store_session import Row, Session
 from cidp.store_url import StoreUrl
 
@@ -194,10 +194,8 @@ class PostgresStore(EventStore):
 
     backend = "postgresql"
 
-    def __init__(
-        self, url: StoreUrl, timeout_s: float, rules: AlertRules, channels: Sequence[Channel] = ()
-    ) -> None:
-        super().__init__(rules, channels)
+    def __init__(self, url: StoreUrl, timeout_s: float, alerting: Alerting) -> None:
+        super().__init__(alerting)
         self._url = url
         self._timeout_s = timeout_s
         self._idle: queue.LifoQueue[psycopg.Connection[Row]] = queue.LifoQueue()

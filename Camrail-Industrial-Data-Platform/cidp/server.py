@@ -88,6 +88,7 @@ def worker_app(settings: Settings) -> "Flask":
         logger.warning("Mode local : la clé de démonstration est acceptée depuis cette machine.")
     parts = assemble(settings)
     parts.model.start()
+    parts.notifier.start()
     logger.info("API sur http://{}:{}", settings.api.host, settings.api.port)
     return app_of(parts)
 

@@ -22,6 +22,9 @@ from cidp.pydantic_compat import BaseModel, ConfigDict, Field, ValidationError
 from cidp.store_url import StoreUrl
 from cidp.telemetry import field_errors
 
+SMTP_PASSWORD = "CAMRAIL_SMTP_PASSWORD"  # noqa: S105 (a variable's name)
+WEBHOOK_URL = "CAMRAIL_WEBHOOK_URL"
+SECRETS = (SMTP_PASSWORD, WEBHOOK_URL)
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 AnyPath = Annotated[Path, Field(strict=False)]
@@ -100,6 +103,21 @@ class TelemetrySettings(_Section):
         return timedelta(seconds=self.future_skew_s)
 
 
+class NotificationSettings(_Section):
+    """Who is told of an opened alert, by e-mail; nobody while the server or a name is empty.
+
+    The webhook's address and the SMTP password are secrets, and so only in the environment.
+    """
+
+    smtp_host: str = ""
+    smtp_port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    smtp_starttls: bool = True
+    smtp_user: str = ""
+    email_from: str = ""
+    email_to: str = ""
+    simulated: bool = False
+
+
 class PmdSettings(_Section):
     """Where PM-D is, which trains and simulates, and the seed data that its trainer is given."""
 
@@ -119,7 +137,7 @@ class Settings(_Section):
     """Everything that a deployment may change; relative paths start at the service's folder.
 
     `keys` are those of the environment, or the demonstration key; `file_keys` those that
-    `keys_file` held when it was read.
+    `keys_file` held when it was read. `secrets` are never shown.
     """
 
     api: ApiSettings = ApiSettings()
@@ -127,11 +145,17 @@ class Settings(_Section):
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     alerts: AlertSettings = AlertSettings()
+    notifications: NotificationSettings = NotificationSettings()
     pmd: PmdSettings = PmdSettings()
     logs: LogSettings = LogSettings()
     keys: tuple[ApiKey, ...] = ()
     keys_file: AnyPath | None = None
     file_keys: tuple[ApiKey, ...] = ()
+    secrets: dict[str, str] = {}  # noqa: RUF012 (pydantic copies it)
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Show everything but the secrets."""
+        yield from ((name, value) for name, value in self if name != "secrets")
 
     @property
     def demo_key_only(self) -> bool:
@@ -194,7 +218,9 @@ class Settings(_Section):
             keys = demonstration_keys(local=local)
         elif all(key.ended(utc_now()) for key in (*keys, *filed)):
             raise SettingsError("Aucune clé valable : toutes sont révoquées ou expirées.")
-        return self.model_copy(update={"keys": keys, "keys_file": file, "file_keys": filed})
+        found = {"keys": keys, "keys_file": file, "file_keys": filed}
+        secrets = {name: environ[name] for name in SECRETS if environ.get(name)}
+        return self.model_copy(update={**found, "secrets": secrets})
 
 
 def launch_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -229,10 +255,10 @@ def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
     sections = {} if content is None else content
     if not isinstance(sections, dict) or not all(isinstance(v, dict) for v in sections.values()):
         raise SettingsError(f"Réglages {path.name} : des sections « nom: » sont attendues.")
-    if {"keys", "keys_file", "file_keys"} & sections.keys():
+    if {"keys", "keys_file", "file_keys", "secrets"} & sections.keys():
         raise SettingsError(
             f"Réglages {path.name} : les clés vont dans API_KEY, API_KEYS ou API_KEYS_FILE,"
-            " pas ici."
+            " et les autres secrets dans l'environnement, pas ici."
         )
     return sections
 

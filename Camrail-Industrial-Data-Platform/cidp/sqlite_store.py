@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from cidp.alert_rules import AlertRules
 from cidp.errors import StoreError, StoreIncompatible, StoreUnavailable
 from cidp.event_batch import SERIES_DOORS, Batch, Integers
-from cidp.event_store import SCHEMA_VERSION, Channel, EventStore, migration, utc_text
+from cidp.event_store import SCHEMA_VERSION, EventStore, migration, utc_text
+from cidp.fleet_state import Alerting
 from cidp.store_session import Row, Session
 
 _PAUSE_S = 0.02
@@ -129,10 +129,8 @@ class SqliteStore(EventStore):
 
     backend = "sqlite"
 
-    def __init__(
-        self, path: Path, timeout_s: float, rules: AlertRules, channels: Sequence[Channel] = ()
-    ) -> None:
-        super().__init__(rules, channels)
+    def __init__(self, path: Path, timeout_s: float, alerting: Alerting) -> None:
+        super().__init__(alerting)
         self.path = path
         self._timeout_s = timeout_s
         self._idle: queue.LifoQueue[_Connection] = queue.LifoQueue()

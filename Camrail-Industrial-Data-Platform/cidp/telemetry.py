@@ -99,6 +99,10 @@ class TelemetryEvent(Reading):
     ]
 
 
+class _Instant(BaseModel):
+    timestamp: Annotated[AwareDatetime, BeforeValidator(_iso_text), AfterValidator(_utc)]
+
+
 class TimeWindow(NamedTuple):
     """Instants that an event may carry."""
 
@@ -112,6 +116,19 @@ class TimeWindow(NamedTuple):
 
 
 _EVENTS = TypeAdapter(Annotated[list[TelemetryEvent], Field(min_length=1, max_length=MAX_EVENTS)])
+
+
+def is_loco_id(text: str) -> bool:
+    """Tell whether `text` may name a locomotive."""
+    return re.fullmatch(LOCO_ID, text) is not None
+
+
+def parse_instant(text: str) -> datetime | None:
+    """Read an instant as an event's timestamp is read, or return None; the answer is in UTC."""
+    try:
+        return _Instant.model_validate({"timestamp": text}).timestamp
+    except ValidationError:
+        return None
 
 
 def parse_reading(raw: bytes) -> Reading:
@@ -238,6 +255,10 @@ _MESSAGES = {
     "int_from_float": "un entier est attendu",
     "finite_number": "un nombre fini est attendu",
     "string_type": "un texte est attendu",
+    "string_too_short": "le texte est vide",
+    "string_too_long": "le texte est trop long",
+    "control_characters": "les caractères de contrôle sont refusés",
+    "bool_type": "true ou false est attendu",
     "string_pattern_mismatch": (
         "1 à 64 caractères attendus parmi lettres sans accent, chiffres, « . », « _ » et « - », "
         "le premier étant une lettre ou un chiffre"

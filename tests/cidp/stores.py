@@ -1,6 +1,7 @@
 """Event stores of either kind, empty, and small batches to put into them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from postgres import own_schema
 
 from cidp.alert_rules import AlertRules
 from cidp.event_batch import NO_CAUSE, Batch, Door, Message, to_micros
-from cidp.event_store import Channel, EventStore
+from cidp.event_store import EventStore
+from cidp.fleet_state import Alerting, Channel
 from cidp.postgres_store import PostgresStore
 from cidp.sqlite_store import SqliteStore
 from cidp.store_session import Row
@@ -20,7 +22,7 @@ from cidp.store_url import StoreUrl
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NOMINAL = (500.0, 5.0, 2.0, 45.0)
 PAYLOAD = b'{"some":"payload"}'
-RULES = AlertRules(opening=2, window=3, closing=2, calm_share=0.5)
+ALERTING = Alerting(AlertRules(opening=2, window=3, closing=2, calm_share=0.5))
 
 
 def new_url(request: pytest.FixtureRequest, kind: str, folder: Path) -> StoreUrl:
@@ -34,13 +36,13 @@ def new_url(request: pytest.FixtureRequest, kind: str, folder: Path) -> StoreUrl
 def store_at(
     url: StoreUrl,
     timeout_s: float = 0.1,
-    rules: AlertRules = RULES,
     channels: Sequence[Channel] = (),
 ) -> EventStore:
     """Open nothing yet; return the store at `url`."""
+    alerting = replace(ALERTING, channels=channels)
     if url.kind == "sqlite":
-        return SqliteStore(url.path, timeout_s, rules, channels)
-    return PostgresStore(url, timeout_s, rules, channels)
+        return SqliteStore(url.path, timeout_s, alerting)
+    return PostgresStore(url, timeout_s, alerting)
 
 
 def event(

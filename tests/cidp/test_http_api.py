@@ -7,9 +7,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-import yaml
+from contract import conforms
 from flask import Flask, Response
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, example, given, settings
@@ -33,25 +32,6 @@ READING: dict[str, Any] = {
     "temperature": 45,
 }
 EVENT = READING | {"timestamp": "2026-03-01T11:00:00Z"}
-OPENAPI = yaml.safe_load(
-    (Path(__file__).parents[2] / "docs/openapi.yaml").read_text(encoding="utf-8")
-)
-
-
-def conforms(response: TestResponse, path: str, method: str) -> TestResponse:
-    """Check an answer against the schema that docs/openapi.yaml has for its status."""
-    operation = OPENAPI["paths"][path][method]
-    answer = operation["responses"].get(
-        str(response.status_code), operation["responses"]["default"]
-    )
-    if "$ref" in answer:
-        answer = OPENAPI["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
-    schema = answer["content"]["application/json"]["schema"]
-    assert response.mimetype == "application/json"
-    checker = jsonschema.FormatChecker()
-    whole = {**schema, "components": OPENAPI["components"]}
-    jsonschema.Draft202012Validator(whole, format_checker=checker).validate(response.json)
-    return response
 
 
 def predict(client: FlaskClient, body: Any = None, **options: Any) -> TestResponse:

@@ -1,5 +1,6 @@
 """docs/openapi.yaml and the application describe the same thing."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask import Flask
 from openapi_spec_validator import validate
 from pydantic import BaseModel
 
+from cidp.alerts_api import CommentBody, VerdictBody
 from cidp.http_api import RETRY_AFTER_S
 from cidp.telemetry import MAX_EVENTS, Reading, TelemetryEvent
 
@@ -36,7 +38,13 @@ def test_the_document_is_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "model"), [("PredictRequest", Reading), ("TelemetryEvent", TelemetryEvent)]
+    ("name", "model"),
+    [
+        ("PredictRequest", Reading),
+        ("TelemetryEvent", TelemetryEvent),
+        ("CommentBody", CommentBody),
+        ("VerdictBody", VerdictBody),
+    ],
 )
 def test_a_body_is_checked_by_what_the_document_says(name: str, model: type[BaseModel]) -> None:
     assert meaning(model.model_json_schema()) == meaning(SPEC["components"]["schemas"][name])
@@ -50,7 +58,7 @@ def test_the_document_says_how_many_events_one_request_may_carry() -> None:
 
 def test_every_route_is_documented_and_every_documented_path_is_served(app: Flask) -> None:
     served = {
-        (rule.rule, method.lower())
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from postgres import running_server
 from postgres_server import PostgresServer
-from stores import NOON, RULES, batch, event, new_url, rows, store_at
+from stores import ALERTING, NOON, batch, event, new_url, rows, store_at
 
 from cidp.errors import StoreIncompatible, StoreUnavailable
 from cidp.event_batch import DeadLetter, Message, Outcome, StreamPosition
@@ -139,7 +139,7 @@ def test_a_week_that_another_process_dropped_is_made_again(url: StoreUrl) -> Non
 
 def test_a_server_that_is_gone_is_waited_for_and_found_again() -> None:
     with running_server() as server:
-        store = PostgresStore(StoreUrl("postgresql", server.url("postgres")), 0.1, RULES)
+        store = PostgresStore(StoreUrl("postgresql", server.url("postgres")), 0.1, ALERTING)
         store.save(batch(event()), [], NOON)
         server.stop("immediate")
         for _ in range(2):
@@ -154,5 +154,5 @@ def test_a_server_that_is_gone_is_waited_for_and_found_again() -> None:
 def test_no_password_is_told(postgres_server: PostgresServer) -> None:
     target = f"postgresql://nobody:hidden1@127.0.0.1:{postgres_server.port}/none?password=hidden2"
     with pytest.raises(StoreUnavailable) as refused:
-        PostgresStore(StoreUrl("postgresql", target), 0.1, RULES).last_event()
+        PostgresStore(StoreUrl("postgresql", target), 0.1, ALERTING).last_event()
     assert "hidden" not in str(refused.value)

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from stores import NOON, RULES, batch, event, rows
+from stores import ALERTING, NOON, batch, event, rows
 
 from cidp.errors import StoreIncompatible, StoreUnavailable
 from cidp.event_batch import Outcome
@@ -27,7 +27,7 @@ INSERT INTO dead_letters VALUES (7, 'simulator', 3, '2026-03-01T09:00:01.000000Z
 
 
 def store_at(path: Path) -> SqliteStore:
-    return SqliteStore(path, 0.1, RULES)
+    return SqliteStore(path, 0.1, ALERTING)
 
 
 @pytest.fixture
