@@ -190,7 +190,7 @@ class StoreState(_Answer):
 class SourceState(_Answer):
     """Through which door the newest event came, and how old it is."""
 
-    mode: Literal["none", "http", "simulator"]
+    mode: Literal["none", "http", "simulator", "kafka", "mqtt"]
     last_event_at: AwareDatetime | None
     last_event_age_seconds: float | None
     stale: bool

@@ -109,7 +109,7 @@ def _places(flags: argparse.Namespace) -> dict[str, Place]:
     into: Path | None = getattr(flags, "into", None)
     known = {
         "warehouse": settings.etl.warehouse(),
-        "events": _event_address(settings),
+        "events": settings.store.address,
     }
     urls = {
         name: _address(getattr(flags, name), name)
@@ -126,10 +126,6 @@ def _places(flags: argparse.Namespace) -> dict[str, Place]:
         "models": RegistryPlace(models),
         **({"keys": KeysPlace(keys)} if keys else {}),
     }
-
-
-def _event_address(settings: Settings) -> StoreUrl:
-    return StoreUrl("sqlite", str(settings.store.path))
 
 
 def _address(text: str | None, name: str) -> StoreUrl | None:

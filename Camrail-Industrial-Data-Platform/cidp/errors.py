@@ -3,7 +3,8 @@
 CidpError
 ├── SettingsError            a setting, a key file or config.yaml cannot be used
 ├── RequestRefused           what a client sent cannot be used, field by field
-│   └── TelemetryRefused     bytes that are not valid telemetry
+│   ├── TelemetryRefused     bytes that are not valid telemetry
+│   └── ParametersRefused    what a request asks for cannot be answered
 ├── ModelError
 │   ├── BundleRefused        a bundle is damaged or is not what its manifest says
 │   ├── PromotionFailed      a good bundle cannot be made the one that serves
@@ -11,6 +12,12 @@ CidpError
 ├── StoreError
 │   ├── StoreUnavailable     locked, full, unreadable: try again later
 │   └── StoreIncompatible    the file is not a store of this program
+├── AlertError
+│   ├── UnknownAlert         no alert has this number
+│   └── AlertClosed          a closed alert does not change any more
+├── NotificationError
+│   ├── NotDelivered         the message surely did not arrive: it may be sent again
+│   └── NotConfirmed         the message may have arrived: it is not sent again
 ├── ChildError
 │   ├── ChildFailed          a child program ended badly or did not say what it should
 │   └── ChildTimedOut        a child program did not end in time
@@ -54,6 +61,10 @@ class TelemetryRefused(RequestRefused):
     """The bytes are not valid telemetry."""
 
 
+class ParametersRefused(RequestRefused):
+    """A request asks for what cannot be answered; `details` has one entry per refused field."""
+
+
 class ModelError(CidpError):
     """The model cannot be used."""
 
@@ -80,6 +91,30 @@ class StoreUnavailable(StoreError):
 
 class StoreIncompatible(StoreError):
     """The file at the store's path was not made by this program, or by a newer one."""
+
+
+class AlertError(CidpError):
+    """What was asked of an alert cannot be done."""
+
+
+class UnknownAlert(AlertError):
+    """No alert has this number."""
+
+
+class AlertClosed(AlertError):
+    """The alert is closed, and was to be acknowledged or closed."""
+
+
+class NotificationError(CidpError):
+    """An alert could not be told."""
+
+
+class NotDelivered(NotificationError):
+    """The message surely did not arrive."""
+
+
+class NotConfirmed(NotificationError):
+    """Nobody knows whether the message arrived."""
 
 
 class ChildError(CidpError):

@@ -115,6 +115,12 @@ def describe_write(fact: str) -> None:
     request.environ[_FACT] = fact
 
 
+def writer_id() -> str:
+    """Name the key by which this request writes."""
+    key: ApiKey = request.environ[_WRITER]
+    return key.id
+
+
 def audit_write(environ: dict[str, Any], status: int) -> None:
     """Leave the line of a request that may write, if this was one, with its outcome."""
     writer: ApiKey | None = environ.get(_WRITER)

@@ -22,13 +22,14 @@ from werkzeug.exceptions import (
 from werkzeug.routing import MapAdapter
 from werkzeug.sansio.utils import host_is_trusted
 
-from cidp import __version__, jobs_api, reports_api, warehouse_api
+from cidp import __version__, alerts_api, fleet_api, jobs_api, reports_api, warehouse_api
 from cidp.access_log import REASON, AccessLog
 from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
 from cidp.drift import DriftCollector, Rows, as_rows
 from cidp.errors import NoModel, RequestRefused, StoreError
-from cidp.event_store import Outcome, Receipt, utc_text
+from cidp.event_batch import Outcome, Receipt
+from cidp.event_store import utc_text
 from cidp.front import REFUSED
 from cidp.guard import Guard, audit_write, describe_write
 from cidp.key_sources import LiveKeys
@@ -189,6 +190,8 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     app.add_url_rule("/metrics", view_func=metrics)
     app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
     app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
+    fleet_api.add_routes(app, parts, guarded)
+    alerts_api.add_routes(app, parts, guarded)
     jobs_api.add_routes(app, parts, guarded)
     reports_api.add_routes(app, parts, guarded)
     warehouse_api.add_routes(app, parts, guarded)

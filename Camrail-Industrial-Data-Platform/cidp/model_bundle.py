@@ -248,7 +248,17 @@ def _trained_ranges(folder: Path, manifest: Manifest) -> list[TrainedRange]:
     names = [feature.name for feature in manifest.features]
     if sorted(names) != sorted(READINGS):
         raise _refused(folder, f"variables {names}, attendues {list(READINGS)}")
-    return [TrainedRange(f.name, f.minimum, f.maximum) for f in manifest.features]
+    return [_trained_range(feature) for feature in manifest.features]
+
+
+def _trained_range(feature: ManifestFeature) -> TrainedRange:
+    """Take the median and the distance between the outer edges, which are deciles, for its use."""
+    edges = feature.reference.edges or [feature.minimum, feature.maximum]
+    usual = float(np.median(edges))
+    spread = max(edges) - min(edges) or feature.maximum - feature.minimum or 1.0
+    return TrainedRange(
+        feature.name, feature.minimum, feature.maximum, usual, spread, feature.monotone
+    )
 
 
 def _open_session(folder: Path, onnx: bytes) -> ort.InferenceSession:

@@ -15,11 +15,17 @@ Probabilities = npt.NDArray[np.float64]
 
 
 class TrainedRange(NamedTuple):
-    """Smallest and largest value of one reading that training saw."""
+    """What training saw of one reading: its extremes, its usual value and how far it spreads.
+
+    `monotone` is the sign that the risk has in this reading, 0 where both directions are faults.
+    """
 
     name: str
     minimum: float
     maximum: float
+    usual: float
+    spread: float
+    monotone: int
 
 
 class Score(NamedTuple):
@@ -78,9 +84,26 @@ class Scorer(Model):
         """Score readings in one run of the model, in their order."""
         if not readings:
             return []
-        matrix = np.array([reading.values() for reading in readings], dtype=np.float32)
-        risks = self.probabilities(np.ascontiguousarray(matrix[:, self._columns])).tolist()
+        risks = self.risks(np.array([reading.values() for reading in readings])).tolist()
         return [Score(risk, risk > self.threshold, self.version) for risk in risks]
+
+    def risks(self, values: Probabilities) -> Probabilities:
+        """Return the risk of each row of `values`, whose columns are those of `READINGS`."""
+        if not len(values):
+            return np.empty(0)
+        return self.probabilities(values[:, self._columns].astype(np.float32))
+
+    def causes(self, values: Probabilities) -> npt.NDArray[np.int8]:
+        """Return for each row of `values` which reading is furthest on its dangerous side.
+
+        Distances are from the usual value, in spreads of training; columns are those of `READINGS`.
+        """
+        away = np.empty_like(values)
+        for column, trained in zip(self._columns, self._ranges, strict=True):
+            distance = (values[:, column] - trained.usual) / trained.spread
+            away[:, column] = trained.monotone * distance if trained.monotone else abs(distance)
+        furthest: npt.NDArray[np.int8] = away.argmax(axis=1).astype(np.int8)
+        return furthest
 
     def warnings(self, reading: Reading) -> list[str]:
         """Name the readings outside what training saw, where the risk is an extrapolation."""

@@ -121,6 +121,7 @@ def worker_app(settings: Settings, shared: Path | None = None) -> Front:
         logger.warning("Mode local : la clé de démonstration est acceptée depuis cette machine.")
     parts = assemble(settings, worker=worker)
     parts.model.start()
+    parts.notifier.start()
     api = settings.api
     logger.info("API sur {}://{}:{}", api.scheme, api.host, api.port)
     largest_body = max(api.largest_body, settings.jobs.upload_max_bytes + FORM_BYTES)

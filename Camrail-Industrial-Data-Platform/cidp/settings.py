@@ -1,7 +1,7 @@
 """The settings of the service: config.yaml, then the environment, then the command line."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import yaml
 from dotenv import dotenv_values
 
+from cidp.alert_rules import AlertRules
 from cidp.auth import ApiKey, is_loopback, utc_now
 from cidp.errors import SettingsError
 from cidp.key_sources import (
@@ -22,6 +23,9 @@ from cidp.store_url import StoreUrl
 from cidp.telemetry import field_errors
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+SMTP_PASSWORD = "CAMRAIL_SMTP_PASSWORD"  # noqa: S105 (a variable's name)
+WEBHOOK_URL = "CAMRAIL_WEBHOOK_URL"
+SECRETS = (SMTP_PASSWORD, WEBHOOK_URL)
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
 _ETL = "../Data-Pipeline-Automation"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -81,10 +85,33 @@ class ModelSettings(_Section):
 
 
 class StoreSettings(_Section):
-    """Where the event store is and how long a writer waits for another."""
+    """Where the event store is (see `StoreUrl`) and how long a writer waits for another."""
 
-    path: AnyPath = Path("database/events.sqlite")
+    url: Annotated[str, Field(min_length=1)] = "database/events.sqlite"
     timeout_s: Seconds = 5.0
+
+    @property
+    def address(self) -> StoreUrl:
+        """The store's address; a relative path starts at the service's folder."""
+        return StoreUrl.parse(self.url, SERVICE_FOLDER)
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Show the address without its password."""
+        yield from {"url": str(self.address), "timeout_s": self.timeout_s}.items()
+
+
+class AlertSettings(_Section):
+    """When an alert opens and closes by itself; see `AlertRules`."""
+
+    opening: Annotated[int, Field(ge=1, le=1_000)] = 3
+    window: Annotated[int, Field(ge=1, le=1_000)] = 5
+    closing: Annotated[int, Field(ge=1, le=10_000)] = 10
+    calm_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+    @property
+    def rules(self) -> AlertRules:
+        """The same, as the store takes them."""
+        return AlertRules(self.opening, self.window, self.closing, self.calm_share)
 
 
 class TelemetrySettings(_Section):
@@ -103,6 +130,21 @@ class TelemetrySettings(_Section):
     def future_skew(self) -> timedelta:
         """How far ahead of ours a sender's clock may be."""
         return timedelta(seconds=self.future_skew_s)
+
+
+class NotificationSettings(_Section):
+    """Who is told of an opened alert, by e-mail; nobody while the server or a name is empty.
+
+    The webhook's address and the SMTP password are secrets, and so only in the environment.
+    """
+
+    smtp_host: str = ""
+    smtp_port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    smtp_starttls: bool = True
+    smtp_user: str = ""
+    email_from: str = ""
+    email_to: str = ""
+    simulated: bool = False
 
 
 class PmdSettings(_Section):
@@ -172,13 +214,15 @@ class Settings(_Section):
     """Everything that a deployment may change; relative paths start at the service's folder.
 
     `keys` are those of the environment, or the demonstration key; `file_keys` those that
-    `keys_file` held when it was read.
+    `keys_file` held when it was read. `secrets` are never shown.
     """
 
     api: ApiSettings = ApiSettings()
     model: ModelSettings = ModelSettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    alerts: AlertSettings = AlertSettings()
+    notifications: NotificationSettings = NotificationSettings()
     pmd: PmdSettings = PmdSettings()
     etl: EtlSettings = EtlSettings()
     jobs: JobSettings = JobSettings()
@@ -186,6 +230,11 @@ class Settings(_Section):
     keys: tuple[ApiKey, ...] = ()
     keys_file: AnyPath | None = None
     file_keys: tuple[ApiKey, ...] = ()
+    secrets: dict[str, str] = {}  # noqa: RUF012 (pydantic copies it)
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Show everything but the secrets."""
+        yield from ((name, value) for name, value in self if name != "secrets")
 
     @property
     def demo_key_only(self) -> bool:
@@ -210,6 +259,7 @@ class Settings(_Section):
         except ValidationError as error:
             details = "; ".join(f"{d['field']} : {d['message']}" for d in field_errors(error))
             raise SettingsError(f"Réglages refusés ({file.name}) : {details}.") from None
+        settings._check_together()
         settings.etl.warehouse()
         return settings._with_absolute_paths()._with_keys(environ)
 
@@ -228,6 +278,15 @@ class Settings(_Section):
             }
         )
 
+    def _check_together(self) -> None:
+        """Raise `SettingsError` for values that are good alone and not together."""
+        _ = self.store.address
+        if self.alerts.opening > self.alerts.window:
+            raise SettingsError(
+                f"alerts.opening={self.alerts.opening} : au plus alerts.window"
+                f"={self.alerts.window}, sinon aucune alerte ne s'ouvrirait."
+            )
+
     def _with_keys(self, environ: Mapping[str, str]) -> "Settings":
         """Add the keys; raises `SettingsError` where only the demonstration key is left."""
         local = is_loopback(self.api.host)
@@ -239,7 +298,9 @@ class Settings(_Section):
             keys = demonstration_keys(local=local)
         elif all(key.ended(utc_now()) for key in (*keys, *filed)):
             raise SettingsError("Aucune clé valable : toutes sont révoquées ou expirées.")
-        return self.model_copy(update={"keys": keys, "keys_file": file, "file_keys": filed})
+        found = {"keys": keys, "keys_file": file, "file_keys": filed}
+        secrets = {name: environ[name] for name in SECRETS if environ.get(name)}
+        return self.model_copy(update={**found, "secrets": secrets})
 
 
 def launch_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -274,10 +335,10 @@ def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
     sections = {} if content is None else content
     if not isinstance(sections, dict) or not all(isinstance(v, dict) for v in sections.values()):
         raise SettingsError(f"Réglages {path.name} : des sections « nom: » sont attendues.")
-    if {"keys", "keys_file", "file_keys"} & sections.keys():
+    if {"keys", "keys_file", "file_keys", "secrets"} & sections.keys():
         raise SettingsError(
             f"Réglages {path.name} : les clés vont dans API_KEY, API_KEYS ou API_KEYS_FILE,"
-            " pas ici."
+            " et les autres secrets dans l'environnement, pas ici."
         )
     return sections
 
@@ -294,7 +355,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
             "tls_key": environ.get("API_TLS_KEY") or None,
         },
         "model": {"folder": environ.get("CAMRAIL_MODELS_DIR") or None},
-        "store": {"path": environ.get("CAMRAIL_EVENT_STORE") or None},
+        "store": {"url": environ.get("CAMRAIL_EVENT_STORE") or None},
         "etl": {
             "dwh": environ.get("DPA_DWH") or None,
             "report": environ.get("DPA_REPORT") or None,

@@ -15,14 +15,15 @@ from loguru import logger
 from cidp.assembly import assemble
 from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildFailed, CidpError, NoModel, StoreError
-from cidp.ingest import IngestHandler, Message
+from cidp.event_batch import Door, Message
+from cidp.ingest import IngestHandler
 from cidp.logs import configure_logs
 from cidp.orchestration import TAIL_LINES, end_program, follow_lines, start_program
 from cidp.settings import Settings, launch_environment
 from cidp.stop_signals import stop_on_signals
 
 GENERATOR = "src/data_generator.py"
-SOURCE = "simulator"
+SOURCE: Door = "simulator"
 BATCH_EVENTS = 500
 BATCH_S = 0.5
 RETRY_S = 1.0
@@ -146,7 +147,7 @@ class Feed:
 
     def _stored(self, batch: list[Message]) -> bool:
         try:
-            receipts = self._ingest.ingest_messages(batch, SOURCE)
+            tally = self._ingest.ingest_messages(batch, SOURCE)
         except (StoreError, NoModel) as error:
             if not self._away:
                 logger.warning("Enregistrement suspendu, le simulateur attend : {}", error)
@@ -155,9 +156,10 @@ class Feed:
         if self._away:
             logger.info("Enregistrement repris")
         self._away = False
-        if len(receipts) < len(batch):
-            bad = len(batch) - len(receipts)
-            logger.warning("{} lignes du simulateur refusées, gardées en lettres mortes", bad)
+        if tally.rejected:
+            logger.warning(
+                "{} lignes du simulateur refusées, gardées en lettres mortes", tally.rejected
+            )
         return True
 
 

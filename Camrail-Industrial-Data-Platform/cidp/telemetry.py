@@ -62,10 +62,11 @@ def _utc(value: datetime) -> datetime:
         raise PydanticCustomError("timestamp_text", "outside the calendar in UTC") from error
 
 
+LOCO_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 LocoId = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        pattern=LOCO_ID,
         description="Locomotive identifier, for example LOCO_001.",
     ),
 ]
@@ -98,6 +99,10 @@ class TelemetryEvent(Reading):
     ]
 
 
+class _Instant(BaseModel):
+    timestamp: Annotated[AwareDatetime, BeforeValidator(_iso_text), AfterValidator(_utc)]
+
+
 class TimeWindow(NamedTuple):
     """Instants that an event may carry."""
 
@@ -111,6 +116,19 @@ class TimeWindow(NamedTuple):
 
 
 _EVENTS = TypeAdapter(Annotated[list[TelemetryEvent], Field(min_length=1, max_length=MAX_EVENTS)])
+
+
+def is_loco_id(text: str) -> bool:
+    """Tell whether `text` may name a locomotive."""
+    return re.fullmatch(LOCO_ID, text) is not None
+
+
+def parse_instant(text: str) -> datetime | None:
+    """Read an instant as an event's timestamp is read, or return None; the answer is in UTC."""
+    try:
+        return _Instant.model_validate({"timestamp": text}).timestamp
+    except ValidationError:
+        return None
 
 
 def parse_reading(raw: bytes) -> Reading:
@@ -128,14 +146,31 @@ def parse_reading(raw: bytes) -> Reading:
     return reading
 
 
-def parse_event(raw: bytes, window: TimeWindow) -> TelemetryEvent:
-    """Read one event, the form in which streams carry it."""
+def parse_event(
+    raw: bytes, window: TimeWindow, otherwise: datetime | None = None
+) -> TelemetryEvent:
+    """Read one event, the form in which streams carry it.
+
+    `otherwise` is the instant of an event that has no timestamp; without it such an event is
+    refused.
+    """
     try:
         event = TelemetryEvent.model_validate_json(raw)
     except ValidationError as error:
-        raise TelemetryRefused(field_errors(error)) from None
+        details = field_errors(error)
+        if otherwise is None or details != _ONLY_TIMESTAMP_MISSING:
+            raise TelemetryRefused(details) from None
+        return _stamped(raw, window, otherwise)
     _check_events(raw, [event], window, in_array=False)
     return event
+
+
+def _stamped(raw: bytes, window: TimeWindow, instant: datetime) -> TelemetryEvent:
+    """Give the valid reading in `raw` its instant."""
+    reading = parse_reading(raw)
+    if message := _outside(instant, window):
+        raise TelemetryRefused([FieldError(field="timestamp", message=message)])
+    return TelemetryEvent.model_validate({"timestamp": instant.isoformat()} | dict(reading))
 
 
 def parse_events(raw: bytes, window: TimeWindow) -> list[TelemetryEvent]:
@@ -220,14 +255,20 @@ def shown_name(name: str) -> str:
     return shown if len(shown) <= 80 else shown[:79] + "…"
 
 
+_MISSING = "champ obligatoire absent"
+_ONLY_TIMESTAMP_MISSING = [FieldError(field="timestamp", message=_MISSING)]
 _MESSAGES = {
-    "missing": "champ obligatoire absent",
+    "missing": _MISSING,
     "extra_forbidden": "champ inconnu",
     "float_type": "un nombre est attendu, ni texte, ni booléen, ni null",
     "int_type": "un entier est attendu",
     "int_from_float": "un entier est attendu",
     "finite_number": "un nombre fini est attendu",
     "string_type": "un texte est attendu",
+    "string_too_short": "le texte est vide",
+    "string_too_long": "le texte est trop long",
+    "control_characters": "les caractères de contrôle sont refusés",
+    "bool_type": "true ou false est attendu",
     "string_pattern_mismatch": (
         "1 à 64 caractères attendus parmi lettres sans accent, chiffres, « . », « _ » et « - », "
         "le premier étant une lettre ou un chiffre"

@@ -17,6 +17,7 @@ import psutil
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
 SERVICE: Final = ROOT / "Data-Pipeline-Automation"
+PLATFORM: Final = ROOT / "Camrail-Industrial-Data-Platform"
 SAMPLING_S: Final = 0.02
 
 
@@ -85,9 +86,10 @@ def typical(measures: dict[str, Any]) -> float:
 
 
 def environment() -> dict[str, str]:
-    """Give the children our package; nothing that counts coverage or shows bars."""
+    """Give the children our packages; nothing that counts coverage or shows bars."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "COVERAGE_"))}
-    return kept | {"PYTHONPATH": str(SERVICE / "src"), "PYTHONUTF8": "1"}
+    packages = os.pathsep.join([str(SERVICE / "src"), str(PLATFORM)])
+    return kept | {"PYTHONPATH": packages, "PYTHONUTF8": "1"}
 
 
 def _run(contender: Contender) -> tuple[dict[str, Any], float, float]:

@@ -50,10 +50,11 @@ PURE = {
         "simulator",
         "split",
     },
-    "cidp": {"telemetry", "scoring"},
+    "cidp": {"alert_rules", "event_batch", "fast_decoder", "scoring", "telemetry"},
 }
 FOR_PURE = {"errors", "pydantic_compat"}
 COMPUTING = {
+    "msgspec",
     "numpy",
     "onnxruntime",
     "pandas",

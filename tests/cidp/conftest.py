@@ -145,7 +145,7 @@ def edit_manifest(models: Path) -> Callable[[str, Callable[[dict[str, Any]], obj
 def settings(tmp_path: Path, models: Path) -> Settings:
     return Settings(
         model=ModelSettings(folder=models, poll_s=0.05),
-        store=StoreSettings(path=tmp_path / "events.sqlite", timeout_s=0.2),
+        store=StoreSettings(url=str(tmp_path / "events.sqlite"), timeout_s=0.2),
         keys=(
             ApiKey.of("tests", KEY),
             ApiKey.of("lecture", "une-cle-sans-droits").model_copy(update={"scopes": ("read",)}),

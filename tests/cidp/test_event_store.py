@@ -1,193 +1,186 @@
-"""The store keeps each event once, a batch whole or not at all, and says when it cannot."""
+"""Either store keeps each event once, a batch whole or not at all, and says when it cannot."""
 
-import shutil
-import sqlite3
-import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from postgres import BACK_ENDS
+from stores import NOON, batch, event, new_url, rows, store_at
 
-from cidp.errors import StoreIncompatible, StoreUnavailable
-from cidp.event_store import (
-    CONFLICT,
-    MAX_PAYLOAD_BYTES,
-    Arrival,
-    DeadLetter,
-    EventStore,
-    Outcome,
-    Receipt,
-    utc_text,
-)
-from cidp.scoring import Score
-from cidp.telemetry import TelemetryEvent
+from cidp.errors import StoreError, StoreUnavailable
+from cidp.event_batch import DeadLetter, Message, Outcome, Receipt, StreamPosition
+from cidp.event_store import CONFLICT, MAX_PAYLOAD_BYTES, EventStore, utc_text
+from cidp.store_url import StoreUrl
 
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+@pytest.fixture(params=BACK_ENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> StoreUrl:
+    return new_url(request, request.param, tmp_path)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[EventStore]:
-    made = EventStore(tmp_path / "deep" / "events.sqlite", timeout_s=0.1)
+def store(url: StoreUrl) -> Iterator[EventStore]:
+    made = store_at(url)
     yield made
     made.close()
 
 
-def arrival(
-    position: int = 0, *, second: int = 0, vibration: float = 2, risk: float = 0.25
-) -> Arrival:
-    event = TelemetryEvent(
-        loco_id="L1",
-        timestamp=(NOW + timedelta(seconds=second)).isoformat(),  # type: ignore[arg-type]  # parsed
-        flow_rate=500,
-        pressure=5,
-        vibration=vibration,
-        temperature=45,
-    )
-    return Arrival(position, event, Score(risk, risk > 0.5, "v1"))
-
-
-def rows(store: EventStore, query: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(store.path) as connection:
-        found = connection.execute(query).fetchall()
-    connection.close()
-    return found
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file")
-def test_a_store_whose_file_was_removed_is_made_anew(store: EventStore) -> None:
-    store.save("http", [arrival()], [], NOW)
-    shutil.rmtree(store.path.parent)
-    assert store.last_event() is None
-    store.save("http", [arrival(second=1)], [], NOW)
-    assert rows(store, "SELECT count(*) FROM readings") == [(1,)]
+def readings(store: EventStore) -> int:
+    return int(rows(store, "SELECT count(*) FROM readings")[0][0])
 
 
 def test_an_event_and_its_score_are_stored(store: EventStore) -> None:
-    assert store.save("http", [arrival(risk=0.75)], [], NOW) == [
-        Receipt(Outcome.STORED, 0.75, True)
-    ]
-    assert rows(store, "SELECT * FROM readings") == [
-        ("http", "L1", "2026-03-01T12:00:00.000000Z", 500, 5, 2, 45, "2026-03-01T12:00:00.000000Z")
-    ]
-    assert rows(store, "SELECT model_version, probability, critical FROM scores") == [
-        ("v1", 0.75, 1)
-    ]
+    saved = store.save(batch(event(risk=0.75)), [], NOON)
+    assert saved.receipts() == [Receipt(Outcome.STORED, 0.75, True)]
+    assert saved.count(Outcome.STORED) == 1
+    (row,) = rows(
+        store,
+        "SELECT source, loco_id, flow_rate, pressure, vibration, temperature, probability,"
+        " critical, model_version FROM readings",
+    )
+    assert row == ("http", "L1", 500, 5, 2, 45, 0.75, 1, "v1")
+    with store.session() as session:
+        ((timestamp, received_at),) = session.rows("SELECT timestamp, received_at FROM readings")
+        assert (session.instant(timestamp), session.instant(received_at)) == (NOON, NOON)
+
+
+def test_microseconds_are_kept(store: EventStore) -> None:
+    store.save(batch(event(0.000001), event(0.000002)), [], NOON)
+    assert readings(store) == 2
 
 
 def test_the_same_event_again_is_a_duplicate_with_its_first_score(store: EventStore) -> None:
-    store.save("http", [arrival(risk=0.75)], [], NOW)
-    again = store.save("http", [arrival(risk=0.1)], [], NOW)
-    assert again == [Receipt(Outcome.DUPLICATE, 0.75, True)]
-    assert rows(store, "SELECT count(*) FROM readings") == [(1,)]
+    store.save(batch(event(risk=0.75)), [], NOON)
+    again = store.save(batch(event(risk=0.25)), [], NOON)
+    assert again.receipts() == [Receipt(Outcome.DUPLICATE, 0.75, True)]
+    assert (readings(store), rows(store, "SELECT * FROM dead_letters")) == (1, [])
 
 
-def test_the_same_instant_through_another_door_is_another_event(store: EventStore) -> None:
-    store.save("http", [arrival()], [], NOW)
-    assert store.save("simulator", [arrival()], [], NOW)[0].outcome is Outcome.STORED
+def test_other_values_at_a_known_instant_are_a_conflict_and_kept_apart(store: EventStore) -> None:
+    store.save(batch(event(vibration=2), door="kafka", topic="t"), [], NOON)
+    conflict = batch(event(1), event(vibration=3, risk=0.5, at=7), door="kafka", topic="t")
+    saved = store.save(conflict, [], NOON)
+    assert [receipt.outcome for receipt in saved.receipts()] == [Outcome.STORED, Outcome.CONFLICT]
+    assert saved.receipts()[1].probability == 0.5
+    assert rows(store, "SELECT vibration FROM readings ORDER BY timestamp") == [(2,), (2,)]
+    assert rows(
+        store, "SELECT door, topic, partition, position, reason, payload, state FROM dead_letters"
+    ) == [("kafka", "t", 0, 7, CONFLICT, b'{"some":"payload"}', "open")]
 
 
-def test_other_values_at_the_same_instant_go_to_the_dead_letters(store: EventStore) -> None:
-    batch = [arrival(0), arrival(1, vibration=9, risk=0.9), arrival(2), arrival(3, second=1)]
-    outcomes = [receipt.outcome for receipt in store.save("http", batch, [], NOW)]
-    assert outcomes == [Outcome.STORED, Outcome.CONFLICT, Outcome.DUPLICATE, Outcome.STORED]
-    assert rows(store, "SELECT vibration FROM readings") == [(2,), (2,)]
-    ((door, position, reason, payload),) = rows(
-        store, "SELECT door, position, reason, payload FROM dead_letters"
-    )
-    assert (door, position, reason) == ("http", 1, CONFLICT)
-    assert b'"vibration":9.0' in bytes(payload)  # type: ignore[call-overload]  # a BLOB
+def test_repeats_inside_one_batch_are_duplicates_or_conflicts_of_the_first(
+    store: EventStore,
+) -> None:
+    saved = store.save(batch(event(), event(), event(vibration=9, risk=0.9), event(1)), [], NOON)
+    assert [receipt.outcome.value for receipt in saved.receipts()] == [
+        "stored", "duplicate", "conflict", "stored",
+    ]  # fmt: skip
+    assert readings(store) == 2
+    again = store.save(batch(event(), event(vibration=9)), [], NOON)
+    assert [receipt.outcome.value for receipt in again.receipts()] == ["duplicate", "conflict"]
 
 
-def test_dead_letters_are_kept_with_their_batch_and_cut_to_size(store: EventStore) -> None:
-    letter = DeadLetter(7, "JSON invalide", b"\xff" * 10_000)
-    store.save("simulator", [arrival()], [letter], NOW)
-    assert rows(store, "SELECT door, position, reason, length(payload) FROM dead_letters") == [
-        ("simulator", 7, "JSON invalide", MAX_PAYLOAD_BYTES)
+def test_each_door_has_series_of_its_own(store: EventStore) -> None:
+    for door in ("http", "simulator", "kafka", "mqtt"):
+        saved = store.save(batch(event(), door=door), [], NOON)
+        assert saved.count(Outcome.STORED) == 1
+    assert readings(store) == 4
+
+
+def test_a_door_that_is_not_on_the_list_is_refused(store: EventStore) -> None:
+    with pytest.raises(StoreError):
+        store.save(batch(event(), door="carrier pigeon"), [], NOON)  # type: ignore[arg-type]
+    assert readings(store) == 0
+
+
+def test_dead_letters_keep_reason_place_and_message(store: EventStore) -> None:
+    long = b"x" * (MAX_PAYLOAD_BYTES + 1)
+    letters = [
+        DeadLetter(Message(3, b"\xff\x00", "train_telemetry", 2), "JSON invalide"),
+        DeadLetter(Message(4, None, "train_telemetry", 2), "message vide"),
+        DeadLetter(Message(0, long), "trop long"),
+    ]
+    store.save(batch(door="kafka"), letters, NOON)
+    assert rows(
+        store,
+        "SELECT door, topic, partition, position, reason, payload, payload_bytes, state"
+        " FROM dead_letters ORDER BY id",
+    ) == [
+        ("kafka", "train_telemetry", 2, 3, "JSON invalide", b"\xff\x00", 2, "open"),
+        ("kafka", "train_telemetry", 2, 4, "message vide", b"", 0, "open"),
+        ("kafka", None, None, 0, "trop long", long[:-1], len(long), "open"),
     ]
 
 
-def test_the_last_event_is_the_one_received_last(store: EventStore) -> None:
+def test_a_dead_letter_that_is_delivered_again_is_kept_once(store: EventStore) -> None:
+    letter = DeadLetter(Message(3, b"?", "t", 0), "JSON invalide")
+    other = DeadLetter(Message(3, b"!", "t", 0), "JSON invalide")  # a topic that was made anew
+    store.save(batch(door="kafka"), [letter], NOON)
+    store.save(batch(door="kafka"), [letter, other], NOON)
+    assert rows(store, "SELECT payload FROM dead_letters ORDER BY id") == [(b"?",), (b"!",)]
+
+
+def test_positions_are_written_with_the_batch(store: EventStore) -> None:
+    assert store.positions("t") == {}
+    store.save(batch(event()), [], NOON, [StreamPosition("t", 0, 10), StreamPosition("t", 1, 5)])
+    store.save(batch(event(1)), [], NOON, [StreamPosition("t", 0, 12), StreamPosition("u", 0, 1)])
+    assert store.positions("t") == {0: 12, 1: 5}
+
+
+def test_a_failure_in_the_middle_of_a_batch_undoes_it(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("cidp.event_store._insert_letters", fail)
+    with pytest.raises(ZeroDivisionError):
+        store.save(batch(event()), [], NOON, [StreamPosition("t", 0, 10)])
+    assert (readings(store), store.positions("t")) == (0, {})
+    monkeypatch.undo()
+    assert store.save(batch(event()), [], NOON).count(Outcome.STORED) == 1
+
+
+def test_an_empty_batch_changes_nothing(store: EventStore) -> None:
+    assert store.save(batch(), [], NOON).receipts() == []
     assert store.last_event() is None
-    store.save("simulator", [arrival(second=50)], [], NOW)
-    store.save("http", [arrival(second=-50)], [], NOW + timedelta(seconds=1))
-    assert store.last_event() == ("http", NOW + timedelta(seconds=1))
 
 
-def test_a_locked_store_is_unavailable_and_nothing_is_half_stored(store: EventStore) -> None:
-    store.save("http", [], [], NOW)
-    other = sqlite3.connect(store.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable, match="rien n'a été enregistré"):
-        store.save("http", [arrival(), arrival(second=1)], [], NOW)
-    other.execute("ROLLBACK")
-    other.close()
-    assert rows(store, "SELECT count(*) FROM readings") == [(0,)]
-    assert store.save("http", [arrival()], [], NOW)[0].outcome is Outcome.STORED
+def test_the_last_event_is_the_one_stored_last(store: EventStore) -> None:
+    store.save(batch(event(), door="simulator"), [], NOON)
+    store.save(batch(event(-50), door="kafka"), [], NOON + timedelta(seconds=1))
+    assert store.last_event() == ("kafka", NOON + timedelta(seconds=1))
+    store.save(batch(event(-60), door="kafka"), [], NOON + timedelta(seconds=2))
+    assert store.last_event() == ("kafka", NOON + timedelta(seconds=2))
 
 
-def test_a_failure_in_the_middle_of_a_batch_undoes_it(store: EventStore) -> None:
-    store.save("http", [], [], NOW)
-    with sqlite3.connect(store.path) as connection:
-        connection.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON readings WHEN new.vibration = 9"
-            " BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-        )
-    connection.close()
-    with pytest.raises(StoreIncompatible):
-        store.save("http", [arrival(), arrival(second=1, vibration=9)], [], NOW)
-    assert rows(store, "SELECT count(*) FROM readings") == [(0,)]
+def test_old_readings_are_removed_and_their_hours_stay(store: EventStore) -> None:
+    month_s = 31 * 86_400
+    store.save(batch(event(-month_s), event(-month_s, loco_id="L2"), event()), [], NOON)
+    store.prune(NOON - timedelta(days=20))
+    assert readings(store) == 1
+    assert rows(store, "SELECT sum(readings) FROM hourly") == [(3,)]
+    store.save(batch(event(-month_s + 1)), [], NOON)
+    assert readings(store) == 2
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "events.sqlite"
-    path.write_bytes(b"not a database, but long enough to be looked at" * 50)
-    with pytest.raises(StoreIncompatible, match=r"n'est pas une base SQLite"):
-        EventStore(path, 0.1).last_event()
+def test_a_batch_may_span_weeks(store: EventStore) -> None:
+    day_s = 86_400
+    store.save(batch(event(), event(-20 * day_s)), [], NOON)
+    store.save(batch(event(-10 * day_s), event(-29 * day_s)), [], NOON)
+    assert readings(store) == 4
 
 
-def test_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "events.sqlite"
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 9")
-    connection.close()
-    with pytest.raises(StoreIncompatible, match="version 9"):
-        EventStore(path, 0.1).last_event()
-
-
-@pytest.mark.parametrize("table", ["readings", "fact_transactions"])
-def test_another_programs_database_is_left_alone(tmp_path: Path, table: str) -> None:
-    path = tmp_path / "events.sqlite"
-    with sqlite3.connect(path) as connection:
-        connection.execute(f"CREATE TABLE {table} (x)")
-    connection.close()
-    before = path.read_bytes()
-    with pytest.raises(StoreIncompatible, match="autre programme"):
-        EventStore(path, 0.1).last_event()
-    assert path.read_bytes() == before
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(StoreUnavailable, match="Dossier file"):
-        EventStore(tmp_path / "file" / "events.sqlite", 0.1).last_event()
-
-
-def test_a_folder_in_the_place_of_the_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="ne répond pas"):
-        EventStore(tmp_path, 0.1).last_event()
-
-
-def test_two_threads_that_open_a_new_store_at_once_share_it(tmp_path: Path) -> None:
-    path = tmp_path / "events.sqlite"
+def test_threads_that_open_a_new_store_at_once_share_it(url: StoreUrl) -> None:
     outcomes: list[Outcome] = []
     together = threading.Barrier(4)
 
     def work() -> None:
-        store = EventStore(path, timeout_s=20)
+        store = store_at(url, timeout_s=20)
         together.wait()
-        outcomes.extend(receipt.outcome for receipt in store.save("http", [arrival()], [], NOW))
+        outcomes.extend(r.outcome for r in store.save(batch(event()), [], NOON).receipts())
         store.close()
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -198,7 +191,19 @@ def test_two_threads_that_open_a_new_store_at_once_share_it(tmp_path: Path) -> N
     assert sorted(outcomes) == [Outcome.DUPLICATE] * 3 + [Outcome.STORED]
 
 
+def test_a_locked_store_is_unavailable_and_nothing_is_half_stored(
+    url: StoreUrl, store: EventStore
+) -> None:
+    store.save(batch(event(-1)), [], NOON)
+    other = store_at(url)
+    with other.session() as session:
+        session.run("UPDATE fleet SET calm = 1")
+        with pytest.raises(StoreUnavailable, match="rien n'a été enregistré"):
+            store.save(batch(event(), event(1)), [], NOON)
+    other.close()
+    assert readings(store) == 1
+    assert store.save(batch(event()), [], NOON).count(Outcome.STORED) == 1
+
+
 def test_instants_are_written_with_a_fixed_width() -> None:
-    assert utc_text(datetime.fromisoformat("2026-01-15T08:30:00+01:00")) == (
-        "2026-01-15T07:30:00.000000Z"
-    )
+    assert utc_text(NOON.replace(microsecond=7)) == "2026-03-01T12:00:00.000007Z"

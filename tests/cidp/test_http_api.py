@@ -91,7 +91,7 @@ def test_predict_warns_outside_the_trained_domain(client: FlaskClient) -> None:
 
 def test_predict_stores_nothing(client: FlaskClient, parts: Parts) -> None:
     predict(client)
-    assert not parts.settings.store.path.exists()
+    assert not parts.settings.store.address.path.exists()
 
 
 @pytest.mark.parametrize("path", ["/predict", "/telemetry"])
@@ -211,7 +211,7 @@ def test_a_locked_store_answers_503_and_the_retry_succeeds(
     client: FlaskClient, parts: Parts
 ) -> None:
     assert parts.store.last_event() is None
-    other = sqlite3.connect(parts.settings.store.path, isolation_level=None)
+    other = sqlite3.connect(parts.settings.store.address.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     response = ingest(client, EVENT)
     assert response.status_code == 503

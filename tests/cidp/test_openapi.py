@@ -10,6 +10,7 @@ from flask import Flask
 from openapi_spec_validator import validate
 from pydantic import BaseModel
 
+from cidp.alerts_api import CommentBody, VerdictBody
 from cidp.http_api import RETRY_AFTER_S
 from cidp.telemetry import MAX_EVENTS, Reading, TelemetryEvent
 
@@ -38,7 +39,13 @@ def test_the_document_is_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "model"), [("PredictRequest", Reading), ("TelemetryEvent", TelemetryEvent)]
+    ("name", "model"),
+    [
+        ("PredictRequest", Reading),
+        ("TelemetryEvent", TelemetryEvent),
+        ("CommentBody", CommentBody),
+        ("VerdictBody", VerdictBody),
+    ],
 )
 def test_a_body_is_checked_by_what_the_document_says(name: str, model: type[BaseModel]) -> None:
     assert meaning(model.model_json_schema()) == meaning(SPEC["components"]["schemas"][name])

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cidp.assembly import Parts
-from cidp.ingest import Message
+from cidp.event_batch import Message
 from cidp.readiness import readiness
 
 EVENT = {
@@ -57,7 +57,7 @@ def test_an_old_event_makes_the_source_stale_and_leaves_the_service_ready(parts:
 
 def test_a_store_that_does_not_answer_is_said(parts: Parts) -> None:
     parts.model.refresh()
-    parts.settings.store.path.write_bytes(b"not a database" * 100)
+    parts.settings.store.address.path.write_bytes(b"not a database" * 100)
     body = readiness(parts)
     assert body["status"] == "not_ready"
     assert body["store"]["status"] == "unavailable"

@@ -8,7 +8,7 @@ import pytest
 
 from cidp.model_bundle import load_bundle
 from cidp.scoring import Scorer, TrainedRange
-from cidp.telemetry import Reading
+from cidp.telemetry import READINGS, Reading
 
 
 class FakeSession:
@@ -26,10 +26,10 @@ class FakeSession:
 
 
 RANGES = [
-    TrainedRange("temperature", 20, 90),
-    TrainedRange("flow_rate", 300, 700),
-    TrainedRange("vibration", 0, 15),
-    TrainedRange("pressure", 2, 9.5),
+    TrainedRange("temperature", 20, 90, 45, 10, 1),
+    TrainedRange("flow_rate", 300, 700, 500, 100, -1),
+    TrainedRange("vibration", 0, 15, 2, 2, 1),
+    TrainedRange("pressure", 2, 9.5, 5, 1, 0),
 ]
 
 
@@ -70,6 +70,23 @@ def test_one_and_many_agree(bundles: list[Path]) -> None:
     assert [s.critical for s in many] == [s.critical for s in ones]
     assert {score.critical for score in many} == {True, False}
     assert {score.model_version for score in many} == {bundles[0].name}
+
+
+@pytest.mark.parametrize(
+    ("values", "cause"),
+    [
+        ((500, 5, 8, 45), "vibration"),
+        ((500, 5, 8, 85), "temperature"),  # 4 spreads, against 3
+        ((100, 5, 4, 45), "flow_rate"),
+        ((900, 5, 4, 45), "vibration"),  # more flow is no danger
+        ((500, 1, 4, 45), "pressure"),  # a leak,
+        ((500, 9, 4, 45), "pressure"),  # a clogged filter
+    ],
+)
+def test_the_cause_is_the_reading_furthest_on_its_dangerous_side(
+    values: tuple[float, ...], cause: str
+) -> None:
+    assert READINGS[scorer().causes(np.array([values], np.float64))[0]] == cause
 
 
 def test_a_reading_inside_the_trained_range_has_no_warning() -> None:

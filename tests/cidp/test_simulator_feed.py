@@ -15,7 +15,7 @@ import pytest
 from cidp import orchestration, simulator_feed
 from cidp.assembly import Parts
 from cidp.errors import ChildFailed
-from cidp.ingest import Message
+from cidp.event_batch import Message
 from cidp.settings import SERVICE_FOLDER, PmdSettings, Settings
 from cidp.simulator_feed import Feed, Lines, read_lines, run
 
@@ -53,7 +53,7 @@ def fast_retry(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lines_are_stored_and_bad_ones_go_to_the_dead_letters(parts: Parts) -> None:
     parts.model.refresh()
     Feed(queued(good(1), b"\xff\n", good(2), b"{}\n"), parts.ingest, threading.Event()).run()
-    path = parts.settings.store.path
+    path = parts.settings.store.address.path
     assert table(path, "SELECT count(*), min(source) FROM readings") == [(2, "simulator")]
     assert table(path, "SELECT position FROM dead_letters") == [(1,), (3,)]
 
@@ -77,7 +77,7 @@ def test_a_batch_ends_when_it_is_full(parts: Parts, monkeypatch: pytest.MonkeyPa
 def test_a_locked_store_is_waited_for_and_nothing_is_lost(parts: Parts) -> None:
     parts.model.refresh()
     assert parts.store.last_event() is None
-    path = parts.settings.store.path
+    path = parts.settings.store.address.path
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     refused = threading.Event()
@@ -151,7 +151,7 @@ def test_a_simulator_that_dies_is_said_with_the_end_of_its_log(
     dying = with_generator(tmp_path, settings, body)
     with pytest.raises(ChildFailed, match="sans capteur"):
         run(dying, 5, 1, threading.Event())
-    assert table(settings.store.path, "SELECT count(*) FROM readings") == [(1,)]
+    assert table(settings.store.address.path, "SELECT count(*) FROM readings") == [(1,)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows programs cannot ignore an end")

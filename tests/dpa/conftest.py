@@ -1,15 +1,14 @@
 """A small desk: input files, a warehouse and a report in a folder of their own."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres import BACK_ENDS, own_schema, running_server
-from postgres_server import PostgresServer
+from postgres import BACK_ENDS, own_schema
 from store import Store
 
 from dpa.dwh_url import DwhUrl
@@ -75,13 +74,6 @@ def desk(tmp_path: Path) -> Desk:
 @pytest.fixture
 def make_desk(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Desk]:
     return lambda: Desk(tmp_path_factory.mktemp("desk"))
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """The session's server; skips where PostgreSQL is not installed."""
-    with running_server() as server:
-        yield server
 
 
 @pytest.fixture(params=BACK_ENDS)

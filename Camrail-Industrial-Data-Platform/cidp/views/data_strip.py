@@ -12,6 +12,8 @@ REFRESH_S = 2.0
 SOURCES = {
     "simulator": "Simulateur local",
     "http": "Télémétrie reçue par HTTP",
+    "kafka": "Télémétrie reçue par Kafka",
+    "mqtt": "Télémétrie reçue par MQTT",
     "none": "Aucune donnée reçue",
 }
 

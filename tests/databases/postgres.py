@@ -11,7 +11,7 @@ import pytest
 from postgres_server import PostgresServer, binaries
 
 BACK_ENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
-"""Parameters of a fixture that stands for either kind of warehouse."""
+"""Parameters of a fixture that stands for either kind of database."""
 
 _GUARD = """
 import contextlib, shutil, sys, psutil

@@ -1,0 +1,350 @@
+"""The event store in a PostgreSQL database, in the schema that its connections work in."""
+
+import queue
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import psycopg
+from psycopg import sql as composed
+
+from cidp.errors import StoreError, StoreIncompatible, StoreUnavailable
+from cidp.event_batch import Batch, Integers
+from cidp.event_store import SCHEMA_VERSION, EventStore, migration
+from cidp.fleet_state import Alerting
+from cidp.store_session import Row, Session
+from cidp.store_url import StoreUrl
+
+_SCHEMA_LOCK = 0x_CA_3A_E0_E2
+"""Advisory lock of whoever makes or changes the tables."""
+
+_TYPES = {
+    "text": (
+        "series", "loco_id", "source", "model_version", "recent", "door", "topic", "reason",
+        "payload_sha256", "channel", "state",
+    ),
+    "timestamptz": ("timestamp", "received_at", "hour", "next_at"),
+    "boolean": ("is_critical",),
+    "bigint": (
+        "calm", "readings", "position", "partition", "payload_bytes", "next_offset", "alert_id",
+        "attempts", "critical",
+    ),
+    "bytea": ("payload",),
+}  # fmt: skip
+_TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names}
+
+_ARRIVING = np.dtype(
+    [("fields", ">i2")]
+    + [
+        part
+        for name, kind, size in (
+            ("event", ">i4", 4),
+            ("loco", ">i4", 4),
+            ("timestamp", ">i8", 8),
+            ("flow_rate", ">f8", 8),
+            ("pressure", ">f8", 8),
+            ("vibration", ">f8", 8),
+            ("temperature", ">f8", 8),
+            ("probability", ">f8", 8),
+            ("critical", "i1", 1),
+        )
+        for part in ((f"{name}_bytes", ">i4"), (name, kind))
+    ]
+)
+"""One row of the table `arriving`, as COPY's binary format has it."""
+
+_COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END = b"\xff\xff"
+_MICROS_2000 = 946_684_800_000_000
+"""Where PostgreSQL's instants begin, in microseconds since 1970."""
+
+_MAKE_ARRIVING = """
+CREATE TEMPORARY TABLE IF NOT EXISTS arriving (
+    event INTEGER, loco INTEGER, timestamp TIMESTAMPTZ, flow_rate FLOAT8, pressure FLOAT8,
+    vibration FLOAT8, temperature FLOAT8, probability FLOAT8, critical BOOLEAN
+) ON COMMIT DELETE ROWS
+"""
+_INSERT_READINGS = """
+INSERT INTO readings
+    (source, loco_id, timestamp, flow_rate, pressure, vibration, temperature, probability,
+     critical, model_version, received_at)
+SELECT %(door)s, (%(locos)s::text[])[loco + 1], timestamp, flow_rate, pressure, vibration,
+       temperature, probability, critical, %(model)s, %(received)s
+FROM arriving
+ON CONFLICT DO NOTHING
+"""
+_KNOWN_READINGS = """
+SELECT event, known.flow_rate, known.pressure, known.vibration, known.temperature,
+       known.probability, known.critical
+FROM arriving JOIN readings AS known
+    ON known.source = %(door)s AND known.loco_id = (%(locos)s::text[])[loco + 1]
+    AND known.timestamp = arriving.timestamp
+WHERE known.timestamp BETWEEN %(first)s AND %(last)s
+    AND known.xmin <> pg_current_xact_id()::xid -- not those that this transaction inserted
+"""
+_SETTINGS = """
+SET TimeZone = 'UTC';
+SET jit = off;
+SET enable_hashjoin = off; -- every join of ours is a look-up of few rows among very many
+SET enable_mergejoin = off;
+SET client_min_messages = warning;
+SET statement_timeout = '60s'
+"""
+
+
+class PostgresSession(Session):
+    """A transaction at the level READ COMMITTED."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, **parameters: Any) -> list[Row]:
+        return self._connection.execute(_native(sql), _native_values(parameters)).fetchall()
+
+    def run(self, sql: str, **parameters: Any) -> int:
+        return self._connection.execute(_native(sql), _native_values(parameters)).rowcount
+
+    def insert(self, table: str, columns: Mapping[str, Sequence[Any]], conflict: str = "") -> None:
+        self._connection.execute(
+            _insertion(table, tuple(columns), isinstance(columns.get("critical", [0])[0], bool))
+            + conflict.encode(),
+            [list(values) for values in columns.values()],
+        )
+
+    def insert_readings(
+        self, batch: Batch, chosen: Integers, received_at: datetime
+    ) -> dict[int, Row]:
+        with self._connection.cursor() as cursor:
+            with cursor.copy("COPY arriving FROM STDIN (FORMAT BINARY)") as copy:
+                copy.write(_arriving(batch, chosen))
+            parameters = {
+                "door": batch.door,
+                "locos": batch.locos,
+                "model": batch.model_version,
+                "received": received_at,
+            }
+            inserted = cursor.execute(_INSERT_READINGS, parameters).rowcount
+            if inserted == len(chosen):
+                return {}
+            bounds = {
+                "first": batch.key(int(chosen[batch.micros[chosen].argmin()]))[1],
+                "last": batch.key(int(chosen[batch.micros[chosen].argmax()]))[1],
+            }
+            known = cursor.execute(_KNOWN_READINGS, parameters | bounds)
+            return {event: tuple(record) for event, *record in known}
+
+    def instant(self, value: Any) -> datetime:
+        found: datetime = value
+        return found
+
+    def items(self, value: Any) -> list[Any]:
+        found: list[Any] = value or []
+        return found
+
+
+def _arriving(batch: Batch, chosen: Integers) -> bytes:
+    """Write the chosen events as COPY's binary format."""
+    rows = np.empty(len(chosen), _ARRIVING)
+    names = _ARRIVING.names or ()
+    rows["fields"] = len(names) // 2
+    for name in names[1::2]:
+        rows[name] = _ARRIVING[name.removesuffix("_bytes")].itemsize
+    rows["event"] = chosen
+    rows["loco"] = batch.loco[chosen]
+    rows["timestamp"] = batch.micros[chosen] - _MICROS_2000
+    for place, name in enumerate(("flow_rate", "pressure", "vibration", "temperature")):
+        rows[name] = batch.values[chosen, place]
+    rows["probability"] = batch.risks[chosen]
+    rows["critical"] = batch.critical[chosen]
+    return _COPY_HEAD + rows.tobytes() + _COPY_END
+
+
+@lru_cache(maxsize=64)
+def _insertion(table: str, names: tuple[str, ...], critical_is_flag: bool) -> bytes:
+    """Return an INSERT of all rows that arrays hold, one array per column."""
+    kinds = [
+        "boolean" if name == "critical" and critical_is_flag else _TYPE_OF.get(name, "float8")
+        for name in names
+    ]
+    listed = ", ".join(names)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
+    return f"INSERT INTO {table} ({listed}) SELECT * FROM unnest({arrays}) ".encode()  # noqa: S608 (our names)
+
+
+@lru_cache(maxsize=256)
+def _native(sql: str) -> bytes:
+    sql = re.sub(r"\bIN :(\w+)", r"= ANY(:\1)", sql.replace("%", "%%"))
+    sql = sql.replace("json_group_array(", "json_agg(")
+    return re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", sql).encode()
+
+
+def _native_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in parameters.items()
+    }
+
+
+class PostgresStore(EventStore):
+    """The store at `url`; locks and connections are waited for at most `timeout_s`."""
+
+    backend = "postgresql"
+
+    def __init__(self, url: StoreUrl, timeout_s: float, alerting: Alerting) -> None:
+        super().__init__(alerting)
+        self._url = url
+        self._timeout_s = timeout_s
+        self._idle: queue.LifoQueue[psycopg.Connection[Row]] = queue.LifoQueue()
+        self._weeks: set[datetime] = set()
+
+    @contextmanager
+    def session(self, *, writes: bool = True) -> Iterator[PostgresSession]:
+        """Lend a connection; one that failed is closed, and the idle ones with it."""
+        connection: psycopg.Connection[Row] | None = None
+        healthy = False
+        try:
+            connection = self._lend()
+            yield PostgresSession(connection)
+            connection.commit()
+            healthy = True
+        except psycopg.Error as error:
+            self.close()  # after a restart of the server, none of them would work
+            self._weeks.clear()
+            raise self._translated(error) from error
+        finally:
+            if connection is not None:
+                self._take_back(connection, healthy=healthy)
+
+    def prepare_for(self, first: datetime, last: datetime) -> None:
+        """Make the weeks that the readings fall into, once."""
+        monday, end = _week_of(first), _week_of(last)
+        weeks = {monday + timedelta(days=days) for days in range(0, (end - monday).days + 1, 7)}
+        if weeks <= self._weeks:
+            return
+        with self.session() as session:
+            session.rows("SELECT make_reading_weeks(:first, :last)", first=first, last=last)
+        self._weeks |= weeks
+
+    def prune(self, oldest: datetime) -> None:
+        """Drop the weeks that are over."""
+        with self.session() as session:
+            session.rows("SELECT drop_reading_weeks(:oldest)", oldest=oldest)
+        self._weeks.clear()
+
+    def close(self) -> None:
+        """Close the idle connections; a later call opens new ones."""
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+
+    def _lend(self) -> psycopg.Connection[Row]:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self._open()
+
+    def _take_back(self, connection: psycopg.Connection[Row], *, healthy: bool) -> None:
+        if healthy:
+            self._idle.put(connection)
+        else:
+            connection.close()
+
+    def _open(self) -> psycopg.Connection[Row]:
+        wait_s = max(2, round(self._timeout_s))  # libpq takes no less
+        connection: psycopg.Connection[Row] = psycopg.connect(
+            self._url.target,
+            connect_timeout=wait_s,
+            application_name="camrail-cidp",
+            client_encoding="UTF8",
+            keepalives_idle=wait_s,
+            keepalives_interval=wait_s,
+            keepalives_count=3,
+            tcp_user_timeout=4 * wait_s * 1000,
+        )
+        try:
+            connection.execute(_SETTINGS)
+            connection.execute(f"SET lock_timeout = {max(1, round(self._timeout_s * 1000))}")
+            self._prepare(connection)
+            connection.execute(_MAKE_ARRIVING)
+            connection.commit()
+        except (psycopg.Error, StoreError):
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: psycopg.Connection[Row]) -> None:
+        version = _version(connection)
+        if version == 0:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
+            version = _version(connection)  # asked again: another process may have been faster
+        if version == 0:
+            self._create(connection)
+        elif version != SCHEMA_VERSION:
+            raise StoreIncompatible(
+                f"La base {self._url} est en version {version}, ce programme lit la version"
+                f" {SCHEMA_VERSION} : mettez le programme à jour ou indiquez une autre base."
+            )
+
+    def _create(self, connection: psycopg.Connection[Row]) -> None:
+        taken = "SELECT coalesce(to_regclass('readings'), to_regclass('fleet'))"
+        if connection.execute(taken).fetchone() != (None,):
+            raise StoreIncompatible(
+                f"La base {self._url} contient déjà des tables d'un autre programme : elles"
+                " restent intactes ; indiquez une autre base, ou un autre schéma (search_path)."
+            )
+        before = connection.execute("SHOW search_path").fetchone()
+        for number in range(2, SCHEMA_VERSION + 1):
+            connection.execute(migration(f"postgresql_{number}").encode())
+        connection.execute("SELECT set_config('search_path', %s, false)", before)
+        connection.execute(
+            composed.SQL(
+                "CREATE TABLE event_store_version"
+                " (version INTEGER NOT NULL, since TIMESTAMPTZ NOT NULL DEFAULT now());"
+                " INSERT INTO event_store_version (version) VALUES ({})"
+            ).format(SCHEMA_VERSION)
+        )
+        connection.commit()
+
+    def _translated(self, error: psycopg.Error) -> StoreError:
+        told = self._url.redacted(str(error).partition("\n")[0])
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            return StoreIncompatible(
+                f"Base {self._url} : droits insuffisants ({told}). Le compte propriétaire fait"
+                " les tables à sa première connexion ; postgresql_roles.sql donne leurs droits aux"
+                " autres comptes."
+            )
+        if isinstance(error, _LATER):
+            return StoreUnavailable(
+                f"La base {self._url} ne répond pas ({told}) : rien n'a été enregistré, réessayez"
+                " dans quelques secondes."
+            )
+        return StoreIncompatible(
+            f"La base {self._url} refuse ({told}) : vérifiez CAMRAIL_EVENT_STORE et son schéma."
+        )
+
+
+_LATER = (
+    psycopg.OperationalError,  # gone, starting, full, locked, read only
+    psycopg.errors.UniqueViolation,  # two writers met on a row that neither saw
+    psycopg.errors.CheckViolation,  # a week was dropped meanwhile
+)
+
+
+def _version(connection: psycopg.Connection[Row]) -> int:
+    # Not by to_regclass, which may not see what another session made in the same transaction.
+    found = connection.execute(
+        "SELECT FROM pg_class WHERE relname = 'event_store_version' AND pg_table_is_visible(oid)"
+    )
+    if found.fetchone() is None:
+        return 0
+    row = connection.execute("SELECT max(version) FROM event_store_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _week_of(instant: datetime) -> datetime:
+    """Return the Monday, in UTC, of the week of an instant."""
+    day = instant.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day - timedelta(days=day.weekday())
