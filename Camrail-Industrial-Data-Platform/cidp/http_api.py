@@ -6,6 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, has_request_context, request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
@@ -20,7 +21,6 @@ from werkzeug.exceptions import (
     abort,
 )
 from werkzeug.routing import MapAdapter
-from werkzeug.sansio.utils import host_is_trusted
 
 from cidp import __version__, alerts_api, fleet_api, jobs_api, reports_api, warehouse_api
 from cidp.access_log import REASON, AccessLog
@@ -122,7 +122,8 @@ class ScoringApi(Flask):
         """Refuse names that are not ours, before anything is looked at."""
         if host in self._known_hosts:
             return
-        if not host_is_trusted(host, self._hosts):
+        name = _host_name(host)
+        if not any(name == ours.lstrip(".") or _is_under(name, ours) for ours in self._hosts):
             raise MisdirectedRequest
         if len(self._known_hosts) < _KNOWN_HOSTS:
             self._known_hosts.add(host)
@@ -289,6 +290,24 @@ def _asked() -> Request:
     """Return the request itself: each look through Flask's proxy costs."""
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     return asked
+
+
+def _host_name(host: str) -> str:
+    """Return the name in a Host header without its port, in lower case; "" when it is malformed.
+
+    werkzeug's own comparison finds no IPv6 address in a list of trusted hosts.
+    """
+    try:
+        parts = urlsplit(f"//{host}")
+        _ = parts.port
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if parts.netloc == host and "@" not in host else ""
+
+
+def _is_under(name: str, domain: str) -> bool:
+    """Whether `domain`, written with a dot before it, holds `name`."""
+    return domain.startswith(".") and name.endswith(domain)
 
 
 def _json_bytes(max_bytes: int) -> bytes:

@@ -1,7 +1,6 @@
 import contextlib
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -147,9 +146,10 @@ def stop(process: subprocess.Popen[str], _logs: Path) -> None:
 
 
 def kill_the_api(_process: subprocess.Popen[str], logs: Path) -> None:
-    worker = re.search(r"INFO (\d+) ", (logs / "api.log").read_text(encoding="utf-8"))
-    assert worker
-    os.kill(int(worker[1]), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+    first, *_ = (logs / "api.log").read_text(encoding="utf-8").splitlines()
+    os.kill(
+        json.loads(first)["process"], signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+    )
 
 
 @pytest.mark.parametrize(
