@@ -22,6 +22,7 @@ SUMMARY: dict[str, Any] = {
     "skipped": 0,
     "inserted": 3,
     "corrected": 0,
+    "open_rejects": 0,
     "rejects_by_rule": {},
     "warnings": [],
     "sources": [],
@@ -30,6 +31,9 @@ SUMMARY: dict[str, Any] = {
 }
 SAYS = f"print({json.dumps(json.dumps(SUMMARY))})"
 """Body of an ETL that succeeds."""
+
+WARNS = SAYS.replace('"ok\\"', '"committed_with_warnings\\"') + "; sys.exit(3)"
+"""Body of an ETL that has committed, with too many rejects."""
 
 WAITS = "print('prêt', file=sys.stderr, flush=True); time.sleep(600)"
 """Body of a program that works until it is stopped."""

@@ -48,6 +48,7 @@ def api(tmp_path: Path, models: Path) -> Iterator[str]:
     ) as server:
         try:
             until(lambda: server.poll() is not None or answers(f"{address}/ready"))
+            assert server.poll() is None, "the server ended"
             yield address
         finally:
             server.terminate()
