@@ -144,8 +144,8 @@ def _write(options: argparse.Namespace, simulation: Simulation) -> dict[str, int
     """Write the readings part by part, then the work orders that they made; return the counts."""
     import pyarrow as pa
 
-    from pmd.history import TELEMETRY
     from pmd.arrow_files import parts_writer
+    from pmd.history import TELEMETRY
     from pmd.telemetry_file import csv_writer, write_atomically
 
     written = {"rows": 0, "failures": 0, "work_orders": 0}
