@@ -3,33 +3,27 @@
 import argparse
 import multiprocessing
 import os
-import signal
 import ssl
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
-from loguru import logger
 
-from cidp.assembly import assemble
 from cidp.cli import FrenchParser
 from cidp.errors import CidpError, ServerError
-from cidp.front import Front, Limits
-from cidp.http_api import app_of, create_app, log_context
-from cidp.jobs_api import FORM_BYTES
-from cidp.logs import configure_logs
 from cidp.ports import free_address
 from cidp.settings import ApiSettings, Settings, launch_environment
-from cidp.workers import Worker, shared_folder
+from cidp.workers import shared_folder
 
-__all__ = ["create_app", "main"]
+if TYPE_CHECKING:
+    from cidp.front import Front
+    from cidp.http_api import ScoringApi
 
 STOP_TIMEOUT_S = 10
 
@@ -99,7 +93,7 @@ def serve(settings: Settings, address: str) -> int:
     )
     try:
         with shared_folder(api.workers) as folder:
-            loader: Any = partial(worker_app, settings, folder)  # granian's type knows no RSGI
+            loader: Any = partial(_worker, settings, folder)  # granian's type knows no RSGI
             server.serve(target_loader=loader, wrap_loader=False)
     except SystemExit:
         # On Windows Ctrl-C reaches the worker too, and granian counts its end as a crash.
@@ -109,34 +103,15 @@ def serve(settings: Settings, address: str) -> int:
     return 0
 
 
-def worker_app(settings: Settings, shared: Path | None = None) -> Front:
-    """Build the application inside a process that answers requests."""
-    worker = None if shared is None else Worker(shared)
-    suffix = f"-{worker.number}" if worker else ""
-    configure_logs(
-        settings.logs.folder, f"api{suffix}", audit=f"audit{suffix}", context=log_context
-    )
-    _follow_parent()
-    if settings.demo_key_only:
-        logger.warning("Mode local : la clé de démonstration est acceptée depuis cette machine.")
-    parts = assemble(settings, worker=worker)
-    parts.model.start()
-    parts.notifier.start()
-    api = settings.api
-    logger.info("API sur {}://{}:{}", api.scheme, api.host, api.port)
-    largest_body = max(api.largest_body, settings.jobs.upload_max_bytes + FORM_BYTES)
-    return Front(app_of(parts), Limits(api.threads, api.body_timeout_s, largest_body))
+def create_app() -> "ScoringApi":
+    """Build the application from the process's environment."""
+    from cidp.http_api import create_app
+
+    return create_app()
 
 
-def _follow_parent() -> None:
-    """Let only the parent stop this process, and stop when the parent is gone, even killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        if sys.platform != "win32":
-            os.setpgrp()  # a Ctrl-C followed at once by the parent's SIGTERM can hang the server
-        threading.Thread(target=_wait_for_end, args=(parent.join,), daemon=True).start()
+def _worker(settings: Settings, shared: Path | None) -> "Front":
+    """Build the application, of which the process that only listens imports nothing."""
+    from cidp.worker_process import worker_app
 
-
-def _wait_for_end(parent_join: Callable[[], object]) -> None:
-    parent_join()
-    os.kill(os.getpid(), signal.SIGTERM)
+    return worker_app(settings, shared)

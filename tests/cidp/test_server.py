@@ -18,12 +18,10 @@ import psutil
 import pytest
 import requests
 import trustme
-from loguru import logger
 from loopback import free_port
 
 from cidp import server
-from cidp.http_api import ScoringApi
-from cidp.settings import SERVICE_FOLDER, ApiSettings, LogSettings, Settings
+from cidp.settings import SERVICE_FOLDER, Settings
 
 KEY = "une-cle-reelle-pour-essais"
 READING = {"loco_id": "L1", "flow_rate": 500, "pressure": 5, "vibration": 2, "temperature": 45}
@@ -401,33 +399,3 @@ def test_only_an_end_that_was_not_asked_for_is_a_failure(
     monkeypatch.setattr(server, "Server", FakeServer)
     monkeypatch.setattr("multiprocessing.set_start_method", lambda *_, **__: None)
     assert server.serve(Settings(), "127.0.0.1") == expected
-
-
-def test_the_worker_builds_the_application_and_says_how_it_is_guarded(
-    tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    local = Settings.from_environ({}).keys
-    here = settings.model_copy(
-        update={"keys": local, "logs": LogSettings(folder=tmp_path), "api": ApiSettings(port=5999)}
-    )
-    try:
-        front = server.worker_app(here)
-    finally:
-        logger.remove()
-        logger.configure(patcher=lambda record: None)
-    said = capsys.readouterr().err
-    assert "la clé de démonstration est acceptée depuis cette machine" in said
-    assert "API sur http://127.0.0.1:5999" in said
-    assert isinstance(front.app, ScoringApi)
-    assert front.app.test_client().get("/health").status_code == 200
-
-
-@posix
-def test_the_end_of_the_parent_asks_this_process_to_stop() -> None:
-    asked = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
-    try:
-        server._wait_for_end(lambda: None)
-        assert asked.wait(30)
-    finally:
-        signal.signal(signal.SIGTERM, before)
