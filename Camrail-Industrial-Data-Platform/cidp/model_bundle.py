@@ -167,6 +167,7 @@ def load_bundle(folder: Path) -> Bundle:
     output = _probability_output(folder, session, len(ranges))
     scorer = Scorer(session, output, ranges, manifest.threshold, manifest.version)
     _check_canaries(folder, manifest, scorer)
+    _check_background(folder, manifest)
     return Bundle(manifest, scorer)
 
 
@@ -178,8 +179,19 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise _refused(folder, f"{MANIFEST_FILE} illisible ({error.strerror})") from error
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "JSON"
-        raise _refused(folder, f"{MANIFEST_FILE} non conforme : {where}") from error
+        raise _refused(folder, _misfit(error)) from error
+
+
+def _misfit(error: ValidationError) -> str:
+    """Name what does not conform, and the remedy where the bundle is of an older trainer."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "JSON"
+    if first["type"] == "missing" and len(first["loc"]) == 1:
+        return (
+            f"{MANIFEST_FILE} non conforme : {where} manque, ce modèle vient d'un entraînement"
+            " plus ancien ; entraînez-le de nouveau (model_training.py) et promouvez le nouveau"
+        )
+    return f"{MANIFEST_FILE} non conforme : {where}"
 
 
 def checked_bytes(folder: Path, manifest: Manifest, name: str) -> bytes:
@@ -237,6 +249,12 @@ def _check_canaries(folder: Path, manifest: Manifest, scorer: Scorer) -> None:
     gap = float(np.max(np.abs(answered - expected)))
     if math.isnan(gap) or gap > CANARY_TOLERANCE:
         raise _refused(folder, f"les lectures témoins s'écartent de {gap:.2g} du manifeste")
+
+
+def _check_background(folder: Path, manifest: Manifest) -> None:
+    """Refuse a bundle whose predictions could not be explained."""
+    if not manifest.background or any(len(row) != len(READINGS) for row in manifest.background):
+        raise _refused(folder, "les lectures de référence de l'explication manquent de valeurs")
 
 
 def _refused(folder: Path, reason: str) -> BundleRefused:
