@@ -3,6 +3,7 @@
 CidpError
 ├── SettingsError            a setting, a key file or config.yaml cannot be used
 ├── TelemetryRefused         bytes that are not valid telemetry, field by field
+├── BatchTooLong             more rows than one request may carry
 ├── ModelError
 │   ├── BundleRefused        a bundle is damaged or is not what its manifest says
 │   ├── PromotionFailed      a good bundle cannot be made the one that serves
@@ -41,6 +42,10 @@ class TelemetryRefused(CidpError):
     def __init__(self, details: list[FieldError]) -> None:
         super().__init__(" ; ".join(f"{d['field']} : {d['message']}" for d in details))
         self.details = details
+
+
+class BatchTooLong(CidpError):
+    """A body holds more rows than one request may carry."""
 
 
 class ModelError(CidpError):

@@ -24,7 +24,9 @@ class Metrics:
         self.registry = registry
         ProcessCollector(registry=registry)
         self.predictions = Counter(
-            "api_predictions_total", "Readings scored by /predict.", registry=registry
+            "api_predictions_total",
+            "Readings scored by /predict and /predict/batch.",
+            registry=registry,
         )
         self.risk_alerts = Counter(
             "api_risk_alerts_total", "Predictions of a critical risk.", registry=registry
@@ -34,6 +36,9 @@ class Metrics:
             "Time to check and score one reading.",
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
+        )
+        self.batch_rows_refused = Counter(
+            "api_batch_rows_refused_total", "Rows refused by /predict/batch.", registry=registry
         )
         self._requests = Counter(
             "api_requests_total",
@@ -78,6 +83,12 @@ class Metrics:
         self.prediction_latency.observe(seconds)
         if critical:
             self.risk_alerts.inc()
+
+    def batch_answered(self, scored: int, critical: int, refused: int) -> None:
+        """Count the rows of one batch."""
+        self.predictions.inc(scored)
+        self.risk_alerts.inc(critical)
+        self.batch_rows_refused.inc(refused)
 
     def events_ingested(self, source: str, outcome: str, count: int) -> None:
         """Count `count` events of one batch that had the same outcome."""

@@ -14,6 +14,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from cidp.errors import BundleRefused
+from cidp.explanation import Explainer
 from cidp.pydantic_compat import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from cidp.scoring import Scorer, TrainedRange
 from cidp.telemetry import READINGS
@@ -150,6 +151,7 @@ class Bundle(NamedTuple):
 
     manifest: Manifest
     scorer: Scorer
+    explainer: Explainer
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -168,7 +170,7 @@ def load_bundle(folder: Path) -> Bundle:
     scorer = Scorer(session, output, ranges, manifest.threshold, manifest.version)
     _check_canaries(folder, manifest, scorer)
     _check_background(folder, manifest)
-    return Bundle(manifest, scorer)
+    return Bundle(manifest, scorer, Explainer(scorer, manifest.background))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -212,7 +214,7 @@ def _trained_ranges(folder: Path, manifest: Manifest) -> list[TrainedRange]:
     names = [feature.name for feature in manifest.features]
     if sorted(names) != sorted(READINGS):
         raise _refused(folder, f"variables {names}, attendues {list(READINGS)}")
-    return [TrainedRange(f.name, f.minimum, f.maximum) for f in manifest.features]
+    return [TrainedRange(f.name, f.minimum, f.maximum, f.monotone) for f in manifest.features]
 
 
 def _open_session(folder: Path, onnx: bytes) -> ort.InferenceSession:

@@ -38,6 +38,8 @@ class ApiSettings(_Section):
     threads: Annotated[int, Field(ge=1, le=64)] = 4
     predict_max_bytes: BodyBytes = 16_384
     telemetry_max_bytes: BodyBytes = 1_048_576
+    batch_max_bytes: BodyBytes = 4_194_304
+    batch_max_rows: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     wrong_keys_per_minute: Annotated[int, Field(ge=1, le=6_000)] = 10
     metrics_need_key: bool = False
 

@@ -44,7 +44,7 @@ PURE = {
         "simulator",
         "split",
     },
-    "cidp": {"telemetry", "scoring"},
+    "cidp": {"explanation", "scoring", "telemetry"},
 }
 FOR_PURE = {"errors", "pydantic_compat"}
 COMPUTING = {

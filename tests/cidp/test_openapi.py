@@ -50,7 +50,7 @@ def test_the_document_says_how_many_events_one_request_may_carry() -> None:
 
 def test_every_route_is_documented_and_every_documented_path_is_served(app: Flask) -> None:
     served = {
-        (rule.rule, method.lower())
+        (rule.rule.replace("<", "{").replace(">", "}"), method.lower())
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
