@@ -5,6 +5,7 @@ CidpError
 ├── RequestRefused           what a client sent cannot be used, field by field
 │   ├── TelemetryRefused     bytes that are not valid telemetry
 │   └── ParametersRefused    what a request asks for cannot be answered
+├── BatchTooLong             more rows than one request may carry
 ├── ModelError
 │   ├── BundleRefused        a bundle is damaged or is not what its manifest says
 │   ├── PromotionFailed      a good bundle cannot be made the one that serves
@@ -63,6 +64,10 @@ class TelemetryRefused(RequestRefused):
 
 class ParametersRefused(RequestRefused):
     """A request asks for what cannot be answered; `details` has one entry per refused field."""
+
+
+class BatchTooLong(CidpError):
+    """A body holds more rows than one request may carry."""
 
 
 class ModelError(CidpError):

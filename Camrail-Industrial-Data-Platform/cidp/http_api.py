@@ -13,16 +13,20 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST
-from werkzeug.exceptions import (
-    HTTPException,
-    MisdirectedRequest,
-    RequestEntityTooLarge,
-    UnsupportedMediaType,
-    abort,
-)
+from werkzeug.exceptions import HTTPException, MisdirectedRequest, UnsupportedMediaType, abort
 from werkzeug.routing import MapAdapter
 
-from cidp import __version__, alerts_api, fleet_api, jobs_api, reports_api, warehouse_api
+from cidp import (
+    __version__,
+    alerts_api,
+    batch_api,
+    docs_api,
+    fleet_api,
+    jobs_api,
+    models_api,
+    reports_api,
+    warehouse_api,
+)
 from cidp.access_log import REASON, AccessLog
 from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
@@ -35,6 +39,7 @@ from cidp.guard import Guard, audit_write, describe_write
 from cidp.key_sources import LiveKeys
 from cidp.metrics import SourceCollector, known_method
 from cidp.readiness import read_source, readiness
+from cidp.request_body import read_body
 from cidp.request_id import request_id
 from cidp.settings import Settings
 from cidp.telemetry import READINGS, TelemetryEvent, parse_reading
@@ -191,6 +196,9 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     app.add_url_rule("/metrics", view_func=metrics)
     app.add_url_rule("/predict", view_func=guarded("predict", api.predict), methods=["POST"])
     app.add_url_rule("/telemetry", view_func=guarded("ingest", api.telemetry), methods=["POST"])
+    batch_api.add_routes(app, parts, guarded)
+    models_api.add_routes(app, parts, guarded)
+    docs_api.add_routes(app)
     fleet_api.add_routes(app, parts, guarded)
     alerts_api.add_routes(app, parts, guarded)
     jobs_api.add_routes(app, parts, guarded)
@@ -243,8 +251,10 @@ class _Endpoints:
 
     def predict(self) -> Response:
         started_s = time.perf_counter()
+        explained = batch_api.explanation_asked(_asked())
         reading = parse_reading(_json_bytes(self._limits.predict_max_bytes))
-        scorer = self._parts.model.scorer(self._model_wait_s)
+        bundle = self._parts.model.bundle(self._model_wait_s)
+        scorer = bundle.scorer
         score = scorer.score_one(reading)
         body = {
             "critical_risk": int(score.critical),
@@ -254,6 +264,8 @@ class _Endpoints:
             "threshold": scorer.threshold,
             "warnings": scorer.warnings(reading),
         }
+        if explained:
+            body["explanation"] = bundle.explainer.explain(reading).body()
         self._parts.metrics.prediction_answered(
             time.perf_counter() - started_s, score.probability, critical=score.critical
         )
@@ -313,21 +325,9 @@ def _is_under(name: str, domain: str) -> bool:
 def _json_bytes(max_bytes: int) -> bytes:
     """Return the request's body, at most `max_bytes`, announced as JSON."""
     asked = _asked()
-    environ = asked.environ
-    if environ.get("CONTENT_TYPE") != JSON and asked.mimetype != JSON:
+    if asked.environ.get("CONTENT_TYPE") != JSON and asked.mimetype != JSON:
         raise UnsupportedMediaType
-    length = environ.get("CONTENT_LENGTH", "")
-    if length.isdecimal() and len(length) < 10 and "HTTP_TRANSFER_ENCODING" not in environ:
-        if int(length) > max_bytes:
-            raise RequestEntityTooLarge
-        known: bytes = environ["wsgi.input"].read(int(length))
-        return known
-    # Without a Content-Length werkzeug cuts a long body and says nothing: read one byte more.
-    asked.max_content_length = max_bytes + 1
-    raw = asked.get_data(cache=False)
-    if len(raw) > max_bytes:
-        raise RequestEntityTooLarge
-    return raw
+    return read_body(asked, max_bytes)
 
 
 def _result(event: TelemetryEvent, receipt: Receipt) -> dict[str, Any]:

@@ -56,7 +56,9 @@ class Metrics:
             registry=registry,
         ).set(1)
         self.predictions = Counter(
-            "api_predictions_total", "Readings scored by /predict.", registry=registry
+            "api_predictions_total",
+            "Readings scored by /predict and /predict/batch.",
+            registry=registry,
         )
         self.risk_alerts = Counter(
             "api_risk_alerts_total", "Predictions of a critical risk.", registry=registry
@@ -71,6 +73,11 @@ class Metrics:
             "api_risk_probability",
             "Risk that /predict answered.",
             buckets=_RISK_BUCKETS,
+            registry=registry,
+        )
+        self.batch_rows_refused = Counter(
+            "api_batch_rows_refused_total",
+            "Rows refused by /predict/batch.",
             registry=registry,
         )
         labels = ["route", "method", "status"]
@@ -122,6 +129,12 @@ class Metrics:
         self._risks.observe(risk)
         if critical:
             self.risk_alerts.inc()
+
+    def batch_answered(self, scored: int, critical: int, refused: int) -> None:
+        """Count the rows of one batch."""
+        self.predictions.inc(scored)
+        self.risk_alerts.inc(critical)
+        self.batch_rows_refused.inc(refused)
 
     def events_ingested(self, source: str, outcome: str, count: int) -> None:
         """Count `count` events of one batch that had the same outcome."""

@@ -14,6 +14,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from cidp.errors import BundleRefused
+from cidp.explanation import Explainer
 from cidp.pydantic_compat import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from cidp.scoring import Model, Scorer, TrainedRange
 from cidp.telemetry import READINGS
@@ -166,6 +167,7 @@ class Bundle(NamedTuple):
 
     manifest: Manifest
     scorer: Scorer
+    explainer: Explainer
 
 
 class TrendBundle(NamedTuple):
@@ -185,7 +187,8 @@ def load_bundle(folder: Path) -> Bundle:
     session, output = _checked_session(folder, manifest)
     scorer = Scorer(session, output, ranges, manifest.threshold, manifest.version)
     _check_canaries(folder, manifest, scorer)
-    return Bundle(manifest, scorer)
+    _check_background(folder, manifest)
+    return Bundle(manifest, scorer, Explainer(scorer, manifest.background))
 
 
 def load_trend_bundle(folder: Path) -> TrendBundle:
@@ -226,8 +229,19 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise _refused(folder, f"{MANIFEST_FILE} illisible ({error.strerror})") from error
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "JSON"
-        raise _refused(folder, f"{MANIFEST_FILE} non conforme : {where}") from error
+        raise _refused(folder, _misfit(error)) from error
+
+
+def _misfit(error: ValidationError) -> str:
+    """Name what does not conform, and the remedy where the bundle is of an older trainer."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "JSON"
+    if first["type"] == "missing" and len(first["loc"]) == 1:
+        return (
+            f"{MANIFEST_FILE} non conforme : {where} manque, ce modèle vient d'un entraînement"
+            " plus ancien ; entraînez-le de nouveau (model_training.py) et promouvez le nouveau"
+        )
+    return f"{MANIFEST_FILE} non conforme : {where}"
 
 
 def checked_bytes(folder: Path, manifest: Manifest, name: str) -> bytes:
@@ -295,6 +309,12 @@ def _check_canaries(folder: Path, manifest: Manifest, model: Model) -> None:
     gap = float(np.max(np.abs(answered - expected)))
     if math.isnan(gap) or gap > CANARY_TOLERANCE:
         raise _refused(folder, f"les lectures témoins s'écartent de {gap:.2g} du manifeste")
+
+
+def _check_background(folder: Path, manifest: Manifest) -> None:
+    """Refuse a bundle whose predictions could not be explained."""
+    if not manifest.background or any(len(row) != len(READINGS) for row in manifest.background):
+        raise _refused(folder, "les lectures de référence de l'explication manquent de valeurs")
 
 
 def _refused(folder: Path, reason: str) -> BundleRefused:

@@ -6,12 +6,14 @@ models/promoted.json        {"instant": "<version>", "trend": "<version>"}
 models/latest.pkl           copy of the promoted *instant* version's model.pkl, for data scientists
 """
 
+import re
 from pathlib import Path
 
 from cidp.errors import BundleRefused, NoModel, PromotionFailed
 from cidp.files import write_whole
 from cidp.model_bundle import (
     PICKLE_FILE,
+    VERSION_PATTERN,
     Bundle,
     Manifest,
     Slot,
@@ -20,11 +22,13 @@ from cidp.model_bundle import (
     checked_bytes,
     load_bundle,
     load_trend_bundle,
+    read_manifest,
 )
 from cidp.pydantic_compat import BaseModel, ConfigDict, ValidationError
 
 INSTANT: Slot = "instant"
 TREND: Slot = "trend"
+_VERSION = re.compile(VERSION_PATTERN)
 
 
 class _Pointer(BaseModel):
@@ -97,6 +101,18 @@ class Registry:
             raise BundleRefused(
                 f"{self._pointer.name} ne désigne pas une version de modèle."
             ) from error
+
+    def versions(self) -> list[str]:
+        """Return the versions that have a folder, the newest first; none without a registry."""
+        try:
+            names = [folder.name for folder in self.bundles.iterdir()]
+        except OSError:
+            return []
+        return sorted(filter(_VERSION.fullmatch, names), reverse=True)
+
+    def manifest(self, version: str) -> Manifest:
+        """Read what one version says of itself; raises `BundleRefused`."""
+        return read_manifest(self.bundles / version)
 
     def _with(self, version: str, slot: Slot) -> str:
         """The pointer once `version` is promoted; a damaged one is made anew."""

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from loguru import logger
 
-from cidp.errors import ModelError, NoModel
+from cidp.errors import BundleRefused, ModelError, NoModel
 from cidp.metrics import Metrics
 from cidp.model_bundle import Bundle, Manifest
 from cidp.registry import Registry
@@ -28,7 +28,7 @@ class ServingModel:
     """
 
     def __init__(self, registry: Registry, metrics: Metrics, poll_s: float) -> None:
-        self._registry = registry
+        self.registry = registry
         self._metrics = metrics
         self._poll_s = poll_s
         self._bundle: Bundle | None = None
@@ -36,6 +36,7 @@ class ServingModel:
         self._tried = threading.Event()
         self._stopping = threading.Event()
         self._start_lock = threading.Lock()
+        self._loading = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -54,6 +55,10 @@ class ServingModel:
             self._thread.join()
 
     def scorer(self, wait_s: float = 0) -> Scorer:
+        """Return what scores with the model that serves; see `bundle`."""
+        return self.bundle(wait_s).scorer
+
+    def bundle(self, wait_s: float = 0) -> Bundle:
         """Return the model that serves, waiting at most `wait_s` for a first load under way.
 
         Raises `NoModel` when there is none.
@@ -64,7 +69,7 @@ class ServingModel:
             bundle = self._bundle
         if bundle is None:
             raise NoModel(self._error or "Le modèle est en cours de chargement : réessayez.")
-        return bundle.scorer
+        return bundle
 
     def manifest(self) -> Manifest | None:
         """Return what the model that serves says of itself, or None while there is none."""
@@ -79,14 +84,20 @@ class ServingModel:
 
     def refresh(self) -> None:
         """Load the promoted version unless it serves already; keep the last good one if refused."""
-        try:
-            version = self._registry.promoted_version()
-            if self._bundle is None or self._bundle.manifest.version != version:
-                self._swap(self._registry.load(version))
-        except ModelError as error:
-            self._note(error)
-        else:
-            self._error = None
+        with self._loading:  # a slower load of an older version must not have the last word
+            try:
+                version = self.registry.promoted_version()
+                if self._bundle is None or self._bundle.manifest.version != version:
+                    self._swap(self.registry.load(version))
+            except ModelError as error:
+                self._note(error)
+            else:
+                self._error = None
+
+    def refused(self, error: BundleRefused) -> None:
+        """Say and count a version that was asked for and cannot serve; the model in place stays."""
+        self._metrics.model_load_failures.inc()
+        logger.warning("{}", error)
 
     def _swap(self, bundle: Bundle) -> None:
         self._bundle = bundle

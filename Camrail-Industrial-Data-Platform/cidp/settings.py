@@ -50,6 +50,8 @@ class ApiSettings(_Section):
     body_timeout_s: TimeOut = 10.0
     predict_max_bytes: BodyBytes = 16_384
     telemetry_max_bytes: BodyBytes = 1_048_576
+    batch_max_bytes: BodyBytes = 4_194_304
+    batch_max_rows: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     wrong_keys_per_minute: Annotated[int, Field(ge=1, le=6_000)] = 10
     metrics_need_key: bool = False
     trusted_hosts: Annotated[tuple[str, ...], Field(strict=False)] = ()
@@ -59,7 +61,7 @@ class ApiSettings(_Section):
     @property
     def largest_body(self) -> int:
         """Bytes of the largest body that some route takes."""
-        return max(self.predict_max_bytes, self.telemetry_max_bytes)
+        return max(self.predict_max_bytes, self.telemetry_max_bytes, self.batch_max_bytes)
 
     @property
     def scheme(self) -> str:

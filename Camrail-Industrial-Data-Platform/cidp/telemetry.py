@@ -36,6 +36,16 @@ LABELS = {
     "temperature": "température",
 }
 
+LIMITS = {
+    "flow_rate": (0.0, 1500.0),
+    "pressure": (0.0, 25.0),
+    "vibration": (0.0, 100.0),
+    "temperature": (-40.0, 200.0),
+}
+"""What a working sensor can say, in the unit of the reading."""
+
+LOCO_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
 MAX_EVENTS = 1000
 """Events that one `POST /telemetry` may carry."""
 
@@ -72,16 +82,21 @@ LocoId = Annotated[
 ]
 
 
+def _limits(name: str, description: str) -> Any:
+    lowest, highest = LIMITS[name]
+    return Field(ge=lowest, le=highest, description=description)
+
+
 class Reading(BaseModel):
     """The four readings of one locomotive, as `POST /predict` receives them."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
     loco_id: LocoId
-    flow_rate: Annotated[float, Field(ge=0, le=1500, description="Oil flow, L/min.")]
-    pressure: Annotated[float, Field(ge=0, le=25, description="Oil pressure, bar.")]
-    vibration: Annotated[float, Field(ge=0, le=100, description="Vibration velocity, RMS, mm/s.")]
-    temperature: Annotated[float, Field(ge=-40, le=200, description="Oil temperature, °C.")]
+    flow_rate: Annotated[float, _limits("flow_rate", "Oil flow, L/min.")]
+    pressure: Annotated[float, _limits("pressure", "Oil pressure, bar.")]
+    vibration: Annotated[float, _limits("vibration", "Vibration velocity, RMS, mm/s.")]
+    temperature: Annotated[float, _limits("temperature", "Oil temperature, °C.")]
 
     def values(self) -> tuple[float, float, float, float]:
         """Return the four readings in the order of `READINGS`."""

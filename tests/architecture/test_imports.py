@@ -50,7 +50,7 @@ PURE = {
         "simulator",
         "split",
     },
-    "cidp": {"alert_rules", "event_batch", "fast_decoder", "scoring", "telemetry"},
+    "cidp": {"alert_rules", "event_batch", "explanation", "fast_decoder", "scoring", "telemetry"},
 }
 FOR_PURE = {"errors", "pydantic_compat"}
 COMPUTING = {

@@ -431,7 +431,7 @@ def test_an_unexpected_error_is_logged_and_answered_without_its_trace(
     def broken(*_: object) -> None:
         raise RuntimeError("the secret cause")
 
-    monkeypatch.setattr(type(parts.model), "scorer", broken)
+    monkeypatch.setattr(type(parts.model), "bundle", broken)
     response = predict(client)
     assert response.status_code == 500
     assert "journal" in content(response)["message"]

@@ -68,7 +68,12 @@ def test_a_manifest_that_is_not_one_is_refused(bundle: Path, text: str) -> None:
     [
         (lambda m: m.update(threshold=1.5), "non conforme : threshold"),
         (lambda m: m.update(surplus=1), "non conforme : surplus"),
-        (lambda m: m.pop("canaries"), "non conforme : canaries"),
+        (lambda m: m.pop("canaries"), "canaries manque, ce modèle vient d'un entraînement plus"),
+        (lambda m: m.pop("background"), "entraînez-le de nouveau (model_training.py)"),
+        (lambda m: m["canaries"][0].pop("values"), "non conforme : canaries.0.values."),
+        (lambda m: m.update(background=[]), "lectures de référence"),
+        (lambda m: m["background"][0].pop(), "lectures de référence"),
+        (lambda m: m.update(background=[[500, 5, 2, 45]] * 51), "non conforme : background"),
         (lambda m: m.update(version="20260101T000000Z-00000000"), "manifeste est celui"),
         (lambda m: m.update(slot="trend"), "emplacement « trend »"),
         (lambda m: m["features"].pop(), "variables"),

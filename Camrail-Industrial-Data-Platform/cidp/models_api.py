@@ -1,0 +1,104 @@
+"""The model that serves, the registry that it comes from, and promotion of another version."""
+
+import re
+import threading
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Flask, Response
+
+from cidp.answers import error_answer, json_answer
+from cidp.assembly import Parts
+from cidp.errors import BundleRefused, ModelError, PromotionFailed
+from cidp.guard import Guard, describe_write
+from cidp.model_bundle import VERSION_PATTERN, Manifest
+from cidp.registry import INSTANT
+
+MAX_LISTED: Final = 200
+"""Versions that one answer lists, the newest first."""
+
+_VERSION = re.compile(VERSION_PATTERN)
+_ROWS = {"background", "canaries"}
+
+
+def add_routes(app: Flask, parts: Parts, guarded: Guard) -> None:
+    """Serve the routes of the model's life in `parts`."""
+    api = _Endpoints(parts)
+    app.add_url_rule("/model", view_func=guarded("read", api.model))
+    app.add_url_rule("/models", view_func=guarded("read", api.models))
+    app.add_url_rule(
+        "/models/<version>/promote", view_func=guarded("admin", api.promote), methods=["POST"]
+    )
+
+
+def model_card(manifest: Manifest) -> dict[str, Any]:
+    """Return what a person asks of a model: all of its manifest but the rows of training."""
+    card: dict[str, Any] = manifest.model_dump(mode="json")
+    return {name: value for name, value in card.items() if name not in _ROWS}
+
+
+class _Endpoints:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._registry = parts.model.registry
+        self._one_at_a_time = threading.Lock()
+
+    def model(self) -> Response:
+        bundle = self._parts.model.bundle(self._parts.settings.model.first_load_wait_s)
+        return json_answer(model_card(bundle.manifest))
+
+    def models(self) -> Response:
+        serving = self._parts.model.status().version
+        promoted = self._promoted()
+        versions = self._registry.versions()
+        listed = [self._entry(version, promoted, serving) for version in versions[:MAX_LISTED]]
+        return json_answer({"count": len(versions), "models": listed})
+
+    def promote(self, version: str) -> Response:
+        if not _VERSION.fullmatch(version) or version not in self._registry.versions():
+            return error_answer(404, "Cette version n'est pas au registre ; voir /models.")
+        with self._one_at_a_time:
+            previous = self._promoted()
+            try:
+                self._registry.promote(version)
+            except BundleRefused as error:
+                self._parts.model.refused(error)
+                describe_write(f"modèle {version} refusé")
+                return error_answer(HTTPStatus.CONFLICT, str(error))
+            except PromotionFailed as error:
+                describe_write(f"modèle {version} non promu")
+                return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+            self._parts.model.refresh()
+        describe_write(f"modèle {version} promu, avant {previous or 'aucun'}")
+        serving = self._parts.model.status().version
+        return json_answer(
+            {"slot": INSTANT, "promoted": version, "previous": previous, "serving": serving}
+        )
+
+    def _promoted(self) -> str | None:
+        try:
+            return self._registry.promoted_version()
+        except ModelError:
+            return None
+
+    def _entry(self, version: str, promoted: str | None, serving: str | None) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "slot": INSTANT,
+            "version": version,
+            "promoted": version == promoted,
+            "serving": version == serving,
+            "created_at": None,
+            "threshold": None,
+            "metrics": None,
+            "error": None,
+        }
+        try:
+            card = model_card(self._registry.manifest(version))
+        except BundleRefused as error:
+            return entry | {"error": str(error)}
+        figures = card["metrics"].get("model")
+        return entry | {
+            "created_at": card["created_at"],
+            "threshold": card["threshold"],
+            "metrics": figures,
+        }

@@ -1,0 +1,88 @@
+"""An API in a folder of its own, with a real model, for the scripts of this folder."""
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Camrail-Industrial-Data-Platform"))
+
+from cidp.assembly import Parts, assemble
+from cidp.settings import SERVICE_FOLDER, Settings
+
+START_S = 60
+STOP_S = 30
+
+
+def model_registry(folder: Path, given: Path | None) -> Path:
+    """Copy the registry `given` into `folder`, or train a model there with the seed data."""
+    models = folder / "models"
+    if given is not None:
+        shutil.copytree(given, models)
+        return models
+    environ = os.environ | {"CAMRAIL_MODELS_DIR": str(models), "CAMRAIL_LOGS_DIR": str(folder)}
+    script = str(SERVICE_FOLDER / "bootstrap_local.py")
+    subprocess.run([sys.executable, script], env=environ, check=True, capture_output=True)
+    return models
+
+
+def variables(folder: Path, models: Path, key: str) -> dict[str, str]:
+    """Return the environment of an API that keeps everything in `folder`."""
+    return {
+        "CAMRAIL_MODELS_DIR": str(models),
+        "CAMRAIL_EVENT_STORE": str(folder / "events.sqlite"),
+        "CAMRAIL_LOGS_DIR": str(folder / "logs"),
+        "API_KEY": key,
+    }
+
+
+@contextmanager
+def served_parts(folder: Path, given: Path | None, key: str) -> Iterator[Parts]:
+    """Give the parts of an API whose model serves, with `key` allowed everything."""
+    environ = variables(folder, model_registry(folder, given), key)
+    parts = assemble(Settings.from_environ(environ))
+    parts.model.refresh()
+    try:
+        yield parts
+    finally:
+        parts.model.stop()
+        parts.store.close()
+
+
+@contextmanager
+def running_api(folder: Path, models: Path, key: str) -> Iterator[int]:
+    """Start `api/api.py`, wait until it is ready, and give its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environ = os.environ | variables(folder, models, key) | {"API_PORT": str(port)}
+    script = str(SERVICE_FOLDER / "api" / "api.py")
+    child = subprocess.Popen(
+        [sys.executable, script], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_until_ready(port)
+        yield port
+    finally:
+        child.terminate()
+        child.wait(STOP_S)
+
+
+def _wait_until_ready(port: int) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        try:
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            client.request("GET", "/ready")
+            if client.getresponse().status == http.client.OK:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise TimeoutError(f"the API on port {port} is not ready after {START_S} s")

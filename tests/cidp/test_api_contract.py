@@ -1,0 +1,43 @@
+"""Generated requests are answered as the contract says; docs/bench/api_contract.py sends more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from loguru import logger
+
+from cidp.assembly import Parts
+from cidp.http_api import app_of
+
+contract_run = pytest.importorskip("contract_run", reason="Schemathesis is not installed")
+
+SPEC: dict[str, Any] = yaml.safe_load(
+    (Path(__file__).parents[2] / "docs/openapi.yaml").read_text(encoding="utf-8")
+)
+OPERATIONS = [
+    f"{method.upper()} {path}"
+    for path, item in SPEC["paths"].items()
+    for method in item
+    if path != "/openapi.json"  # where the contract itself is read
+]
+VARIED = [
+    label
+    for label in OPERATIONS
+    if {"requestBody", "parameters"}
+    & SPEC["paths"][label.split()[1]][label.split()[0].lower()].keys()
+]
+EACH = -(-2_000 // len(VARIED))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_answers_as_its_contract_says(operation: str, parts: Parts) -> None:
+    logger.disable("cidp")
+    try:
+        app = app_of(parts, contract_run.patient_clock())
+        verdicts = contract_run.judge(app, "une-cle-pour-les-tests", EACH, only=operation)
+    finally:
+        logger.enable("cidp")
+    assert verdicts.violations == {}
+    assert verdicts.server_errors == 0
+    assert verdicts.total >= (EACH if operation in VARIED else 1)
