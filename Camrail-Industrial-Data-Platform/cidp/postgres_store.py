@@ -80,17 +80,17 @@ ON CONFLICT DO NOTHING
 _KNOWN_READINGS = """
 SELECT event, known.flow_rate, known.pressure, known.vibration, known.temperature,
        known.probability, known.critical
-FROM arriving JOIN readings AS known
-    ON known.source = %(door)s AND known.loco_id = (%(locos)s::text[])[loco + 1]
-    AND known.timestamp = arriving.timestamp
-WHERE known.timestamp BETWEEN %(first)s AND %(last)s
-    AND known.xmin <> pg_current_xact_id()::xid -- not those that this transaction inserted
+FROM arriving CROSS JOIN LATERAL (
+    SELECT * FROM readings
+    WHERE source = %(door)s AND loco_id = (%(locos)s::text[])[loco + 1]
+        AND readings.timestamp = arriving.timestamp
+        AND xmin <> pg_current_xact_id()::xid -- not those that this transaction inserted
+    OFFSET 0 -- keeps the planner to one look-up by key per row, among however many readings
+) AS known
 """
 _SETTINGS = """
 SET TimeZone = 'UTC';
 SET jit = off;
-SET enable_hashjoin = off; -- every join of ours is a look-up of few rows among very many
-SET enable_mergejoin = off;
 SET client_min_messages = warning;
 SET statement_timeout = '60s'
 """
@@ -130,11 +130,7 @@ class PostgresSession(Session):
             inserted = cursor.execute(_INSERT_READINGS, parameters).rowcount
             if inserted == len(chosen):
                 return {}
-            bounds = {
-                "first": batch.key(int(chosen[batch.micros[chosen].argmin()]))[1],
-                "last": batch.key(int(chosen[batch.micros[chosen].argmax()]))[1],
-            }
-            known = cursor.execute(_KNOWN_READINGS, parameters | bounds)
+            known = cursor.execute(_KNOWN_READINGS, parameters)
             return {event: tuple(record) for event, *record in known}
 
     def instant(self, value: Any) -> datetime:
@@ -171,7 +167,7 @@ def _insertion(table: str, names: tuple[str, ...], critical_is_flag: bool) -> by
         for name in names
     ]
     listed = ", ".join(names)
-    arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
+    arrays = ", ".join(f"%b::{kind}[]" for kind in kinds)  # in binary: text takes a regex per item
     return f"INSERT INTO {table} ({listed}) SELECT * FROM unnest({arrays}) ".encode()  # noqa: S608 (our names)
 
 
