@@ -19,6 +19,9 @@ KINDS: Final = {
     batch.CSV: batch.read_csv,
 }
 
+NOTED_ROWS: Final = 500
+"""Readings of a batch, evenly spread over it, that count for the drift of the inputs."""
+
 
 def explanation_asked(asked: Request) -> bool:
     """Tell whether `?explain=1` is there; raises `TelemetryRefused` for anything else."""
@@ -44,6 +47,8 @@ def add_routes(app: Flask, parts: Parts, guarded: Guard) -> None:
         rows = KINDS[kind](raw, limits.batch_max_rows)
         scorer = parts.model.scorer(parts.settings.model.first_load_wait_s)
         scored = batch.score(rows, scorer)
+        for row in range(0, len(scored.risks), 1 + len(scored.risks) // NOTED_ROWS):
+            parts.recent.note(rows.values[row].tolist(), float(scored.risks[row]))
         parts.metrics.batch_answered(scored.scored, scored.critical, scored.refused)
         if kind == batch.JSON:
             return JsonAnswer(batch.write_json(scored, scorer), 200)

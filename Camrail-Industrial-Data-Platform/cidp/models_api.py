@@ -1,6 +1,5 @@
 """The model that serves, the registry that it comes from, and promotion of another version."""
 
-import re
 import threading
 from http import HTTPStatus
 from typing import Any, Final
@@ -11,13 +10,13 @@ from cidp.answers import error_answer, json_answer
 from cidp.assembly import Parts
 from cidp.errors import BundleRefused, ModelError, PromotionFailed
 from cidp.guard import Guard, describe_write
-from cidp.model_bundle import VERSION_PATTERN, Manifest
-from cidp.registry import INSTANT
+from cidp.model_bundle import Manifest, Slot
+from cidp.registry import INSTANT, TREND
 
 MAX_LISTED: Final = 200
-"""Versions that one answer lists, the newest first."""
+"""Versions that one answer lists: of each slot the newest first."""
 
-_VERSION = re.compile(VERSION_PATTERN)
+SLOTS: Final[tuple[Slot, ...]] = (INSTANT, TREND)
 _ROWS = {"background", "canaries"}
 
 
@@ -48,19 +47,19 @@ class _Endpoints:
         return json_answer(model_card(bundle.manifest))
 
     def models(self) -> Response:
-        serving = self._parts.model.status().version
-        promoted = self._promoted()
-        versions = self._registry.versions()
-        listed = [self._entry(version, promoted, serving) for version in versions[:MAX_LISTED]]
-        return json_answer({"count": len(versions), "models": listed})
+        found = [(slot, version) for slot in SLOTS for version in self._registry.versions(slot)]
+        promoted = {slot: self._promoted(slot) for slot in SLOTS}
+        listed = [self._entry(slot, v, v == promoted[slot]) for slot, v in found[:MAX_LISTED]]
+        return json_answer({"count": len(found), "models": listed})
 
     def promote(self, version: str) -> Response:
-        if not _VERSION.fullmatch(version) or version not in self._registry.versions():
+        slot = next((slot for slot in SLOTS if version in self._registry.versions(slot)), None)
+        if slot is None:
             return error_answer(404, "Cette version n'est pas au registre ; voir /models.")
         with self._one_at_a_time:
-            previous = self._promoted()
+            previous = self._promoted(slot)
             try:
-                self._registry.promote(version)
+                self._registry.promote(version, slot)
             except BundleRefused as error:
                 self._parts.model.refused(error)
                 describe_write(f"modèle {version} refusé")
@@ -70,30 +69,31 @@ class _Endpoints:
                 return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
             self._parts.model.refresh()
         describe_write(f"modèle {version} promu, avant {previous or 'aucun'}")
-        serving = self._parts.model.status().version
+        serving = self._parts.model.status().version if slot == INSTANT else None
         return json_answer(
-            {"slot": INSTANT, "promoted": version, "previous": previous, "serving": serving}
+            {"slot": slot, "promoted": version, "previous": previous, "serving": serving}
         )
 
-    def _promoted(self) -> str | None:
+    def _promoted(self, slot: Slot) -> str | None:
         try:
-            return self._registry.promoted_version()
+            return self._registry.promoted_version(slot)
         except ModelError:
             return None
 
-    def _entry(self, version: str, promoted: str | None, serving: str | None) -> dict[str, Any]:
+    def _entry(self, slot: Slot, version: str, promoted: bool) -> dict[str, Any]:
+        serving = slot == INSTANT and version == self._parts.model.status().version
         entry: dict[str, Any] = {
-            "slot": INSTANT,
+            "slot": slot,
             "version": version,
-            "promoted": version == promoted,
-            "serving": version == serving,
+            "promoted": promoted,
+            "serving": serving,
             "created_at": None,
             "threshold": None,
             "metrics": None,
             "error": None,
         }
         try:
-            card = model_card(self._registry.manifest(version))
+            card = model_card(self._registry.manifest(version, slot))
         except BundleRefused as error:
             return entry | {"error": str(error)}
         figures = card["metrics"].get("model")

@@ -63,6 +63,18 @@ class Registry:
             raise _no_model(slot)
         return version
 
+    def versions(self, slot: Slot) -> list[str]:
+        """Return the versions that have a folder, the newest first; none without a registry."""
+        try:
+            names = [folder.name for folder in self.bundles_of(slot).iterdir()]
+        except OSError:
+            return []
+        return sorted(filter(_VERSION.fullmatch, names), reverse=True)
+
+    def manifest(self, version: str, slot: Slot) -> Manifest:
+        """Read what one version says of itself; raises `BundleRefused`."""
+        return read_manifest(self.bundles_of(slot) / version)
+
     def load(self, version: str) -> Bundle:
         """Load and check one version of the *instant* slot; raises `BundleRefused`."""
         return load_bundle(self.bundles / version)
@@ -101,18 +113,6 @@ class Registry:
             raise BundleRefused(
                 f"{self._pointer.name} ne désigne pas une version de modèle."
             ) from error
-
-    def versions(self) -> list[str]:
-        """Return the versions that have a folder, the newest first; none without a registry."""
-        try:
-            names = [folder.name for folder in self.bundles.iterdir()]
-        except OSError:
-            return []
-        return sorted(filter(_VERSION.fullmatch, names), reverse=True)
-
-    def manifest(self, version: str) -> Manifest:
-        """Read what one version says of itself; raises `BundleRefused`."""
-        return read_manifest(self.bundles / version)
 
     def _with(self, version: str, slot: Slot) -> str:
         """The pointer once `version` is promoted; a damaged one is made anew."""
