@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from cidp.errors import BatchTooLong, FieldError, TelemetryRefused
-from cidp.scoring import Scorer, Table
+from cidp.scoring import Probabilities, Scorer, Table
 from cidp.telemetry import LIMITS, LOCO_ID, READINGS, Reading, parse_reading
 
 JSON: Final = "application/json"
@@ -71,9 +71,14 @@ class ScoredBatch(NamedTuple):
     """What became of each row, in the order of the body."""
 
     rows: list[dict[str, Any]]
-    scored: int
+    risks: Probabilities
     critical: int
     refused: int
+
+    @property
+    def scored(self) -> int:
+        """How many rows were valid."""
+        return len(self.risks)
 
 
 def read_json(raw: bytes, max_rows: int) -> Batch:
@@ -264,7 +269,7 @@ def score(batch: Batch, scorer: Scorer) -> ScoredBatch:
     for place, said in warnings.items():
         answers[place]["warnings"] = said
     rows = _with_refused(answers, batch) if batch.refused else answers
-    return ScoredBatch(rows, len(answers), int(critical.sum()), len(batch.refused))
+    return ScoredBatch(rows, risks, int(critical.sum()), len(batch.refused))
 
 
 def _with_refused(answers: list[dict[str, Any]], batch: Batch) -> list[dict[str, Any]]:
