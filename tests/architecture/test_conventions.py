@@ -40,6 +40,7 @@ LAUNCHERS = [
 BESIDE_NO_PACKAGE = {
     PLATFORM / "api/api.py",
     PLATFORM / "dashboard/app.py",
+    ROOT / "docs/bench/api_parts.py",
     ROOT / "exemples_excel_access/atelier.py",
 }
 DEMO_KEY = "entreprise_secret_key_2026"
