@@ -31,7 +31,6 @@ PURE = {
         "calibration",
         "cells",
         "climate",
-        "csv_text",
         "degradation",
         "drift_reference",
         "episodes",
