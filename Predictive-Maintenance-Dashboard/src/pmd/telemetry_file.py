@@ -111,7 +111,7 @@ def _parquet(path: Path, files: Sequence[Path]) -> Table:
             raise UnusableFile(f"{file.name} : ce n'est pas un fichier Parquet lisible.") from error
     try:
         stored = pyarrow.concat_tables(parts, promote_options="permissive")
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
         raise UnusableFile(f"{path.name} : fichiers de colonnes différentes.") from error
     refuse_repeated(path.name, [str(name).strip() for name in stored.column_names])
     return Table(path, cells_of(stored, 1), rejects_of(path.name, []), digest.hexdigest())
