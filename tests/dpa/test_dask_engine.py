@@ -2,6 +2,7 @@
 
 import operator
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def test_kept_results_stay_on_the_workers_until_they_are_worked_on(engine: DaskE
 
 
 def test_both_workers_work(engine: DaskEngine, two_workers: Cluster) -> None:
-    pids = set(engine.map(operator.methodcaller("__call__"), [os.getpid] * 20))
-    assert pids == {process.pid for process in two_workers.workers}
+    # Each item takes a moment, so that the first worker cannot take them all.
+    answers = engine.map(subprocess.check_output, [("sh", "-c", "sleep 0.2; echo $PPID")] * 20)
+    assert {int(pid) for pid in answers} == {process.pid for process in two_workers.workers}
 
 
 def test_a_file_that_a_worker_cannot_see_is_told_with_the_worker(
