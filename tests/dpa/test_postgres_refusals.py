@@ -58,3 +58,21 @@ def test_a_failed_connection_is_told_by_its_sentence(told: str, cause: str) -> N
     assert cause in found
     assert ";" in found
     assert told not in found
+
+
+@pytest.mark.parametrize(
+    ("told", "sqlstate", "cause"),
+    [
+        (
+            'new row for relation "dim_lot" violates check constraint "dim_lot_check"',
+            "23514",
+            "(code 23514 : dim_lot, dim_lot_check)",
+        ),
+        ("la relation « rejets » n'existe pas", "42P01", "(code 42P01 : rejets)"),
+        ('invalid input syntax for type integer: "secret"', "22P02", "(code 22P02) ;"),
+    ],
+)
+def test_an_unforeseen_refusal_names_tables_and_constraints_but_no_value(
+    told: str, sqlstate: str, cause: str
+) -> None:
+    assert cause in str(refusal(told, sqlstate))

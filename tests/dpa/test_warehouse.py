@@ -260,7 +260,7 @@ def test_a_part_that_loses_a_row_is_refused_by_the_lot(store: Store) -> None:
     store.load(part([A]))
     before = store.dump()
     lossy = CheckedPart(5, part([B]).accepted, part([B]).rejects)
-    with pytest.raises(WarehouseError, match=r"(?i)(check|code 23514).*Rien n'a été modifié"):
+    with pytest.raises(WarehouseError, match=r"(?i)check.*Rien n'a été modifié"):
         store.load(lossy)
     assert store.dump() == before
 
@@ -480,7 +480,7 @@ def test_a_failure_midway_changes_nothing(store: Store) -> None:
     store.load(part([A]))
     before = store.dump()
     store.execute("ALTER TABLE audit_corrections RENAME TO ailleurs")
-    with pytest.raises(WarehouseError, match=r"(audit_corrections|42P01).*Rien n'a été modifié"):
+    with pytest.raises(WarehouseError, match=r"audit_corrections.*Rien n'a été modifié"):
         store.load(part([(2, "T1", "M1", "2026-01-05 08:00", 11.0, "OK"), B], [4]))
     store.execute("ALTER TABLE ailleurs RENAME TO audit_corrections")
     assert store.dump() == before

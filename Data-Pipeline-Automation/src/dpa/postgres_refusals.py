@@ -118,8 +118,14 @@ def refusal(told: str, sqlstate: str | None) -> WarehouseError:
     for sentences, cause in _BY_SENTENCE:
         if re.search(sentences, told):
             return WarehouseError(cause)
-    code = f" (code {sqlstate})" if sqlstate else ""
+    code = f" (code {sqlstate}{_named(told, sqlstate)})" if sqlstate else ""
     return WarehouseError(
         f"le serveur PostgreSQL a refusé{code} ; son message est dans le journal : montrez-le à "
         "l'administrateur de la base."
     )
+
+
+def _named(told: str, sqlstate: str) -> str:
+    """Name the tables and constraints of the message; only these two classes quote no values."""
+    names = re.findall(r'["«]\s*(\w+)\s*["»]', told) if sqlstate[:2] in ("23", "42") else []
+    return f" : {', '.join(names)}" if names else ""
