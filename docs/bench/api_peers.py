@@ -1,4 +1,4 @@
-"""Measures the API against its peers and writes api.md: python docs/bench/api_peers.py [--only a,b].
+"""Measures the API against its peers for api.md: python docs/bench/api_peers.py [--only a,b].
 
 Needs Linux with two cores or more, the root requirements, wrk, and for the peers the environments
 that docs/bench/peers/api/environments.sh makes under --peers. Sections already measured stay in
@@ -486,11 +486,11 @@ def slow_targets(found: Found) -> list[Target]:
 
 INTRODUCTION: Final = """# The API against its peers
 
-Made by `docs/bench/api_peers.py`; raw figures in `api.json`. Server and client are pinned to separate
-cores, one worker each, 32 connections of wrk unless said otherwise. Contenders alternate within one
-run, after a second of warm-up each time; whoever is not measured is stopped (SIGSTOP). Ratios are
-the median of the ratios of each round. The peers' code is in `docs/bench/peers/api/`; each has an
-environment of its own."""
+Made by `docs/bench/api_peers.py`; raw figures in `api.json`. Server and client are pinned to
+separate cores, one worker each, 32 connections of wrk unless said otherwise. Contenders alternate
+within one run, after a second of warm-up each time; whoever is not measured is stopped (SIGSTOP).
+Ratios are the median of the ratios of each round. The peers' code is in `docs/bench/peers/api/`;
+each has an environment of its own."""
 
 SECTIONS: Final[dict[str, Section]] = {
     "predict": Section(
