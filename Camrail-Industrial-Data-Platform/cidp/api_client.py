@@ -1,126 +1,64 @@
-"""The HTTP API as the dashboard sees it: typed answers, and one French sentence for each failure.
+"""The HTTP API as the dashboard calls it: typed answers, or one of the errors of `api_errors`."""
 
-The errors of this border:
-
-    ApiError
-    ├── ApiUnreachable      nobody listens at the address
-    ├── ApiTooSlow          somebody listens, and does not answer in time
-    ├── KeyRefused          401 or 403
-    ├── TooManyCalls        429: wrong keys, or the limit of a key
-    ├── ModelMissing        503: no bundle can serve
-    ├── ReadingRefused      400, with the fields at fault
-    └── UnexpectedAnswer    anything that docs/openapi.yaml does not foresee
-"""
-
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple, Self, TypeVar
+from urllib.parse import quote, urlsplit
 
 import requests
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import BaseModel, ValidationError
 from urllib3.exceptions import ReadTimeoutError
 
+from cidp.api_answers import (
+    Alert,
+    AlertPage,
+    Answer,
+    Batch,
+    Fleet,
+    History,
+    Job,
+    Jobs,
+    KeyHolder,
+    Kpis,
+    Machines,
+    ModelCard,
+    ModelVersions,
+    Prediction,
+    Promotion,
+    Readiness,
+    Rejects,
+    Runs,
+    Series,
+    Volumes,
+    WarehouseScope,
+)
+from cidp.api_errors import (
+    ApiError,
+    ApiTooSlow,
+    ApiUnreachable,
+    FieldsRefused,
+    KeyRefused,
+    ModelMissing,
+    NotNow,
+    NotThere,
+    ReadingRefused,
+    ServiceUnavailable,
+    TooManyCalls,
+    UnexpectedAnswer,
+)
 from cidp.auth import DEMO_KEY, is_loopback
-from cidp.errors import CidpError
 
 CONNECT_TIMEOUT_S = 1.0
 READY_TIMEOUT_S = 1.2
-PREDICT_TIMEOUT_S = 1.6
+ANSWER_TIMEOUT_S = 1.6
+FILE_TIMEOUT_S = 60.0
+CSV = "text/csv"
+REPORT, REJECTS = "rapport_supply_chain.xlsx", "rejets_a_corriger.xlsx"
 
-
-class ApiError(CidpError):
-    """The API gave no usable answer; the title says what, the message what to do, in French."""
-
-    title = "Réponse inutilisable"
-
-
-class ApiUnreachable(ApiError):
-    """No connection to the API."""
-
-    title = "API injoignable"
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            f"Aucune réponse à l’adresse {url}. Démarrez l’API avec « python api/api.py » ou la "
-            "plateforme entière avec « python run_platform.py » ; si elle tourne ailleurs, "
-            "indiquez son adresse dans la variable API_URL. "
-            "Cette page reprend d’elle-même dès que l’API répond."
-        )
-
-
-class ApiTooSlow(ApiError):
-    """Connected, without an answer in time."""
-
-    title = "API trop lente"
-
-    def __init__(self, url: str, timeout_s: float) -> None:
-        limit = f"{timeout_s:.1f}".replace(".", ",")
-        super().__init__(
-            f"L’API à l’adresse {url} n’a pas répondu en {limit} s. Attendez la fin d’un "
-            "démarrage ou d’une charge passagère ; si cela dure, consultez son journal dans le "
-            "dossier logs puis redémarrez-la. Cette page réessaie d’elle-même."
-        )
-
-
-class KeyRefused(ApiError):
-    """The key is missing, unknown, or lacks the scope."""
-
-    title = "Clé refusée par l’API"
-
-    def __init__(self, status: int) -> None:
-        super().__init__(
-            f"L’API a refusé la clé du tableau de bord (HTTP {status}). Définissez pour le tableau "
-            "de bord la variable API_KEY, avec une clé que l’API connaît et qui a le droit de "
-            "prédire (API_KEYS_FILE ne suffit pas : ce fichier ne contient que des empreintes), "
-            "puis redémarrez-le."
-        )
-
-
-class TooManyCalls(ApiError):
-    """The API makes this address, or this key, wait."""
-
-    title = "L’API demande d’attendre"
-
-    def __init__(self, reason: str | None) -> None:
-        said = f" L’API précise : {reason}" if reason else ""
-        super().__init__(
-            "Trop d’appels avec une clé refusée, ou plus que la limite fixée pour la clé. Vérifiez "
-            "la variable API_KEY du tableau de bord et la limite de sa clé." + said
-        )
-
-
-class ModelMissing(ApiError):
-    """The API is up and has no model to score with."""
-
-    title = "Aucun modèle en service"
-
-    def __init__(self, reason: str | None = None) -> None:
-        said = f" L’API précise : {reason}" if reason else ""
-        super().__init__(
-            "L’API répond, mais aucun modèle ne peut calculer le risque. Créez-en un avec "
-            "« python bootstrap_local.py » ; la page reprend dès qu’il est chargé." + said
-        )
-
-
-class ReadingRefused(ApiError):
-    """The API refused the reading; `details` holds (field, message in French) pairs."""
-
-    title = "Relevé refusé par l’API"
-
-    def __init__(self, details: list[tuple[str, str]]) -> None:
-        self.details = details
-        super().__init__("Corrigez la valeur indiquée ; le résultat revient aussitôt.")
-
-
-class UnexpectedAnswer(ApiError):
-    """The answer does not follow the contract."""
-
-    def __init__(self, url: str, what: str) -> None:
-        super().__init__(
-            f"Réponse inattendue à l’adresse {url} ({what}). Vérifiez qu’API_URL désigne bien "
-            "l’API CAMRAIL et que l’API et le tableau de bord sont de la même version."
-        )
+AlertVerb = Literal["acknowledge", "comment", "verdict", "close"]
+Query = Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +74,11 @@ class ClientSettings:
         url = environ.get("API_URL", "").strip().rstrip("/")
         url = url or f"http://127.0.0.1:{environ.get('API_PORT', '').strip() or 5000}"
         key = environ.get("API_KEY", "").strip()
-        return cls(url, key or (DEMO_KEY if is_loopback(_host(url)) else None))
+        return cls(url, key or (DEMO_KEY if is_loopback(host_of(url)) else None))
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """Return the host that an address names, or nothing."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
@@ -157,55 +96,37 @@ class UncheckedReading:
     temperature: float
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False, protected_namespaces=())
+@dataclass(frozen=True, slots=True)
+class WarehouseFilter:
+    """Sites by name (none means all), first and last day, included (None: as far as known)."""
+
+    sites: tuple[str, ...] = ()
+    first: date | None = None
+    last: date | None = None
+
+    def query(self) -> dict[str, str]:
+        """Return the parameters of `/warehouse/…`."""
+        given = {"sites": ",".join(self.sites), "from": self.first, "to": self.last}
+        return {name: str(value) for name, value in given.items() if value}
+
+    def options(self) -> dict[str, Any]:
+        """Return the same choice as options of a job that writes the report."""
+        given = {"sites": list(self.sites), "first_day": self.first, "last_day": self.last}
+        return {
+            name: value if isinstance(value, list) else str(value)
+            for name, value in given.items()
+            if value
+        }
 
 
-class Prediction(_Answer):
-    """The risk of one reading; the probability and the threshold lie between 0 and 1."""
+class Download(NamedTuple):
+    """A file of the server, whole, and its name."""
 
-    critical_risk: Literal[0, 1]
-    risk_probability: float = Field(ge=0, le=1)
-    loco_id: str
-    model_version: str
-    threshold: float = Field(ge=0, le=1)
-    warnings: tuple[str, ...]
+    name: str
+    content: bytes
 
 
-class ModelState(_Answer):
-    """Which model serves, or why none does."""
-
-    status: Literal["loading", "serving", "missing"]
-    version: str | None
-    error: str | None
-
-
-class StoreState(_Answer):
-    """Whether events can be stored."""
-
-    status: Literal["ok", "unavailable"]
-    error: str | None
-
-
-class SourceState(_Answer):
-    """Through which door the newest event came, and how old it is."""
-
-    mode: Literal["none", "http", "simulator", "kafka", "mqtt"]
-    last_event_at: AwareDatetime | None
-    last_event_age_seconds: float | None
-    stale: bool
-
-
-class Readiness(_Answer):
-    """What /ready says of the model, the store and the source."""
-
-    status: Literal["ready", "not_ready"]
-    model: ModelState
-    store: StoreState
-    source: SourceState
-
-
-AnswerT = TypeVar("AnswerT", bound=_Answer)
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 class _Detail(BaseModel):
@@ -220,62 +141,217 @@ class _Refusal(BaseModel):
 
 
 class ApiClient:
-    """Calls of the dashboard to the API; each one answers or raises ApiError within 3 seconds."""
+    """Calls of the dashboard to the API.
+
+    Each one answers or raises `ApiError` within 3 seconds; files alone may take a minute.
+    """
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._session = requests.Session()
         # The API is an inner part: neither a proxy nor a .netrc of the machine concerns it.
         self._session.trust_env = False
 
-    def predict(self, reading: UncheckedReading) -> Prediction:
-        """Score a reading; nothing is stored by the API."""
-        response = self._send("POST", "/predict", PREDICT_TIMEOUT_S, asdict(reading))
-        if response.status_code != requests.codes.ok:
-            raise self._refusal(response)
-        return self._parse(Prediction, response)
+    def predict(self, reading: UncheckedReading, *, explain: bool = False) -> Prediction:
+        """Score a reading, with the reasons if asked; nothing is stored by the API."""
+        path = "/predict?explain=1" if explain else "/predict"
+        return self._post(Prediction, path, asdict(reading))
+
+    def predict_many(self, readings: Sequence[UncheckedReading]) -> Batch:
+        """Score readings in their order; nothing is stored by the API."""
+        return self._post(Batch, "/predict/batch", [asdict(reading) for reading in readings])
 
     def ready(self) -> Readiness:
         """State of the model, the store and the source, whether or not they can serve."""
-        response = self._send("GET", "/ready", READY_TIMEOUT_S)
+        response = self._send("GET", "/ready", timeout_s=READY_TIMEOUT_S, keyed=False)
         if response.status_code not in (requests.codes.ok, requests.codes.service_unavailable):
             raise self._refusal(response)
         return self._parse(Readiness, response)
 
+    def whoami(self) -> KeyHolder:
+        """Tell whose key this is, and what it may do."""
+        return self._get(KeyHolder, "/whoami")
+
+    def fleet(self) -> Fleet:
+        """Newest reading of every locomotive."""
+        return self._get(Fleet, "/fleet")
+
+    def history(self, loco_id: str, series: Series, since: datetime, rows: int) -> History:
+        """At most `rows` newest readings of a locomotive, from the aware instant `since` on."""
+        query: Query = {"series": series, "from": since.isoformat(), "limit": rows}
+        return self._get(History, f"/fleet/{quote(loco_id, safe='')}/history", query)
+
+    def alerts(self, query: Query) -> AlertPage:
+        """One page of alerts; the parameters are those of `GET /alerts`."""
+        return self._get(AlertPage, "/alerts", query)
+
+    def alerts_csv(self, query: Query) -> str:
+        """The same page as a table for a spreadsheet or a training."""
+        return self._ok(self._send("GET", "/alerts", query=query, accept=CSV)).text
+
+    def act_on_alert(self, alert_id: int, verb: AlertVerb, person: str, **body: object) -> Alert:
+        """Acknowledge, comment (`text`), judge (`true_alarm`) or close an alert as `person`."""
+        path = f"/alerts/{alert_id}/{verb}"
+        return self._post(Alert, path, body or None, person=person)
+
+    def jobs(self) -> Jobs:
+        """The jobs that are remembered, and the kinds that may be asked for."""
+        return self._get(Jobs, "/jobs")
+
+    def job(self, job_id: str) -> Job:
+        """One job, with its result and the end of its log."""
+        return self._get(Job, f"/jobs/{job_id}")
+
+    def start_job(self, kind: str, options: Mapping[str, Any], person: str) -> Job:
+        """Start a job for `person`; raises `NotNow` when one of its kind is running."""
+        body = {"kind": kind, "options": options, "on_behalf_of": person or None}
+        return self._post(Job, "/jobs", body)
+
+    def resubmit(self, name: str, workbook: bytes, person: str) -> Job:
+        """Hand a corrected workbook of rejects back to the ETL, for `person`."""
+        response = self._send(
+            "POST",
+            "/jobs",
+            timeout_s=FILE_TIMEOUT_S,
+            form={"kind": "etl-resubmit"} | ({"on_behalf_of": person} if person else {}),
+            files={"workbook": (name, workbook)},
+        )
+        return self._parse(Job, self._ok(response))
+
+    def cancel_job(self, job_id: str) -> Job:
+        """Ask for a running job to be stopped."""
+        return self._post(Job, f"/jobs/{job_id}/cancel", None)
+
+    def workbook(self, name: str) -> Download:
+        """Download the report or the rejects, under the name that the API gives them."""
+        response = self._ok(self._send("GET", f"/reports/{name}", timeout_s=FILE_TIMEOUT_S))
+        given = response.headers.get("Content-Disposition", "").partition('filename="')[2]
+        return Download(given.rstrip('"') or name, response.content)
+
+    def warehouse_scope(self) -> WarehouseScope:
+        """Every site, and the first and last day of the warehouse."""
+        return self._get(WarehouseScope, "/warehouse/filters")
+
+    def kpis(self, shown: WarehouseFilter) -> Kpis:
+        """Key figures of what is shown, beside those of the days before."""
+        return self._get(Kpis, "/warehouse/kpis", shown.query())
+
+    def volumes(self, shown: WarehouseFilter) -> Volumes:
+        """Volume, transactions and alerts by day and site."""
+        return self._get(Volumes, "/warehouse/volumes", shown.query())
+
+    def machines(self, shown: WarehouseFilter, top: int) -> Machines:
+        """The machines with the highest share of errors."""
+        return self._get(Machines, "/warehouse/machines", {**shown.query(), "top": top})
+
+    def rejects(self) -> Rejects:
+        """Open rejects by rule."""
+        return self._get(Rejects, "/warehouse/rejects")
+
+    def runs(self, count: int) -> Runs:
+        """The last loads of the warehouse."""
+        return self._get(Runs, "/warehouse/runs", {"limit": count})
+
+    def model(self) -> ModelCard:
+        """The card of the model that serves."""
+        return self._get(ModelCard, "/model")
+
+    def models(self) -> ModelVersions:
+        """The versions of the registry."""
+        return self._get(ModelVersions, "/models")
+
+    def promote(self, version: str) -> Promotion:
+        """Have a version serve; raises `NotNow` when its bundle is refused."""
+        return self._post(Promotion, f"/models/{quote(version, safe='')}/promote", None)
+
+    def metric(self, name: str) -> dict[str, float]:
+        """Samples of one Prometheus gauge, by the value of their only label ("" without one)."""
+        text = self._ok(self._send("GET", "/metrics")).text
+        return {
+            next(iter(sample.labels.values()), ""): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name
+        }
+
+    def _get(self, answer: type[AnswerT], path: str, query: Query | None = None) -> AnswerT:
+        return self._parse(answer, self._ok(self._send("GET", path, query=query)))
+
+    def _post(self, answer: type[AnswerT], path: str, body: object, person: str = "") -> AnswerT:
+        response = self._send("POST", path, body=body, person=person)
+        return self._parse(answer, self._ok(response))
+
     def _send(
-        self, method: str, path: str, read_timeout_s: float, body: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: object = None,
+        form: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        accept: str | None = None,
+        person: str = "",
+        timeout_s: float = ANSWER_TIMEOUT_S,
+        keyed: bool = True,
     ) -> requests.Response:
-        key = self._settings.key
+        key = self.settings.key if keyed else None
+        headers: dict[str, str | bytes | None] = {
+            "X-API-KEY": key.encode() if key else None,
+            "X-Operator": person.encode() or None,
+            "Accept": accept or "application/json",
+        }
         try:
             return self._session.request(
                 method,
-                self._settings.url + path,
+                self.settings.url + path,
+                params=query,
                 json=body,
-                headers={"X-API-KEY": key.encode()} if key and body else None,
-                timeout=(CONNECT_TIMEOUT_S, read_timeout_s),
+                data=form,
+                files=files,
+                headers=headers,
+                timeout=(CONNECT_TIMEOUT_S, timeout_s),
                 allow_redirects=False,
             )
         except requests.RequestException as error:
             if _is_read_timeout(error):
-                raise ApiTooSlow(self._settings.url, read_timeout_s) from error
-            raise ApiUnreachable(self._settings.url) from error
+                raise ApiTooSlow(self.settings.url, timeout_s) from error
+            raise ApiUnreachable(self.settings.url) from error
+
+    def _ok(self, response: requests.Response) -> requests.Response:
+        if response.status_code not in (requests.codes.ok, requests.codes.accepted):
+            raise self._refusal(response)
+        return response
 
     def _refusal(self, response: requests.Response) -> ApiError:
         """Translate a status other than success into the error that a person can act upon."""
         status = response.status_code
-        if status in (requests.codes.unauthorized, requests.codes.forbidden):
-            return KeyRefused(status)
         try:
             said = _Refusal.model_validate_json(response.content)
         except ValidationError:
-            return UnexpectedAnswer(self._settings.url, f"HTTP {status}")
+            said = None
+        if status in (requests.codes.unauthorized, requests.codes.forbidden):
+            return KeyRefused(status, said.message if said else None)
+        if said is None:
+            return UnexpectedAnswer(self.settings.url, f"HTTP {status}")
+        return self._explained(urlsplit(response.url).path, status, said)
+
+    def _explained(self, path: str, status: int, said: _Refusal) -> ApiError:
+        scoring = path.startswith("/predict")
+        reason = said.message or said.error
         if status == requests.codes.service_unavailable:
-            return ModelMissing(said.message)
+            needs_model = scoring or path == "/model"
+            return ModelMissing(said.message) if needs_model else ServiceUnavailable(reason)
         if status == requests.codes.too_many_requests:
             return TooManyCalls(said.message)
         if status == requests.codes.bad_request:
-            return ReadingRefused([(detail.field, detail.message) for detail in said.details])
-        return UnexpectedAnswer(self._settings.url, f"HTTP {status} : {said.message or said.error}")
+            details = [(detail.field, detail.message) for detail in said.details]
+            return ReadingRefused(details) if scoring else FieldsRefused(details)
+        if status == requests.codes.conflict:
+            return NotNow(reason)
+        if status == requests.codes.not_found and said.message and not scoring:
+            return NotThere(reason)
+        return UnexpectedAnswer(self.settings.url, f"HTTP {status} : {reason}")
 
     def _parse(self, answer: type[AnswerT], response: requests.Response) -> AnswerT:
         try:
@@ -283,7 +359,7 @@ class ApiClient:
         except ValidationError as error:
             fields = ", ".join(sorted({str(e["loc"][0]) for e in error.errors() if e["loc"]}))
             what = f"champs illisibles : {fields}" if fields else "ce n’est pas du JSON"
-            raise UnexpectedAnswer(self._settings.url, what) from error
+            raise UnexpectedAnswer(self.settings.url, what) from error
 
 
 def _is_read_timeout(error: requests.RequestException) -> bool:

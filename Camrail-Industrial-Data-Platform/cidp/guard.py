@@ -15,6 +15,7 @@ from cidp.throttle import SharedNames, Throttle, Turn, sender
 from cidp.workers import Worker
 
 READING_SCOPES: frozenset[Scope] = frozenset({"predict", "read"})
+_HOLDER = "cidp.holder"
 _WRITER = "cidp.writer"
 _FACT = "cidp.fact"
 P = ParamSpec("P")
@@ -70,6 +71,7 @@ class Guard:
             if scope not in key.scopes and not set(others) & set(key.scopes):
                 _note(403, f"clé {key.id}, droit {scope} manquant")
                 return error_answer(403, _no_right(key, scope))
+            environ[_HOLDER] = key
             if scope not in READING_SCOPES:
                 environ[_WRITER] = key
             return view(*args, **kwargs)
@@ -89,6 +91,12 @@ class Guard:
         )
         answer.headers["WWW-Authenticate"] = 'ApiKey header="X-API-KEY"'
         return answer
+
+
+def holder() -> ApiKey:
+    """Return the key of this request, whatever its scope."""
+    key: ApiKey = request.environ[_HOLDER]
+    return key
 
 
 def writer() -> ApiKey:

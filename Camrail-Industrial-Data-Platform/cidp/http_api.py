@@ -26,6 +26,7 @@ from cidp import (
     models_api,
     reports_api,
     warehouse_api,
+    whoami_api,
 )
 from cidp.access_log import REASON, AccessLog
 from cidp.answers import Answer, error_answer, json_answer
@@ -204,6 +205,7 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     jobs_api.add_routes(app, parts, guarded)
     reports_api.add_routes(app, parts, guarded)
     warehouse_api.add_routes(app, parts, guarded)
+    whoami_api.add_routes(app, guarded)
     parts.metrics.registry.register(SourceCollector(api.source_mode))
     parts.metrics.registry.register(DriftCollector(api.rings, parts.model.manifest, READINGS))
     app.register_error_handler(HTTPException, _http_error)

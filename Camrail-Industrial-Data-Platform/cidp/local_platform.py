@@ -17,7 +17,9 @@ from pathlib import Path
 import requests
 from loguru import logger
 
-from cidp.api_client import ApiClient, ApiError, ClientSettings, Readiness
+from cidp.api_answers import Readiness
+from cidp.api_client import ApiClient, ClientSettings
+from cidp.api_errors import ApiError
 from cidp.child_process import ChildProcess
 from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildError, ChildFailed, CidpError, SettingsError

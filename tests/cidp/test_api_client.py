@@ -5,17 +5,15 @@ import time
 import pytest
 from fake_api import FakeApi, readiness, score
 
-from cidp.api_client import (
-    ApiClient,
+from cidp.api_client import ApiClient, ClientSettings, UncheckedReading
+from cidp.api_errors import (
     ApiError,
     ApiTooSlow,
     ApiUnreachable,
-    ClientSettings,
     KeyRefused,
     ModelMissing,
     ReadingRefused,
     TooManyCalls,
-    UncheckedReading,
     UnexpectedAnswer,
 )
 from cidp.auth import DEMO_KEY

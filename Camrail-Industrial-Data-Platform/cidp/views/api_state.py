@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from cidp.api_client import ApiClient, ApiError, Readiness
+from cidp.api_answers import Readiness
+from cidp.api_client import ApiClient
+from cidp.api_errors import ApiError
 
 FRESH_S = 1.0
 _STATE = "api_state"

@@ -4,7 +4,8 @@ from typing import Literal, NamedTuple
 
 import streamlit as st
 
-from cidp.api_client import ApiClient, Readiness, SourceState
+from cidp.api_answers import Readiness, SourceState
+from cidp.api_client import ApiClient
 from cidp.views.api_state import ApiState, refresh
 from cidp.views.french import age, clock
 

@@ -6,16 +6,9 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from cidp.api_client import (
-    ApiClient,
-    ApiError,
-    ApiTooSlow,
-    ApiUnreachable,
-    ModelMissing,
-    Prediction,
-    ReadingRefused,
-    UncheckedReading,
-)
+from cidp.api_answers import Prediction
+from cidp.api_client import ApiClient, UncheckedReading
+from cidp.api_errors import ApiError, ApiTooSlow, ApiUnreachable, ModelMissing, ReadingRefused
 from cidp.views.api_state import last_known, retry_later
 from cidp.views.french import clock, percent, quantity
 from cidp.views.gauges import GAUGES, LOCO_LABEL, field_label

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from fake_api import readiness
 
-from cidp.api_client import ApiUnreachable, Readiness
+from cidp.api_answers import Readiness
+from cidp.api_errors import ApiUnreachable
 from cidp.views.api_state import ApiState
 from cidp.views.data_strip import newest_event, signs
 
