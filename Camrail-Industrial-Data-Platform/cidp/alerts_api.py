@@ -49,10 +49,13 @@ _FILTERS: dict[str, Reader] = {
     "before": whole(1, MAX_ID),
     "limit": whole(1, MAX_ALERTS),
 }
-_OPERATOR = re.compile(r"\w[\w .,'’@-]{0,79}")
+_LETTERS = "A-Za-z0-9_À-ÖØ-öø-ʯ"
+_OPERATOR = re.compile(rf"[{_LETTERS}][{_LETTERS} .,'’@-]{{0,79}}")
 """Names of people: no control character, and nothing that a spreadsheet takes for a formula."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_PRINTABLE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+"""Texts without control characters, which PostgreSQL or a terminal would not take."""
+
 CSV_COLUMNS = (
     "id", "series", "loco_id", "cause", "state", "opened_at", "closed_at", "closed_by", "source",
     *READINGS, "risk_probability", "peak_probability", "model_version", "verdict", "verdict_by",
@@ -61,8 +64,7 @@ CSV_COLUMNS = (
 
 
 def _printable(text: str) -> str:
-    """Refuse control characters, which PostgreSQL or a terminal would not take."""
-    if _CONTROL.search(text):
+    if not re.fullmatch(_PRINTABLE, text):
         raise PydanticCustomError("control_characters", "not printable")
     return text
 
@@ -72,7 +74,11 @@ class CommentBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    text: Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_printable)]
+    text: Annotated[
+        str,
+        Field(min_length=1, max_length=2_000, json_schema_extra={"pattern": _PRINTABLE}),
+        AfterValidator(_printable),
+    ]
 
 
 class VerdictBody(BaseModel):
@@ -153,11 +159,14 @@ class _Views:
 
 
 def _operator() -> str:
-    """Return who acts: the header X-Operator, in UTF-8, or else the key's name."""
+    """Return who acts: the header X-Operator, or else the key's name."""
     header: str = request.environ.get("HTTP_X_OPERATOR", "").strip()
     if not header:
         return writer_id()
-    name = header.encode("latin-1").decode("utf-8", "replace")
+    try:
+        name = header.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:  # what a Python client sends for a text
+        name = header
     if not _OPERATOR.fullmatch(name):
         message = "un nom de 1 à 80 caractères est attendu : lettres, chiffres, espaces et .,'@-"
         raise ParametersRefused([FieldError(field="X-Operator", message=message)])

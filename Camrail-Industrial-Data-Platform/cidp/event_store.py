@@ -38,7 +38,7 @@ class LastEvent(NamedTuple):
 
 def utc_text(instant: datetime) -> str:
     """Write an aware instant as fixed-width UTC text, microseconds included."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def migration(name: str) -> str:

@@ -1,7 +1,7 @@
 """`GET /fleet` and `GET /fleet/<loco_id>/history`."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 from flask import Flask, Response, request
@@ -68,7 +68,7 @@ class _Views:
         series: Series = asked.get("series", "real")
         step = asked.get("step", "raw")
         last = asked.get("to", self.parts.now())
-        first = asked.get("from", last - _DEFAULT_SPAN[step])
+        first = asked.get("from") or _before(last, _DEFAULT_SPAN[step])
         rows = asked.get("limit", DEFAULT_ROWS)
         if first >= last:
             raise ParametersRefused([FieldError(field="from", message="doit précéder « to »")])
@@ -92,6 +92,12 @@ class _Views:
                 "rows": found[-rows:],
             }
         )
+
+
+def _before(last: datetime, span: timedelta) -> datetime:
+    """Return the instant `span` before `last`, or the first one that there is."""
+    earliest = datetime.min.replace(tzinfo=UTC)
+    return last - span if last - earliest > span else earliest
 
 
 def _locomotive(found: Locomotive, now: datetime, stale_s: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,12 +32,22 @@ def model_registry(folder: Path, given: Path | None) -> Path:
     return models
 
 
+def load_warehouse(environ: Mapping[str, str]) -> None:
+    """Run the ETL on its sample, into the places that `environ` names."""
+    script = SERVICE_FOLDER.parent / "Data-Pipeline-Automation" / "src" / "main_pipeline.py"
+    command = [sys.executable, str(script)]
+    subprocess.run(command, env=os.environ | environ, check=True, capture_output=True)
+
+
 def variables(folder: Path, models: Path, key: str) -> dict[str, str]:
     """Return the environment of an API that keeps everything in `folder`."""
     return {
         "CAMRAIL_MODELS_DIR": str(models),
         "CAMRAIL_EVENT_STORE": str(folder / "events.sqlite"),
+        "CAMRAIL_JOBS_DIR": str(folder / "jobs"),
         "CAMRAIL_LOGS_DIR": str(folder / "logs"),
+        "DPA_DWH": str(folder / "dwh.sqlite"),
+        "DPA_REPORT": str(folder / "rapport.xlsx"),
         "API_KEY": key,
     }
 

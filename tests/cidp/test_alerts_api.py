@@ -220,6 +220,16 @@ def test_a_name_that_a_spreadsheet_or_a_screen_could_mistake_is_refused(
     assert listed(client)[0]["state"] == "new"
 
 
+def test_a_name_is_read_in_either_way_that_clients_write_it(
+    client: FlaskClient, stored: Parts
+) -> None:
+    alarm(stored)
+    path = f"/alerts/{listed(client)[0]['id']}/acknowledge"
+    for written in ("Aïcha", "Aïcha".encode().decode("latin-1")):
+        answer = client.post(path, headers=KEY | {"X-Operator": written})
+        assert answer.get_json()["actions"][0]["author"] == "Aïcha"
+
+
 def test_a_key_that_only_reads_changes_nothing(client: FlaskClient, stored: Parts) -> None:
     alarm(stored)
     number = listed(client)[0]["id"]

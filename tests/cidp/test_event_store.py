@@ -207,3 +207,4 @@ def test_a_locked_store_is_unavailable_and_nothing_is_half_stored(
 
 def test_instants_are_written_with_a_fixed_width() -> None:
     assert utc_text(NOON.replace(microsecond=7)) == "2026-03-01T12:00:00.000007Z"
+    assert utc_text(NOON.replace(year=357)) == "0357-03-01T12:00:00.000000Z"

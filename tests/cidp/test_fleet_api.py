@@ -182,6 +182,14 @@ def test_an_offset_may_be_written_with_a_bare_plus(client: FlaskClient, stored: 
     assert len(answer.json["rows"]) == 1
 
 
+def test_a_period_may_end_at_the_first_day_that_there_is(
+    client: FlaskClient, stored: Parts
+) -> None:
+    stored.store.save(batch(event()), [], NOON)
+    answer = get(client, "/fleet/L1/history", to="0001-01-01T12:00:00Z").json
+    assert (answer["from"], answer["rows"]) == ("0001-01-01T00:00:00.000000Z", [])
+
+
 def test_the_past_ends_where_retention_begins_and_hours_stay(
     client: FlaskClient, stored: Parts
 ) -> None:
