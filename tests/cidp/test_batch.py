@@ -85,6 +85,13 @@ def test_a_line_is_judged_as_it_is_alone(raw: bytes, others: bytes) -> None:
     assert in_batch(read, read.rows - 1) == alone(raw)
 
 
+@pytest.mark.parametrize("raw", [GOOD + GOOD, GOOD + b" " + GOOD, GOOD + b"," + GOOD])
+def test_a_line_holds_one_object_and_an_object_one_line(raw: bytes) -> None:
+    torn = GOOD.replace(b", ", b",\n", 1)
+    assert sorted(batch.read_ndjson(b"\n".join([raw, torn, GOOD]), 10).refused) == [0, 1, 2]
+    assert sorted(batch.read_ndjson(b"\n".join([GOOD, raw, GOOD, GOOD]), 10).refused) == [1]
+
+
 @pytest.mark.parametrize("text", VALUES[:11])
 @pytest.mark.parametrize("others", [b"", b"L2,1,1,1,1\n", b"L2,x,1,1,1\n"])
 def test_a_number_of_a_table_is_judged_as_that_of_an_object(text: str, others: bytes) -> None:
@@ -247,6 +254,7 @@ def test_the_answer_is_in_kind() -> None:
     assert (body["scored"], body["refused"], body["threshold"]) == (1, 1, 0.1)
     lines = batch.write_ndjson(scored).splitlines()
     assert [json.loads(line) for line in lines] == body["results"]
+    assert batch.write_ndjson(answered(READING, READING)).count(b"\n") == 2
     table = list(csv.reader(batch.write_csv(scored, ",").decode().splitlines()))
     assert table[0] == ["loco_id", "critical_risk", "risk_probability", "warnings", "error"]
     assert table[1] == ["LOCO_001", "0", "0.02", "", ""]
