@@ -20,7 +20,7 @@ KINDS: Final = {
 }
 
 NOTED_ROWS: Final = 500
-"""Readings of a batch, evenly spread over it, that count for the drift of the inputs."""
+"""Most readings of a batch, evenly spread over it, that count for the drift of the inputs."""
 
 
 def explanation_asked(asked: Request) -> bool:
@@ -47,7 +47,8 @@ def add_routes(app: Flask, parts: Parts, guarded: Guard) -> None:
         rows = KINDS[kind](raw, limits.batch_max_rows)
         scorer = parts.model.scorer(parts.settings.model.first_load_wait_s)
         scored = batch.score(rows, scorer)
-        for row in range(0, len(scored.risks), 1 + len(scored.risks) // NOTED_ROWS):
+        every = max(1, -(-scored.scored // NOTED_ROWS))
+        for row in range(0, scored.scored, every):
             parts.recent.note(rows.values[row].tolist(), float(scored.risks[row]))
         parts.metrics.batch_answered(scored.scored, scored.critical, scored.refused)
         if kind == batch.JSON:

@@ -278,7 +278,8 @@ class _Endpoints:
         raw = _json_bytes(self._limits.telemetry_max_bytes)
         receipts = self._parts.ingest.ingest_body(raw, "http")
         for event, receipt in receipts:
-            self._parts.recent.note(event.values(), receipt.probability)
+            if receipt.outcome is Outcome.STORED:  # what is sent again counts once
+                self._parts.recent.note(event.values(), receipt.probability)
         outcomes = [receipt.outcome for _, receipt in receipts]
         stored, duplicates, conflicts = map(outcomes.count, Outcome)
         describe_write(f"enregistrés {stored}, doublons {duplicates}, conflits {conflicts}")

@@ -129,6 +129,28 @@ def models(tmp_path: Path, bundles: list[Path]) -> Path:
 
 
 @pytest.fixture
+def trend(models: Path, bundles: list[Path]) -> Path:
+    """A bundle of the trend slot, whose first feature is computed from past readings."""
+    folder = models / "trend" / f"20260302T120000Z-{bundles[1].name[-8:]}"
+    shutil.copytree(bundles[1], folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest |= {"slot": "trend", "version": folder.name}
+    manifest["features"][0] |= {
+        "name": "vibration_deviation_24h",
+        "recipe": {
+            "reading": "vibration",
+            "statistic": "deviation",
+            "window_hours": 24,
+            "baseline_from_hours": 336,
+            "baseline_to_hours": 48,
+            "decimals": 4,
+        },
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
 def edit_manifest(models: Path) -> Callable[[str, Callable[[dict[str, Any]], object]], None]:
     """Change the manifest of one version in place."""
 

@@ -47,6 +47,17 @@ def test_a_refused_row_leaves_the_others(client: FlaskClient, parts: Parts) -> N
     assert value(parts, "api_batch_rows_refused_total") == 1
 
 
+def test_readings_spread_over_a_batch_count_for_drift(client: FlaskClient, parts: Parts) -> None:
+    body = content(send(client, [READING | {"pressure": n / 100} for n in range(1_001)]))
+    noted = parts.recent.rows()
+    noted = noted[noted[:, 0] > 0]
+    assert noted[:, 2].tolist() == [n / 100 for n in range(0, 1_001, 3)]
+    assert noted[1, 5].round(4) == body["results"][3]["risk_probability"]
+    send(client, [READING, "refused", ALARM])
+    noted = parts.recent.rows()
+    assert noted[noted[:, 0] > 0][-2:, 3].tolist() == [READING["vibration"], ALARM["vibration"]]
+
+
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "application/jsonl; charset=utf-8"])
 def test_lines_are_answered_by_lines(client: FlaskClient, kind: str) -> None:
     answer = send(client, f"{json.dumps(READING)}\nno\n", kind)

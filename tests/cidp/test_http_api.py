@@ -192,13 +192,14 @@ def test_a_refused_body_is_named_as_a_whole(client: FlaskClient, raw: bytes) -> 
     assert fields(predict(client, raw)) == ["body"]
 
 
-def test_telemetry_is_stored_once(client: FlaskClient) -> None:
+def test_telemetry_is_stored_once(client: FlaskClient, parts: Parts) -> None:
     first = content(ingest(client, EVENT))
     assert (first["stored"], first["duplicates"], first["conflicts"]) == (1, 0, 0)
     assert first["results"][0]["timestamp"] == "2026-03-01T11:00:00.000000Z"
     again = content(ingest(client, [EVENT, EVENT | {"vibration": 3}]))
     assert (again["stored"], again["duplicates"], again["conflicts"]) == (0, 1, 1)
     assert [result["outcome"] for result in again["results"]] == ["duplicate", "conflict"]
+    assert value(parts, "api_drift_readings") == 1
 
 
 def test_one_bad_event_refuses_the_request_by_position(client: FlaskClient, parts: Parts) -> None:

@@ -84,6 +84,23 @@ def test_a_promoted_version_serves_at_once_and_is_audited(
     assert any(f"clé tests, modèle {new} promu, avant {old}" in line for line in said)
 
 
+def test_a_trend_version_is_promoted_beside_the_one_that_answers(
+    client: FlaskClient, trend: Path, bundles: list[Path]
+) -> None:
+    assert content(promote(client, trend.name)) == {
+        "slot": "trend",
+        "promoted": trend.name,
+        "previous": None,
+        "serving": None,
+    }
+    assert content(promote(client, trend.name))["previous"] == trend.name
+    assert content(client.get("/model", headers=READER))["version"] == bundles[0].name
+    listed = content(client.get("/models", headers=READER))["models"]
+    assert [one["version"] for one in listed if one["promoted"]] == [bundles[0].name, trend.name]
+    (trend / "model.onnx").write_bytes(b"damaged")
+    assert promote(client, trend.name).status_code == 409
+
+
 def test_only_an_administrator_promotes(client: FlaskClient, bundles: list[Path]) -> None:
     assert promote(client, bundles[1].name, READER).status_code == 403
     assert promote(client, bundles[1].name, {}).status_code == 401

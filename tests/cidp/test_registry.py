@@ -64,20 +64,6 @@ def test_a_version_whose_folder_is_gone_is_refused(models: Path, bundles: list[P
         Registry(models).load(bundles[0].name)
 
 
-@pytest.fixture
-def trend(models: Path, bundles: list[Path]) -> Path:
-    """A bundle of the trend slot, whose first feature is computed from past readings."""
-    folder = models / "trend" / bundles[1].name
-    shutil.copytree(bundles[1], folder)
-    recipe = {
-        "reading": "vibration", "statistic": "deviation", "window_hours": 24,
-        "baseline_from_hours": 336, "baseline_to_hours": 48, "decimals": 4,
-    }  # fmt: skip
-    edit(folder, lambda m: m.update(slot="trend"))
-    edit(folder, lambda m: m["features"][0].update(name="vibration_deviation_24h", recipe=recipe))
-    return folder
-
-
 def edit(folder: Path, change: Any) -> None:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     change(manifest)

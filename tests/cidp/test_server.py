@@ -61,6 +61,29 @@ def answer_to_pieces(port: int) -> bytes:
             return received.read()
 
 
+def ask_slowly(port: int, answers: list[tuple[int, Any]]) -> threading.Thread:
+    """Send rows that take the server a second; return once it has them, without the answer."""
+    rows = [READING | {"vibration": "?"}] * 10_000
+    body = json.dumps(rows).encode()
+    sent = threading.Event()
+
+    def content() -> Iterator[bytes]:
+        yield body
+        sent.set()
+
+    def ask() -> None:
+        headers = {"X-API-KEY": KEY, "Content-Type": "application/json"}
+        url = f"http://127.0.0.1:{port}/predict/batch"
+        answer = requests.post(url, content(), headers=headers, timeout=30)
+        answers.append((answer.status_code, answer.json()["refused"]))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    sent.wait(30)
+    time.sleep(0.1)
+    return asking
+
+
 def until(answers: Callable[[], bool], child: subprocess.Popen[str]) -> None:
     """Try `answers` until it is true; fail when the child ends or a minute has passed."""
     deadline = time.monotonic() + 60
@@ -131,7 +154,12 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert answer_to_pieces(port).startswith(b"HTTP/1.1 200")
     assert fetch(port, "/ready")[1]["status"] == "ready"
     assert "api_predictions_total 2.0" in fetch(port, "/metrics")[1]
+    answers: list[tuple[int, Any]] = []
+    asking = ask_slowly(port, answers)
+    assert answers == []
     os.killpg(child.pid, asked)  # as a terminal does
+    asking.join()
+    assert answers == [(200, 10_000)]
     said, _ = child.communicate(timeout=server.STOP_TIMEOUT_S - 1)
     assert child.returncode == 0, said
     assert f"API sur http://127.0.0.1:{port}" in said
