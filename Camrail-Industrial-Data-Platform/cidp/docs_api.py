@@ -12,12 +12,14 @@ from flask import Flask, Response
 from cidp.answers import Answer, JsonAnswer, error_answer
 from cidp.settings import service_path
 
+START: Final = "start.js"
 ASSETS: Final = {
+    START: "text/javascript; charset=utf-8",
     "swagger-ui.css": "text/css; charset=utf-8",
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "favicon-32x32.png": "image/png",
 }
-"""What the page loads of the package flask-swagger-ui, which ships Swagger UI in its wheel."""
+"""What the page loads: our script, and Swagger UI, which flask-swagger-ui ships in its wheel."""
 
 _POLICY: Final = "; ".join(
     [
@@ -48,14 +50,6 @@ _PAGE: Final = """<!doctype html>
 </body>
 </html>
 """
-_START: Final = """SwaggerUIBundle({
-  url: "openapi.json",
-  dom_id: "#contract",
-  deepLinking: true,
-  validatorUrl: null,
-  defaultModelsExpandDepth: 0
-});
-"""
 
 
 @cache
@@ -79,11 +73,10 @@ def add_routes(app: Flask) -> None:
         return _with_policy(Answer(_PAGE, content_type="text/html; charset=utf-8"))
 
     def asset(name: str) -> Response:
-        if name == "start.js":
-            return Answer(_START, content_type=ASSETS["swagger-ui-bundle.js"])
         if name not in ASSETS:
             return error_answer(404, "Cette page n'a pas ce fichier.")
-        content = files("flask_swagger_ui").joinpath("dist", name).read_bytes()
+        package, folder = ("cidp", "web") if name == START else ("flask_swagger_ui", "dist")
+        content = files(package).joinpath(folder, name).read_bytes()
         return Answer(content, content_type=ASSETS[name])
 
     app.add_url_rule("/openapi.json", view_func=openapi)
