@@ -36,6 +36,7 @@ PURE = {
         "episodes",
         "evaluation",
         "features",
+        "french",
         "forests",
         "labels",
         "lead_time",

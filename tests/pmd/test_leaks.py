@@ -30,7 +30,7 @@ def test_all_leaking_columns_are_named_at_once() -> None:
 def test_a_value_that_only_healthy_rows_carry_is_refused() -> None:
     code = RNG.integers(1, 5, 3000)
     code[500:1500] = 0
-    with pytest.raises(LeakingColumns, match="0 va toujours avec 0, 1000 lignes"):
+    with pytest.raises(LeakingColumns, match="0 va toujours avec 0, 1\u202f000 lignes"):
         refuse(code)
 
 

@@ -14,66 +14,22 @@ from sklearn.calibration import CalibratedClassifierCV
 from pmd.errors import InexactExport, UnusableFile
 from pmd.model_bundle import (
     OPERATING_POINTS,
-    TOLERANCE,
     Bundle,
-    OnnxModel,
     check_export,
-    export_onnx,
     write_bundle,
 )
-from pmd.probing import probing_rows
 from pmd.replication import Range, Replicas
+from pmd.served_model import OnnxModel
 from pmd.training import Trained
 
 CONTRACT = Path(__file__).parents[2] / "docs/contracts/bundle-manifest.schema.json"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LOW, HIGH = np.array([200, 1, 0.5, 20]), np.array([800, 10, 15, 120])
-
-
-@pytest.fixture(scope="module")
-def onnx(trained: Trained) -> bytes:
-    return export_onnx(trained)
-
-
-@pytest.fixture(scope="module")
-def served(onnx: bytes) -> OnnxModel:
-    return OnnxModel(onnx)
 
 
 @pytest.fixture(scope="module")
 def bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("models")
     return write_bundle(trained, folder / "bundles", folder / "rf.joblib", NOON)
-
-
-def test_onnx_answers_and_decides_as_scikit_learn(trained: Trained, served: OnnxModel) -> None:
-    forest = trained.model.calibrated_classifiers_[0].estimator
-    rows = probing_rows(forest, trained.table.values, 200_000, np.random.default_rng(7))
-    expected, answered = trained.model.predict_proba(rows)[:, 1], served.probabilities(rows)
-    assert np.abs(expected - answered).max() <= TOLERANCE
-    assert ((expected > trained.threshold) == (answered > trained.threshold)).all()
-
-
-@pytest.mark.parametrize(("feature", "limit"), [(2, 15.0), (3, 120.0)])
-def test_raising_a_slider_never_lowers_the_served_risk(
-    served: OnnxModel, feature: int, limit: float
-) -> None:
-    rng = np.random.default_rng(feature)
-    before = rng.uniform(LOW, HIGH, (10_000, 4)).astype(np.float32)
-    after = before.copy()
-    after[:, feature] = rng.uniform(before[:, feature], limit)
-    risen = np.round(served.probabilities(after), 4) - np.round(served.probabilities(before), 4)
-    assert (risen >= 0).all()
-
-
-def test_one_row_gets_the_same_bits_as_in_a_batch(served: OnnxModel) -> None:
-    rows = np.random.default_rng(3).uniform(LOW, HIGH, (200, 4)).astype(np.float32)
-    alone = [served.probabilities(row[None])[0] for row in rows]
-    assert (served.probabilities(rows) == alone).all()
-
-
-def test_the_same_model_gives_the_same_bytes(trained: Trained, onnx: bytes) -> None:
-    assert export_onnx(trained) == onnx
 
 
 def test_the_manifest_keeps_the_contract(bundle: Bundle) -> None:
@@ -83,8 +39,10 @@ def test_the_manifest_keeps_the_contract(bundle: Bundle) -> None:
     assert written == bundle.manifest.model_dump(mode="json")
 
 
-def test_the_version_is_the_time_and_the_digest_of_the_onnx(bundle: Bundle, onnx: bytes) -> None:
-    digest = hashlib.sha256(onnx).hexdigest()
+def test_the_version_is_the_time_and_the_digest_of_the_onnx(
+    bundle: Bundle, trained: Trained
+) -> None:
+    digest = hashlib.sha256(trained.served.content).hexdigest()
     assert bundle.manifest.version == f"20260301T120000Z-{digest[:8]}" == bundle.folder.name
     assert bundle.manifest.files["model.onnx"].sha256 == digest
 
@@ -99,13 +57,15 @@ def test_the_folder_holds_what_the_manifest_says_and_nothing_else(bundle: Bundle
     assert [path.name for path in bundle.folder.parent.iterdir()] == [bundle.folder.name]
 
 
-def test_the_pickle_is_the_source_of_the_onnx(bundle: Bundle, served: OnnxModel) -> None:
+def test_the_pickle_is_the_source_of_the_onnx(bundle: Bundle, trained: Trained) -> None:
     model_file = bundle.folder.parent.parent / "rf.joblib"
     assert model_file.read_bytes() == (bundle.folder / "model.pkl").read_bytes()
     model = joblib.load(model_file)
     assert isinstance(model, CalibratedClassifierCV)
     rows = np.array(OPERATING_POINTS, dtype=np.float32)
-    assert model.predict_proba(rows)[:, 1] == pytest.approx(served.probabilities(rows), abs=1e-6)
+    assert model.predict_proba(rows)[:, 1] == pytest.approx(
+        trained.served.probabilities(rows), abs=1e-6
+    )
 
 
 def test_canaries_are_what_the_onnx_answers_from_nominal_to_danger(bundle: Bundle) -> None:
@@ -153,10 +113,10 @@ def test_data_window_and_held_out_part_are_told(bundle: Bundle, trained: Trained
 
 
 def test_the_bundle_tells_the_distributions_that_drift_is_measured_against(
-    bundle: Bundle, trained: Trained, served: OnnxModel
+    bundle: Bundle, trained: Trained
 ) -> None:
-    values = trained.table.values[trained.split.train].astype(np.float64)
-    columns = [*values.T, served.probabilities(trained.table.values[trained.split.train])]
+    values = trained.table.values[trained.split.train]
+    columns = [*values.astype(np.float64).T, trained.served.probabilities(values)]
     told = [feature.reference for feature in bundle.manifest.features]
     for column, reference in zip(columns, [*told, bundle.manifest.risk_reference], strict=True):
         below = [float(np.mean(column <= edge)) for edge in reference.edges]
@@ -188,22 +148,21 @@ def test_a_second_bundle_of_the_same_second_gets_the_next_one(
     assert first_onnx == second_onnx
 
 
-def test_an_export_that_decides_otherwise_is_refused(trained: Trained, served: OnnxModel) -> None:
+def test_an_export_that_decides_otherwise_is_refused(trained: Trained) -> None:
     expected = trained.model.predict_proba(trained.probes)[:, 1]
-    answered = served.probabilities(trained.probes)
+    answered = trained.served.probabilities(trained.probes)
     apart = int(np.argmax(np.abs(expected - answered)))
     between = float((expected[apart] + answered[apart]) / 2)
     with pytest.raises(InexactExport, match=r"[1-9]\d* décisions différentes"):
-        check_export(dataclasses.replace(trained, threshold=between), served)
+        check_export(dataclasses.replace(trained, threshold=between))
 
 
 def test_an_export_of_another_model_is_refused_and_nothing_is_written(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, tmp_path: Path
 ) -> None:
     other = dataclasses.replace(trained, model=_less_sure(trained.model))
-    monkeypatch.setattr("pmd.model_bundle.export_onnx", lambda _: export_onnx(other))
     with pytest.raises(InexactExport, match="export ONNX inexact"):
-        write_bundle(trained, tmp_path / "b", tmp_path / "rf.joblib", NOON)
+        write_bundle(other, tmp_path / "b", tmp_path / "rf.joblib", NOON)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from pmd.french import number
 from pmd.manifest import Interval, Manifest
 from pmd.model_bundle import write_bundle
 from pmd.model_card import model_card
-from pmd.report import PREDICTORS, number
+from pmd.report import PREDICTORS
 from pmd.sensors import SENSOR_NAMES
 from pmd.training import Trained
 

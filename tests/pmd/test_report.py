@@ -1,19 +1,10 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
+from pmd.french import number
 from pmd.model_bundle import write_bundle
-from pmd.report import number, training_report
+from pmd.report import training_report
 from pmd.training import Trained
-
-
-@pytest.mark.parametrize(
-    ("value", "decimals", "text"),
-    [(1234.5, 1, "1\u202f234,5"), (0.0506, 3, "0,051"), (None, 3, "–"), (7, 0, "7")],
-)
-def test_numbers_are_french(value: float | None, decimals: int, text: str) -> None:
-    assert number(value, decimals) == text
 
 
 def test_the_references_stand_beside_the_model(trained: Trained, tmp_path: Path) -> None:

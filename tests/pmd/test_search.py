@@ -1,6 +1,11 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from joblib import cpu_count, effective_n_jobs
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedKFold
 
@@ -61,3 +66,28 @@ class Memory(ClassifierMixin, BaseEstimator):
 def test_an_out_of_fold_score_comes_from_a_model_that_never_saw_the_row() -> None:
     assert LEARNING.out_of_fold(Memory()) == pytest.approx(0)
     assert Memory().fit(VALUES, LABELS).predict_proba(VALUES)[:, 1] == pytest.approx(1)
+
+
+def test_the_number_of_cores_changes_no_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    forest = candidates(len(LABELS), 1, 1)[0].forest(FREE, 1)
+    many = LEARNING.out_of_fold(forest)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    assert effective_n_jobs(-1) == 1
+    assert (LEARNING.out_of_fold(forest) == many).all()
+
+
+def test_a_forest_is_fitted_by_threads_and_asked_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    fit, predict = RandomForestClassifier.fit, RandomForestClassifier.predict_proba
+
+    def watched(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: RandomForestClassifier, *arguments: Any) -> Any:
+            asked.append(effective_n_jobs(self.n_jobs))
+            return method(self, *arguments)
+
+        return call
+
+    monkeypatch.setattr(RandomForestClassifier, "fit", watched(fit))
+    monkeypatch.setattr(RandomForestClassifier, "predict_proba", watched(predict))
+    LEARNING.out_of_fold(candidates(len(LABELS), 1, 1)[0].forest(FREE, 1))
+    assert asked == [cpu_count(), 1] * 3

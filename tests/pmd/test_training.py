@@ -26,8 +26,7 @@ def synthetic(rows: int = 1500, seed: int = 0) -> TrainingTable:
 
 
 def risk(trained: Trained, *rows: tuple[float, ...]) -> np.ndarray:
-    answered = trained.model.predict_proba(np.array(rows, dtype=np.float32))[:, 1]
-    return np.asarray(answered)
+    return trained.served.probabilities(np.array(rows, dtype=np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +138,13 @@ def test_when_a_miss_costs_everything_all_is_alarm() -> None:
 
 def test_no_known_row_sits_on_the_threshold(trained: Trained) -> None:
     known = np.concatenate([trained.table.values, trained.probes])
-    distance = np.abs(trained.model.predict_proba(known)[:, 1] - trained.threshold)
+    distance = np.abs(trained.served.probabilities(known) - trained.threshold)
     assert distance.min() >= THRESHOLD_CLEARANCE
+
+
+def test_the_served_model_is_the_one_that_is_judged(trained: Trained) -> None:
+    values = trained.table.values[trained.split.test]
+    assert (trained.judgement.probabilities == trained.served.probabilities(values)).all()
 
 
 def test_judge_and_training_share_neither_locomotive_nor_day(trained: Trained) -> None:

@@ -92,4 +92,4 @@ def learned_baselines(learning: Learning, costs: Costs, seed: int) -> dict[str, 
 
 def _fitted(estimator: Any, learning: Learning, costs: Costs) -> LearnedBaseline:
     threshold, _ = cheapest_threshold(learning.out_of_fold(estimator), learning.labels, costs)
-    return LearnedBaseline(estimator.fit(learning.values, learning.labels), threshold)
+    return LearnedBaseline(learning.fitted(estimator), threshold)

@@ -14,9 +14,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from pmd.calibration import forest_of
 from pmd.errors import BundleRefused
 from pmd.manifest import Manifest
-from pmd.model_bundle import TOLERANCE, OnnxModel
+from pmd.model_bundle import TOLERANCE
 from pmd.model_pickle import load_model
 from pmd.probing import probing_rows
+from pmd.served_model import OnnxModel
 
 ROWS: Final = 200_000
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pmd.errors import LeakingColumns
+from pmd.french import number
 
 MINIMUM_ROWS = 20
 CHANCE = 1e-6
@@ -55,5 +56,7 @@ def _leak(column: NDArray[np.float32], labels: NDArray[np.int64]) -> str | None:
             convicts &= rows >= SHARE_OF_LABEL * total
         if convicts.any():
             worst = int(np.argmax(np.where(convicts, rows, 0)))
-            return f"{distinct[worst]:g} va toujours avec {label}, {rows[worst]} lignes"
+            return (
+                f"{distinct[worst]:g} va toujours avec {label}, {number(int(rows[worst]))} lignes"
+            )
     return None

@@ -17,10 +17,7 @@ from typing import BinaryIO
 
 import joblib
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from skl2onnx import convert_sklearn
-from skl2onnx.common.data_types import FloatTensorType
 
 from pmd.drift_reference import distribution
 from pmd.errors import InexactExport, UnusableFile
@@ -39,11 +36,10 @@ from pmd.manifest import (
 )
 from pmd.replication import Replicas
 from pmd.sensors import SENSOR_NAMES
+from pmd.served_model import OnnxModel
 from pmd.telemetry_file import write_atomically
 from pmd.training import Trained
 
-INPUT_NAME = "readings"
-OPSET = {"": 18, "ai.onnx.ml": 3}
 TOLERANCE = 1e-6
 BACKGROUND_ROWS = 50
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx")
@@ -68,50 +64,10 @@ class Bundle:
     manifest: Manifest
 
 
-class OnnxModel:
-    """The exported model, run on one thread: the same row gives the same bits."""
-
-    def __init__(self, content: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """How many features it takes and how many classes it tells apart."""
-        outputs = {output.name: output.shape for output in self._session.get_outputs()}
-        return self._session.get_inputs()[0].shape[-1], outputs["probabilities"][-1]
-
-    def probabilities(self, values: Rows) -> NDArray[np.float64]:
-        """Risk of each row of `values` (rows, features): float32 numbers, compared as float64."""
-        (answer,) = self._session.run(["probabilities"], {INPUT_NAME: values})
-        return np.asarray(answer[:, 1], dtype=np.float64)
-
-
-def export_onnx(trained: Trained) -> bytes:
-    """The model as ONNX: input `readings` (rows, features) float32, output `probabilities`.
-
-    The same model gives the same bytes.
-    """
-    kind = FloatTensorType([None, len(trained.table.columns.features)])
-    onnx_model = convert_sklearn(
-        trained.model,
-        name="risk",
-        initial_types=[(INPUT_NAME, kind)],
-        options={"zipmap": False},
-        target_opset=OPSET,
-    )
-    onnx_model.opset_import.sort(key=lambda opset: opset.domain)  # the converter's order varies
-    return bytes(onnx_model.SerializeToString(deterministic=True))
-
-
-def check_export(trained: Trained, served: OnnxModel) -> None:
-    """Raise `InexactExport` unless `served` answers and decides as the model on its probes."""
+def check_export(trained: Trained) -> None:
+    """Raise `InexactExport` unless the served model answers and decides as its source does."""
     expected = trained.model.predict_proba(trained.probes)[:, 1]
-    answered = served.probabilities(trained.probes)
+    answered = trained.served.probabilities(trained.probes)
     gap = float(np.abs(expected - answered).max())
     flipped = int(((expected > trained.threshold) != (answered > trained.threshold)).sum())
     if gap > TOLERANCE or flipped:
@@ -134,14 +90,13 @@ def write_bundle(
     All of them, or none; `about` makes, of the manifest, files that tell of the model. Raises
     `InexactExport`, or `UnusableFile` when a place cannot be written.
     """
-    onnx = export_onnx(trained)
-    served = OnnxModel(onnx)
-    check_export(trained, served)
+    check_export(trained)
+    onnx = trained.served.content
     buffer = io.BytesIO()
     joblib.dump(trained.model, buffer, compress=3)
     files = {"model.onnx": onnx, "model.pkl": buffer.getvalue()}
     created = _free_instant(bundles, onnx, now.astimezone(UTC).replace(microsecond=0))
-    manifest = _manifest(trained, served, files, created, replicas or Replicas((trained.seed,), {}))
+    manifest = _manifest(trained, files, created, replicas or Replicas((trained.seed,), {}))
     files["manifest.json"] = (manifest.model_dump_json(indent=2) + "\n").encode()
     folder = bundles / manifest.version
     single = {model_file: files["model.pkl"], **about(manifest)}
@@ -196,13 +151,13 @@ def _write_flushed(path: Path, content: bytes) -> None:
 
 def _manifest(
     trained: Trained,
-    served: OnnxModel,
     files: Mapping[str, bytes],
     created: datetime,
     replicas: Replicas,
 ) -> Manifest:
     table, split, judgement = trained.table, trained.split, trained.judgement
     test = table.labels[split.test]
+    served = trained.served
     return Manifest(
         schema_version=1,
         slot=table.columns.slot,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pmd.french import number
 from pmd.manifest import Figures, Manifest
-from pmd.report import PREDICTORS, interval, number
+from pmd.report import PREDICTORS, interval
 
 Column = tuple[str, str, int]  # figure, title, decimals
 
@@ -91,13 +92,13 @@ def _features(manifest: Manifest) -> str:
 
 
 def _data(manifest: Manifest) -> str:
-    files = [[file.name, number(file.rows, 0), file.sha256[:16] + "…"] for file in manifest.data]
+    files = [[file.name, number(file.rows), file.sha256[:16] + "…"] for file in manifest.data]
     held, window = manifest.held_out, manifest.training_window
     learnt = f"Appris du {window.start:%Y-%m-%d} au {window.end:%Y-%m-%d}. " if window else ""
     return (
         _table(["fichier", "lignes", "SHA-256"], files)
-        + f"\n\n{learnt}Jugé sur {number(held.rows, 0)} lignes tenues à l'écart ({held.split}), "
-        f"dont {number(held.positives, 0)} positives."
+        + f"\n\n{learnt}Jugé sur {number(held.rows)} lignes tenues à l'écart ({held.split}), "
+        f"dont {number(held.positives)} positives."
     )
 
 

@@ -15,6 +15,7 @@ from pmd import labels
 from pmd.cells import LINE
 from pmd.errors import InvalidOption, UnusableFile
 from pmd.features import FEATURE_NAMES, features_of
+from pmd.french import number
 from pmd.quality import check_maintenance, check_telemetry, rejected, without_duplicates
 from pmd.sensors import SENSOR_NAMES
 from pmd.telemetry_file import Source, Table, read_table, require
@@ -194,9 +195,10 @@ def _named(table: Table, rejects: pd.DataFrame) -> pd.DataFrame:
 def nothing_left(name: str, account: Account, horizon_hours: float, rejects: pd.DataFrame) -> str:
     """The message of a file without one usable row, with its first reject."""
     message = (
-        f"{name} : aucune ligne utilisable sur {account.read} lues ({account.rejected} rejetées, "
-        f"{account.duplicates} doublons, {account.in_repair} en réparation, {account.unobserved} "
-        f"à moins de {horizon_hours:g} h de la fin)."
+        f"{name} : aucune ligne utilisable sur {number(account.read)} lues "
+        f"({number(account.rejected)} rejetées, {number(account.duplicates)} doublons, "
+        f"{number(account.in_repair)} en réparation, {number(account.unobserved)} à moins de "
+        f"{horizon_hours:g} h de la fin)."
     )
     if rejects.empty:
         return message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pmd.evaluation import Figures
+from pmd.french import number
 from pmd.manifest import Interval, Manifest
 from pmd.training import Trained
 
@@ -28,13 +29,6 @@ _COLUMNS = (
 _DECIMALS = {"cost": 0, "sustained_lead_median_h": 1, "lead_at_budget_h": 1}
 
 
-def number(value: float | None, decimals: int) -> str:
-    """French number: decimal comma, narrow no-break space between thousands, dash for None."""
-    if value is None:
-        return "–"
-    return f"{value:,.{decimals}f}".replace(",", "\u202f").replace(".", ",")
-
-
 def training_report(trained: Trained, manifest: Manifest) -> str:
     """The predictors side by side on rows that training never saw."""
     held, rule = manifest.held_out, trained.rule
@@ -43,8 +37,8 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
     header = f"{'':26}" + "".join(f"{title:>13}" for _, title in _COLUMNS)
     return "\n".join(
         [
-            f"Modèle {manifest.slot}, évaluation sur {number(held.rows, 0)} lignes jamais vues "
-            f"({held.split}), dont {number(held.positives, 0)} positives",
+            f"Modèle {manifest.slot}, évaluation sur {number(held.rows)} lignes jamais vues "
+            f"({held.split}), dont {number(held.positives)} positives",
             header,
             *(f"{title:26}" + _cells(manifest.metrics[key]) for key, title in PREDICTORS),
             *_intervals(manifest),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
-from sklearn.model_selection import cross_val_predict
 
 from pmd.forests import ForestSettings, candidates
 
@@ -24,12 +25,25 @@ class Learning(NamedTuple):
     labels: NDArray[np.int64]
     parts: Parts
 
-    def out_of_fold(self, estimator: object) -> Floats:
+    def fitted(self, estimator: Any, rows: Any = slice(None)) -> Any:
+        """A copy of `estimator` that learned these rows, a forest on every core.
+
+        The trees are the same on any number of cores. Scores are not asked for here: threads that
+        add them up as they come would change their last bits from run to run.
+        """
+        learner = clone(estimator)
+        if not isinstance(learner, RandomForestClassifier):
+            return learner.fit(self.values[rows], self.labels[rows])
+        learner.set_params(n_jobs=-1).fit(self.values[rows], self.labels[rows])
+        return learner.set_params(n_jobs=1)
+
+    def out_of_fold(self, estimator: Any) -> Floats:
         """Score of each row from a copy of `estimator` that never saw the row."""
-        scores = cross_val_predict(
-            estimator, self.values, self.labels, cv=self.parts, method="predict_proba", n_jobs=1
-        )
-        return np.asarray(scores[:, 1])
+        scores = np.empty(len(self.labels))
+        for known, asked in self.parts:
+            learned = self.fitted(estimator, known)
+            scores[asked] = learned.predict_proba(self.values[asked])[:, 1]
+        return scores
 
 
 class Found(NamedTuple):

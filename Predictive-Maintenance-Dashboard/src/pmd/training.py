@@ -26,6 +26,7 @@ from pmd.judgement import HeldOutRows, Judgement, judge
 from pmd.leaks import refuse_leaks
 from pmd.probing import probing_rows
 from pmd.search import Learning, search
+from pmd.served_model import OnnxModel, export_onnx
 from pmd.split import Split, folds, split_rows
 from pmd.training_table import TrainingTable
 
@@ -43,12 +44,14 @@ Rows = NDArray[np.float32]
 class Trained:
     """A fitted model with all that its bundle says.
 
-    `settings` were the best of `trials`; `out_of_fold` are the figures of the training rows, each
-    judged by a forest that never saw it; on `probes` the exported model must agree.
+    `served` is `model` exported, and the one that is judged. `settings` were the best of `trials`;
+    `out_of_fold` are the figures of the training rows, each judged by a forest that never saw it;
+    on `probes` both models must agree.
     """
 
     table: TrainingTable
     model: CalibratedClassifierCV
+    served: OnnxModel
     threshold: float
     costs: Costs
     seed: int
@@ -75,19 +78,19 @@ def train(
     learning = _learning(table, split, seed)
     found = search(learning, table.columns.monotone, trials, seed, progress)
     progress("étalonnage et seuil")
-    forest = found.settings.forest(table.columns.monotone, seed)
-    forest.fit(learning.values, learning.labels)
+    forest = learning.fitted(found.settings.forest(table.columns.monotone, seed))
     model = calibrated(forest, found.scores, learning.labels)
     _refuse_backwards(model)
+    served = OnnxModel(export_onnx(model))
     unseen = calibrate(model, found.scores)
     threshold = max(0.0, cheapest_threshold(unseen, learning.labels, costs)[0])  # 0: all alarms
     probes = probing_rows(forest, table.values, PROBES, np.random.default_rng(seed))
     known = np.concatenate([table.values, probes])
-    threshold = _clear_of(model.predict_proba(known)[:, 1], threshold)
+    threshold = _clear_of(served.probabilities(known), threshold)
     progress("références")
     rule = best_sensor_rule(learning.values, learning.labels, costs)
     predictors: dict[str, Predictor] = {
-        "model": _predictor(model, threshold),
+        "model": _predictor(served, threshold),
         "never_fails": never_fails,
         "single_threshold": rule,
     }
@@ -96,6 +99,7 @@ def train(
     return Trained(
         table=table,
         model=model,
+        served=served,
         threshold=threshold,
         costs=costs,
         seed=seed,
@@ -130,9 +134,9 @@ def _take(column: NDArray[Any] | None, rows: NDArray[np.intp]) -> NDArray[Any] |
     return None if column is None else column[rows]
 
 
-def _predictor(model: CalibratedClassifierCV, threshold: float) -> Predictor:
+def _predictor(served: OnnxModel, threshold: float) -> Predictor:
     def answer(values: Rows) -> Answer:
-        probabilities = model.predict_proba(values)[:, 1]
+        probabilities = served.probabilities(values)
         return Answer(probabilities, probabilities > threshold, probabilities)
 
     return answer

@@ -7,6 +7,7 @@ import pytest
 from pmd.cli.process import main
 from pmd.degradation import FAILURE_TYPES
 from pmd.features import FEATURE_NAMES
+from pmd.french import number
 from pmd.history import History
 from pmd.sensors import SENSOR_NAMES
 from pmd.telemetry_file import write_csv
@@ -44,7 +45,7 @@ def test_a_run_writes_labelled_rows_with_features(
     assert document["positives"] == table["failure"].sum() > 0
     parts = ("kept", "rejected", "duplicates", "in_repair", "unobserved")
     assert document["read"] == sum(document[part] for part in parts) == 3000
-    assert f"3000 lignes lues = {len(table)} gardées" in captured.err
+    assert f"3\u202f000 lignes lues = {number(len(table))} gardées" in captured.err
 
 
 def test_a_bad_row_is_kept_among_the_rejects_with_its_reason(

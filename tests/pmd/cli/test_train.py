@@ -286,7 +286,7 @@ def test_a_bundle_is_verified_instead_of_training(
     assert main(["--verify", str(bundle), "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["manifest"]["version"] == bundle.name
-    assert "200000 lignes" in captured.err
+    assert "200\u202f000 lignes" in captured.err
     (bundle / "model.pkl").write_bytes(b"altered")
     assert main(["--verify", str(bundle), "--json"]) == 1
     assert "model.pkl ne correspond pas" in json.loads(capsys.readouterr().out)["error"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from loguru import logger
 
 from pmd.cli import console
+from pmd.french import number
 from pmd.scenario import NOTHING_PLANNED, Scenario
 from pmd.settings import Settings
 from pmd.stream import StreamPlan, WallClock, stop_on_signals, write_stream
@@ -86,8 +87,8 @@ def _generate(options: argparse.Namespace, parser: console.Parser) -> None:
     readings = options.locos * options.days * 24 * 60 / options.step_minutes
     if readings > MAXIMUM_READINGS:
         parser.error(
-            f"--locos, --days et --step-minutes font {readings:.0f} mesures, au-delà de "
-            f"{MAXIMUM_READINGS} : réduisez l'un d'eux"
+            f"--locos, --days et --step-minutes font {number(readings)} mesures, au-delà de "
+            f"{number(MAXIMUM_READINGS)} : réduisez l'un d'eux"
         )
     _history(options)
 
@@ -114,7 +115,7 @@ def _stream(options: argparse.Namespace) -> None:
     )
     with stop_on_signals() as stop:
         written = write_stream(plan, sys.stdout, WallClock(stop))
-    logger.info("{} mesures émises", written)
+    logger.info("{} mesures émises", number(written))
 
 
 def _history(options: argparse.Namespace) -> None:
@@ -127,8 +128,10 @@ def _history(options: argparse.Namespace) -> None:
     plan = replace(plan, scenario=_scenario(options, plan.hours))
     written = _write(options, Simulation(plan))
     logger.info("{} mesures de {} locomotives écrites dans {}, dont {} pannes",
-        written["rows"], options.locos, options.output, written["failures"])  # fmt: skip
-    logger.info("{} ordres de travail écrits dans {}", written["work_orders"], options.maintenance)
+        number(written["rows"]), options.locos, options.output,
+        number(written["failures"]))  # fmt: skip
+    logger.info("{} ordres de travail écrits dans {}",
+        number(written["work_orders"]), options.maintenance)  # fmt: skip
     if options.json:
         document = {
             "status": "ok",
@@ -169,7 +172,8 @@ def _write(options: argparse.Namespace, simulation: Simulation) -> dict[str, int
          options.maintenance: write_orders}
     )  # fmt: skip
     seconds = time.monotonic() - began_s
-    logger.info("{:.1f} s, soit {:.0f} mesures par seconde", seconds, written["rows"] / seconds)
+    logger.info("{} s, soit {} mesures par seconde",
+        number(seconds, 1), number(written["rows"] / seconds))  # fmt: skip
     return written
 
 

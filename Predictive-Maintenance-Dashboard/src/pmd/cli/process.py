@@ -14,6 +14,7 @@ from loguru import logger
 
 from pmd.cli import console
 from pmd.errors import InvalidOption
+from pmd.french import number
 from pmd.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,13 +81,14 @@ def _process(options: argparse.Namespace, settings: Settings) -> None:
     account = work(options, maintenance, datetime.now(UTC))
     logger.info(
         "{} lignes lues = {} gardées + {} rejetées + {} doublons + {} en réparation + {} sans "
-        "horizon observé", account.read, account.kept, account.rejected, account.duplicates,
-        account.in_repair, account.unobserved)  # fmt: skip
-    logger.info("{} positives à {:g} h de {} pannes, écrites dans {}", account.positives,
-        options.horizon_hours, account.failures, options.output)  # fmt: skip
+        "horizon observé",
+        *(number(count) for count in (account.read, account.kept, account.rejected,
+            account.duplicates, account.in_repair, account.unobserved)))  # fmt: skip
+    logger.info("{} positives à {:g} h de {} pannes, écrites dans {}", number(account.positives),
+        options.horizon_hours, number(account.failures), options.output)  # fmt: skip
     refused = account.rejected + account.duplicates
     if refused:
-        logger.warning("rejets gardés dans {} : {}", options.rejects, refused)
+        logger.warning("rejets gardés dans {} : {}", options.rejects, number(refused))
     if options.json:
         document = {
             "status": "ok",

@@ -17,6 +17,7 @@ from pmd.cli import console
 from pmd.cli.config_file import arguments_of
 from pmd.cli.progress import steps
 from pmd.errors import InvalidOption
+from pmd.french import number
 from pmd.manifest import Manifest, TrainingSummary
 from pmd.sensors import BY_NAME, Sensor
 from pmd.settings import Settings
@@ -123,7 +124,7 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         _refuse_other_horizon(options.horizon_hours, table.horizon_hours)
         for reason, rows in table.left_out.items():
             if rows:
-                logger.warning("{} lignes laissées de côté : {}", rows, reason)
+                logger.warning("{} lignes laissées de côté : {}", number(rows), reason)
         costs = Costs(options.cost_miss, options.cost_false_alarm)
         trained, replicas = replicate(
             lambda seed: train(table, costs, seed, progress, options.trials),
@@ -163,7 +164,7 @@ def _verify(options: argparse.Namespace) -> None:
         "{:.1e} près et mêmes décisions sur {} lignes",
         found.manifest.version,
         found.gap,
-        found.rows,
+        number(found.rows),
     )
     if options.json:
         summary = TrainingSummary(
