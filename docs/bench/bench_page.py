@@ -40,15 +40,19 @@ class Target:
 
 def measures_table(measures: Mapping[str, Mapping[str, Any]]) -> str:
     """Tabulate the rounds of each contender."""
+    with_cpu = all("cpu_s" in found for found in measures.values())
+    cpu = " CPU, s |" if with_cpu else ""
     lines = [
-        "| | Python starts, s | imports, s | job, s: median (least to most) | rounds | peak, MB |",
-        "| --- | --- | --- | --- | --- | --- |",
+        f"| | Python starts, s | imports, s | job, s: median (least to most) |{cpu} rounds | "
+        "peak, MB |",
+        "| --- | --- | --- | --- | --- | --- |" + " --- |" * with_cpu,
     ]
     for name, found in measures.items():
         jobs = found["job_s"]
+        cpu = f" {median(found['cpu_s']):.2f} |" if with_cpu else ""
         lines.append(
             f"| {name} | {median(found['start_s']):.2f} | {median(found['import_s']):.2f} "
-            f"| **{median(jobs):.2f}** ({min(jobs):.2f} to {max(jobs):.2f}) | {len(jobs)} "
+            f"| **{median(jobs):.2f}** ({min(jobs):.2f} to {max(jobs):.2f}) |{cpu} {len(jobs)} "
             f"| {max(found['peak_mb']):.0f} |"
         )
     return "\n".join(lines)

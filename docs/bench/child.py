@@ -7,6 +7,7 @@ measured time.
 
 import importlib.util
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -36,18 +37,25 @@ def peak_mb() -> float | None:
     return int(line.split()[1]) / 1024
 
 
+def cpu_s() -> float:
+    """Give the seconds of processors of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
 def main() -> None:
     """Import, run, measure and tell."""
     path, function, arguments = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
     before_s = time.perf_counter()
     module = loaded_module(path)
     imported_s = time.perf_counter()
+    imported_cpu_s = cpu_s()
     gave = getattr(module, function)(**arguments)
-    done_s = time.perf_counter()
+    done_s, done_cpu_s = time.perf_counter(), cpu_s()
     told = {
         "began": BEGAN,
         "import_s": imported_s - before_s,
         "job_s": done_s - imported_s,
+        "cpu_s": done_cpu_s - imported_cpu_s,
         "peak_mb": peak_mb(),
         "gave": gave,
         "contents": module.contents(**arguments) if hasattr(module, "contents") else None,
