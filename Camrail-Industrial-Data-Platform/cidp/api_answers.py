@@ -26,7 +26,7 @@ class Answer(BaseModel):
 class Counterfactual(Answer):
     """New values of some readings that make the reading nominal, and the risk with them."""
 
-    changes: dict[Cause, float]
+    changes: dict[str, float]
     probability: float = Field(ge=0, le=1)
     sentence: str
 
@@ -35,7 +35,7 @@ class Explanation(Answer):
     """Why a reading has its risk: shares of the risk by reading, and the way back to nominal."""
 
     base_probability: float = Field(ge=0, le=1)
-    contributions: dict[Cause, float]
+    contributions: dict[str, float]
     sentence: str
     counterfactual: Counterfactual | None
 
@@ -100,6 +100,12 @@ class Readiness(Answer):
     source: SourceState
 
 
+class Health(Answer):
+    """What the API says of itself."""
+
+    version: str
+
+
 class KeyHolder(Answer):
     """Whose key it is, and what it may do."""
 
@@ -124,7 +130,7 @@ class Locomotive(Answer):
     timestamp: AwareDatetime
     age_seconds: float
     state: Literal["nominal", "critical", "silent"]
-    readings: dict[Cause, float]
+    readings: dict[str, float]
     risk_probability: float = Field(ge=0, le=1)
     recent_risks: tuple[float, ...]
     alerts: tuple[OpenAlert, ...]
@@ -141,7 +147,7 @@ class PastReading(Answer):
     """One reading of the past, with its risk then."""
 
     timestamp: AwareDatetime
-    readings: dict[Cause, float]
+    readings: dict[str, float]
     critical_risk: Literal[0, 1]
     risk_probability: float = Field(ge=0, le=1)
 
@@ -175,7 +181,7 @@ class Alert(Answer):
     opened_at: AwareDatetime
     closed_at: AwareDatetime | None
     closed_by: str | None
-    readings: dict[Cause, float]
+    readings: dict[str, float]
     risk_probability: float = Field(ge=0, le=1)
     peak_probability: float = Field(ge=0, le=1)
     true_alarm: bool | None
@@ -327,6 +333,13 @@ class Runs(Answer):
 Figures: TypeAlias = Mapping[str, float | None]
 
 
+class TrainingWindow(Answer):
+    """First and last instant of what a model was trained on."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
 class ModelCard(Answer):
     """What a person asks of a model: its manifest without the rows of training."""
 
@@ -340,11 +353,7 @@ class ModelCard(Answer):
     features: tuple[dict[str, Any], ...]
     metrics: dict[str, Figures]
     held_out: dict[str, Any]
-    training_window: dict[str, Any] | None
-    importance: dict[str, Any] = {}
-    parameters: dict[str, Any] = {}
-    data: tuple[dict[str, Any], ...] = ()
-    libraries: dict[str, str] = {}
+    training_window: TrainingWindow | None
 
 
 class ModelVersion(Answer):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -17,6 +17,7 @@ from cidp.api_answers import (
     Answer,
     Batch,
     Fleet,
+    Health,
     History,
     Job,
     Jobs,
@@ -54,7 +55,6 @@ CONNECT_TIMEOUT_S = 1.0
 READY_TIMEOUT_S = 1.2
 ANSWER_TIMEOUT_S = 1.6
 FILE_TIMEOUT_S = 60.0
-CSV = "text/csv"
 REPORT, REJECTS = "rapport_supply_chain.xlsx", "rejets_a_corriger.xlsx"
 
 AlertVerb = Literal["acknowledge", "comment", "verdict", "close"]
@@ -96,6 +96,11 @@ class UncheckedReading:
     temperature: float
 
 
+def moved(reading: UncheckedReading, **values: float) -> UncheckedReading:
+    """Return `reading` with some of its measures at other values."""
+    return UncheckedReading(**{**asdict(reading), **values})
+
+
 @dataclass(frozen=True, slots=True)
 class WarehouseFilter:
     """Sites by name (none means all), first and last day, included (None: as far as known)."""
@@ -117,13 +122,6 @@ class WarehouseFilter:
             for name, value in given.items()
             if value
         }
-
-
-class Download(NamedTuple):
-    """A file of the server, whole, and its name."""
-
-    name: str
-    content: bytes
 
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -168,6 +166,10 @@ class ApiClient:
             raise self._refusal(response)
         return self._parse(Readiness, response)
 
+    def version(self) -> str:
+        """Version of the API."""
+        return self._parse(Health, self._ok(self._send("GET", "/health", keyed=False))).version
+
     def whoami(self) -> KeyHolder:
         """Tell whose key this is, and what it may do."""
         return self._get(KeyHolder, "/whoami")
@@ -184,10 +186,6 @@ class ApiClient:
     def alerts(self, query: Query) -> AlertPage:
         """One page of alerts; the parameters are those of `GET /alerts`."""
         return self._get(AlertPage, "/alerts", query)
-
-    def alerts_csv(self, query: Query) -> str:
-        """The same page as a table for a spreadsheet or a training."""
-        return self._ok(self._send("GET", "/alerts", query=query, accept=CSV)).text
 
     def act_on_alert(self, alert_id: int, verb: AlertVerb, person: str, **body: object) -> Alert:
         """Acknowledge, comment (`text`), judge (`true_alarm`) or close an alert as `person`."""
@@ -222,11 +220,13 @@ class ApiClient:
         """Ask for a running job to be stopped."""
         return self._post(Job, f"/jobs/{job_id}/cancel", None)
 
-    def workbook(self, name: str) -> Download:
-        """Download the report or the rejects, under the name that the API gives them."""
-        response = self._ok(self._send("GET", f"/reports/{name}", timeout_s=FILE_TIMEOUT_S))
-        given = response.headers.get("Content-Disposition", "").partition('filename="')[2]
-        return Download(given.rstrip('"') or name, response.content)
+    def workbook(self, name: str) -> bytes:
+        """Download the report or the rejects, whole."""
+        return self._ok(self._send("GET", f"/reports/{name}", timeout_s=FILE_TIMEOUT_S)).content
+
+    def check_workbook(self, name: str) -> None:
+        """Raise `NotThere` when there is nothing to download under this name."""
+        self._ok(self._send("GET", f"/reports/{name}", stream=True)).close()
 
     def warehouse_scope(self) -> WarehouseScope:
         """Every site, and the first and last day of the warehouse."""
@@ -290,16 +290,15 @@ class ApiClient:
         body: object = None,
         form: Mapping[str, str] | None = None,
         files: Mapping[str, tuple[str, bytes]] | None = None,
-        accept: str | None = None,
         person: str = "",
         timeout_s: float = ANSWER_TIMEOUT_S,
         keyed: bool = True,
+        stream: bool = False,
     ) -> requests.Response:
         key = self.settings.key if keyed else None
         headers: dict[str, str | bytes | None] = {
             "X-API-KEY": key.encode() if key else None,
             "X-Operator": person.encode() or None,
-            "Accept": accept or "application/json",
         }
         try:
             return self._session.request(
@@ -312,6 +311,7 @@ class ApiClient:
                 headers=headers,
                 timeout=(CONNECT_TIMEOUT_S, timeout_s),
                 allow_redirects=False,
+                stream=stream,
             )
         except requests.RequestException as error:
             if _is_read_timeout(error):

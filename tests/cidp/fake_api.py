@@ -4,17 +4,20 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 VERSION = "20260301T120001Z-ab12cd34"
 THRESHOLD = 0.42
 
 
 class Request(NamedTuple):
-    """One request that the fake has received."""
+    """One request that the fake has received; `query` and `person` are "" without one."""
 
     path: str
     key: str | None
-    body: dict[str, Any]
+    body: Any
+    query: str = ""
+    person: str = ""
 
 
 def score(body: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +31,33 @@ def score(body: dict[str, Any]) -> dict[str, Any]:
         "threshold": THRESHOLD,
         "warnings": [],
     }
+
+
+def explained(body: dict[str, Any]) -> dict[str, Any]:
+    """Explain `score` as the platform would: only heat counts, and 60 °C ends the danger."""
+    answer = score(body)
+    nearest = {
+        "changes": {"temperature": 60.0},
+        "probability": 0.0411,
+        "sentence": "température sous 60 °C",
+    }
+    return answer | {
+        "explanation": {
+            "probability": answer["risk_probability"],
+            "base_probability": 0.049,
+            "contributions": {
+                "flow_rate": -0.02, "pressure": 0.0, "vibration": 0.1, "temperature": 0.58,
+            },
+            "sentence": "Température +58 pts, vibration +10 pts, débit −2 pts",
+            "counterfactual": nearest if answer["critical_risk"] else None,
+        }
+    }  # fmt: skip
+
+
+def batch(bodies: list[dict[str, Any]]) -> dict[str, Any]:
+    """Score each reading of a batch."""
+    results = [score(body) for body in bodies]
+    return {"threshold": THRESHOLD, "scored": len(results), "refused": 0, "results": results}
 
 
 def readiness(**changes: Any) -> dict[str, Any]:
@@ -49,13 +79,15 @@ def readiness(**changes: Any) -> dict[str, Any]:
 class FakeApi:
     """An HTTP server on a free port of this machine.
 
-    `predict` and `ready` are (status, body) pairs, or None for the answers of a healthy platform;
-    a body of bytes is sent as it is. Paths in `slow` are answered only when the test is over.
+    `predict` and `ready` are (status, body) pairs, or None for the answers of a healthy platform,
+    and so is what `answers` holds for other paths; a body of bytes is sent as it is. Paths in
+    `slow` are answered only when the test is over.
     """
 
     def __init__(self) -> None:
         self.predict: tuple[int, Any] | None = None
         self.ready: tuple[int, Any] | None = None
+        self.answers: dict[str, tuple[int, Any]] = {}
         self.slow: set[str] = set()
         self.received: list[Request] = []
         self._over = threading.Event()
@@ -84,18 +116,31 @@ class FakeApi:
             self._over.wait(10)
         if request.path == "/ready":
             return self.ready or (200, readiness())
-        return self.predict or (200, score(request.body))
+        if request.path in self.answers:
+            return self.answers[request.path]
+        if request.path == "/predict/batch":
+            return 200, batch(request.body)
+        if request.path == "/predict":
+            return self.predict or (200, explained(request.body))
+        return 404, {"error": "Not Found", "message": "Cette adresse n'existe pas."}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._reply(fake._answer(Request(self.path, self.headers["X-API-KEY"], {})))
+                self._answer(None)
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self._reply(fake._answer(Request(self.path, self.headers["X-API-KEY"], body)))
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                is_json = self.headers["Content-Type"] == "application/json"
+                self._answer(json.loads(content) if is_json else content)
+
+            def _answer(self, body: Any) -> None:
+                url = urlsplit(self.path)
+                person = (self.headers["X-Operator"] or "").encode("latin-1").decode()
+                key = self.headers["X-API-KEY"]
+                self._reply(fake._answer(Request(url.path, key, body, url.query, person)))
 
             def _reply(self, answer: tuple[int, Any]) -> None:
                 status, body = answer

@@ -1,6 +1,6 @@
 """Numbers, units and times as a French reader writes them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 DOUALA = ZoneInfo("Africa/Douala")
@@ -29,6 +29,16 @@ def percent(share: float, decimals: int = 1) -> str:
 def clock(instant: datetime) -> str:
     """Write the time of an aware instant as it is in Douala."""
     return f"{instant.astimezone(DOUALA):%H:%M:%S}"
+
+
+def instant(moment: datetime) -> str:
+    """Write the day and time of an aware instant as they are in Douala."""
+    return f"{moment.astimezone(DOUALA):%d/%m/%Y %H:%M:%S}"
+
+
+def day(civil: date) -> str:
+    """Write a civil day."""
+    return f"{civil:%d/%m/%Y}"
 
 
 def age(seconds: float) -> str:

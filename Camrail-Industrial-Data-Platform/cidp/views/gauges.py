@@ -18,6 +18,12 @@ class Gauge:
     start: float
     step: float
     decimals: int
+    short: str
+
+    @property
+    def heading(self) -> str:
+        """Short label and unit, for a column."""
+        return f"{self.short} ({self.unit})"
 
     @property
     def unit(self) -> str:
@@ -26,10 +32,10 @@ class Gauge:
 
 
 GAUGES = (
-    Gauge("flow_rate", "Débit d’huile", 200.0, 800.0, 500.0, 5.0, 0),
-    Gauge("pressure", "Pression", 1.0, 10.0, 5.0, 0.1, 1),
-    Gauge("vibration", "Vibrations", 0.5, 15.0, 2.0, 0.1, 1),
-    Gauge("temperature", "Température", 20.0, 120.0, 45.0, 1.0, 0),
+    Gauge("flow_rate", "Débit d’huile", 200.0, 800.0, 500.0, 5.0, 0, "Débit"),
+    Gauge("pressure", "Pression", 1.0, 10.0, 5.0, 0.1, 1, "Press."),
+    Gauge("vibration", "Vibrations", 0.5, 15.0, 2.0, 0.1, 1, "Vib."),
+    Gauge("temperature", "Température", 20.0, 120.0, 45.0, 1.0, 0, "Temp."),
 )
 _LABELS = {gauge.field: gauge.label for gauge in GAUGES} | {"loco_id": LOCO_LABEL}
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_api import FakeApi, readiness, score
+from fake_api import FakeApi, explained, readiness, score
 from streamlit.testing.v1 import AppTest
 
 APP = Path(__file__).parents[3] / "Camrail-Industrial-Data-Platform" / "dashboard" / "app.py"
@@ -11,7 +11,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 @pytest.fixture
-def screen(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+def screen(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, on_loopback: None) -> AppTest:
     monkeypatch.setenv("API_URL", fake_api.url)
     monkeypatch.delenv("API_KEY", raising=False)
     return AppTest.from_file(str(APP), default_timeout=10)
@@ -195,3 +195,81 @@ def test_without_a_model_nothing_is_asked_and_the_reason_is_said(
     screen.run()
     assert said in shown(screen)
     assert not fake_api.predictions()
+
+
+def test_the_reasons_stand_beside_the_verdict(screen: AppTest, fake_api: FakeApi) -> None:
+    screen.run()
+    assert fake_api.predictions()[-1].query == "explain=1"
+    assert [header.value for header in screen.subheader] == [
+        "Pourquoi ce risque",
+        "Risque autour de ce point",
+    ]
+    assert "Température +58 pts, vibration +10 pts, débit −2 pts." in [
+        text.value for text in screen.markdown
+    ]
+    assert len(screen.get("vega_lite_chart")) == 2
+
+
+def test_the_smallest_change_can_be_applied_to_the_sliders(screen: AppTest) -> None:
+    screen.run()
+    assert [button.key for button in screen.button] == [screen.button[0].key]
+    screen.slider(key="vibration").set_value(7.0)
+    screen.slider(key="temperature").set_value(85.0).run()
+    assert any(
+        "température sous 60 °C ; le risque serait de 4,1" in t.value for t in screen.markdown
+    )
+    screen.button(key="apply_counterfactual").click().run()
+    assert screen.slider(key="temperature").value == 60
+    assert screen.slider(key="vibration").value == 7
+    assert "OPÉRATION NOMINALE" in screen.success[0].value
+
+
+def test_a_change_that_the_sliders_cannot_follow_is_said_only(
+    screen: AppTest, fake_api: FakeApi
+) -> None:
+    answer = explained({"loco_id": "LOCO_001", "vibration": 7, "temperature": 85})
+    answer["explanation"]["counterfactual"]["changes"] = {"temperature": 10.0}
+    fake_api.predict = (200, answer)
+    screen.run()
+    assert any("Retour au nominal" in text.value for text in screen.markdown)
+    assert len(screen.button) == 1
+
+
+def test_by_the_button_alone_nothing_is_asked_before_it(screen: AppTest, fake_api: FakeApi) -> None:
+    screen.run()
+    screen.toggle(key="live_supervision").set_value(False).run()
+    asked = len(fake_api.predictions())
+    screen.slider(key="vibration").set_value(7.0)
+    screen.slider(key="temperature").set_value(85.0).run()
+    assert len(fake_api.predictions()) == asked
+    assert "OPÉRATION NOMINALE" in screen.success[0].value
+    assert "« Tester l’API » l’actualise" in screen.info[0].value
+
+    screen.button[0].click().run()
+    assert "DANGER DÉTECTÉ" in screen.error[0].value
+    assert not screen.info
+
+
+def test_the_map_is_asked_around_the_point_for_two_of_the_readings(
+    screen: AppTest, fake_api: FakeApi
+) -> None:
+    screen.run()
+    screen.selectbox(key="map_x").select("Pression").run()
+    (*_, request) = [r for r in fake_api.received if r.path == "/predict/batch"]
+    assert len(request.body) == 21 * 21
+    assert {reading["pressure"] for reading in request.body} >= {1.0, 10.0}
+    assert {reading["flow_rate"] for reading in request.body} == {500.0}
+
+
+def test_a_map_that_fails_leaves_the_verdict(screen: AppTest, fake_api: FakeApi) -> None:
+    fake_api.answers["/predict/batch"] = (503, {"error": "No Model", "message": "chargement"})
+    screen.run()
+    assert "OPÉRATION NOMINALE" in screen.success[0].value
+    assert "Aucun modèle en service" in screen.warning[0].value
+
+
+def test_the_position_stands_in_the_address(screen: AppTest) -> None:
+    screen.query_params["vibration"] = "7.0"
+    screen.query_params["temperature"] = "85.0"
+    screen.run()
+    assert "DANGER DÉTECTÉ" in screen.error[0].value

@@ -1,0 +1,226 @@
+"""Flotte en direct: one row per locomotive, the riskiest first, and the history of one of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from cidp.api_answers import Fleet, History, Locomotive, ModelCard
+from cidp.views.access import Access
+from cidp.views.asking import failures_said, reachable
+from cidp.views.charts import ALARM, CLOCK, DARK, french, line_at, wall_clock
+from cidp.views.french import age, clock, number, percent
+from cidp.views.gauges import GAUGES, Gauge, field_label
+from cidp.views.markdown import plain
+
+REFRESH_S = 2.0
+MAX_POINTS = 1_000
+LIVE, LOCO, SERIES, SPAN = "fleet_live", "loco", "serie", "periode"
+STATES = {"critical": "⬤ DANGER", "nominal": "◯ Nominale", "silent": "✕ Muette"}
+SERIES_NAMES = {"real": "Réelle", "simulated": "Simulée"}
+SPANS = {"15 min": 15, "1 h": 60, "6 h": 360, "24 h": 1_440}
+_CLICKS = "fleet_clicks"
+_CHOSEN = "fleet_chosen"
+
+
+def show_fleet(access: Access) -> None:
+    """Draw the page; both parts renew themselves unless the operator pauses them."""
+    live = st.toggle("Actualiser en direct", value=True, key=LIVE)
+    run_every = REFRESH_S if live else None
+    st.fragment(_show_table, run_every=run_every)(access)
+    if LOCO not in st.session_state and (named := st.query_params.get(LOCO)):
+        st.session_state[LOCO] = named
+    if st.session_state.get(LOCO):
+        st.fragment(_show_history, run_every=run_every)(access)
+    else:
+        st.caption("Sélectionnez une ligne : l’historique de la locomotive s’affiche dessous.")
+
+
+def by_risk(fleet: Fleet) -> list[Locomotive]:
+    """Return the locomotives, the riskiest first; those that are silent come last."""
+    return sorted(
+        fleet.locomotives,
+        key=lambda loco: (loco.state == "silent", -loco.risk_probability, loco.loco_id),
+    )
+
+
+def rows(locomotives: Sequence[Locomotive]) -> Any:
+    """Return what the table shows of each locomotive."""
+    return pd.DataFrame(
+        {
+            "État": [STATES[loco.state] for loco in locomotives],
+            "Locomotive": [loco.loco_id for loco in locomotives],
+            "Série": [SERIES_NAMES[loco.series] for loco in locomotives],
+            "Risque": [round(loco.risk_probability, 3) for loco in locomotives],
+            "Risque récent": [list(loco.recent_risks) for loco in locomotives],
+            "Dernière lecture": [age(loco.age_seconds) for loco in locomotives],
+            "Alertes ouvertes": [
+                ", ".join(field_label(alert.cause) for alert in loco.alerts) for loco in locomotives
+            ],
+            **{
+                gauge.heading: [loco.readings[gauge.field] for loco in locomotives]
+                for gauge in GAUGES
+            },
+        }
+    )
+
+
+def _show_table(access: Access) -> None:
+    with failures_said():
+        fleet = reachable(access.client).fleet()
+        shown = by_risk(fleet)
+        if not shown:
+            st.info(
+                "**Aucune locomotive**\n\nDémarrez le simulateur ou envoyez des lectures à "
+                "POST /telemetry : la flotte apparaît d’elle-même.",
+                icon=":material/train:",
+            )
+            return
+        _show_counts(shown)
+        # Another table after each click: rows move, and a selection would not move with them.
+        key = f"fleet_{st.session_state.setdefault(_CLICKS, 0)}"
+        st.dataframe(
+            rows(shown),
+            hide_index=True,
+            column_config=_columns(),
+            key=key,
+            on_select=lambda: _choose(key, shown),
+            selection_mode="single-row",
+            alt="La flotte, la locomotive la plus à risque d’abord",
+        )
+        st.caption(f"Flotte vue à {clock(fleet.at)}, heure de Douala.")
+    if st.session_state.pop(_CHOSEN, False):
+        st.rerun()
+
+
+def _show_counts(shown: Sequence[Locomotive]) -> None:
+    states = [loco.state for loco in shown]
+    counts = {
+        "Locomotives": len(shown),
+        "En danger": states.count("critical"),
+        "Muettes": states.count("silent"),
+        "Alertes ouvertes": sum(len(loco.alerts) for loco in shown),
+    }
+    for (label, count), column in zip(counts.items(), st.columns(len(counts)), strict=True):
+        column.metric(label, number(count), border=True)
+
+
+def _columns() -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "Risque": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+        "Risque récent": st.column_config.LineChartColumn(y_min=0, y_max=1),
+    }
+    for gauge in GAUGES:
+        columns[gauge.heading] = st.column_config.NumberColumn(format="localized")
+    return columns
+
+
+def _choose(key: str, shown: Sequence[Locomotive]) -> None:
+    """Keep the locomotive of the row that was clicked, whatever row it is in next."""
+    chosen = st.session_state[key].selection.rows
+    if chosen and chosen[0] < len(shown):
+        loco = shown[chosen[0]]
+        st.session_state[LOCO] = st.query_params[LOCO] = loco.loco_id
+        st.session_state[SERIES] = loco.series
+        st.session_state[_CHOSEN] = True
+    st.session_state[_CLICKS] += 1
+
+
+def _show_history(access: Access) -> None:
+    loco_id: str = st.session_state[LOCO]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader(f"Historique de {plain(loco_id)}", anchor=False)
+        st.button("Fermer", icon=":material/close:", key="fleet_close", on_click=_leave)
+    with st.container(horizontal=True):
+        span = st.segmented_control(
+            "Période", list(SPANS), default="1 h", required=True, key=SPAN, bind="query-params"
+        )
+        st.session_state.setdefault(SERIES, "simulated")
+        series = st.segmented_control(
+            "Série", list(SERIES_NAMES), required=True, format_func=SERIES_NAMES.__getitem__,
+            key=SERIES, bind="query-params",
+        )  # fmt: skip
+    with failures_said():
+        client = reachable(access.client)
+        since = datetime.now(UTC) - timedelta(minutes=SPANS[str(span)])
+        past = client.history(
+            loco_id, "real" if series == "real" else "simulated", since, MAX_POINTS
+        )
+        if not past.rows:
+            st.info("Aucune lecture dans cette période.", icon=":material/history:")
+            return
+        card = client.model()
+        _draw_history(history_frame(past), card)
+        newest = past.rows[-1]
+        st.caption(
+            f"{number(len(past.rows))} lectures{' (les plus récentes)' if past.truncated else ''}, "
+            f"jusqu’à {clock(newest.timestamp)}, heure de Douala. Bande : la plage habituelle de "
+            "l’entraînement, du premier au dernier décile ; tirets : le seuil d’alerte, "
+            f"{percent(card.threshold)}."
+        )
+
+
+def _leave() -> None:
+    st.session_state.pop(LOCO, None)
+    st.query_params.pop(LOCO, None)
+
+
+def history_frame(past: History) -> Any:
+    """Return one row per reading: its time on a clock in Douala, its risk, its measures."""
+    return pd.DataFrame(
+        [
+            {"t": wall_clock(row.timestamp), "risk": row.risk_probability, **row.readings}
+            for row in past.rows
+        ]
+    )
+
+
+def _draw_history(frame: Any, card: ModelCard) -> None:
+    st.altair_chart(risk_chart(frame, card.threshold), key="history_risk")
+    usual = {
+        feature["name"]: feature["reference"]["edges"]
+        for feature in card.features
+        if feature.get("reference", {}).get("edges")
+    }
+    left, right = st.columns(2)
+    for gauge, column in zip(GAUGES, (left, right, left, right), strict=True):
+        chart = reading_chart(frame, gauge, usual.get(gauge.field))
+        column.altair_chart(chart, key=f"history_{gauge.field}")
+
+
+def risk_chart(frame: Any, threshold: float) -> Any:
+    """Draw the risk over time, with the threshold of the alert."""
+    y = alt.Y("risk:Q", title=None).scale(domain=[0, 1]).axis(format=".0%", tickCount=3)
+    return _titled(_line(frame, "risk", y, ".1%", ALARM) + line_at(threshold), "Risque de panne")
+
+
+def reading_chart(frame: Any, gauge: Gauge, edges: Sequence[float] | None) -> Any:
+    """Draw a measure over time, above the band that is usual: first to last of `edges`."""
+    y = alt.Y(f"{gauge.field}:Q", title=None).scale(zero=False).axis(tickCount=4)
+    drawn = _line(frame, gauge.field, y, ",.1f", DARK)
+    if edges:
+        band = alt.Chart().mark_rect(color="#9fc5e8", opacity=0.35)
+        drawn = band.encode(y=alt.datum(edges[0]), y2=alt.datum(edges[-1])) + drawn
+    return _titled(drawn, f"{gauge.label} ({gauge.unit})")
+
+
+def _titled(chart: Any, title: str) -> Any:
+    return french(chart.properties(height=150, title=title))
+
+
+def _line(frame: Any, field: str, y: Any, number_format: str, color: str) -> Any:
+    return (
+        alt.Chart(frame)
+        .mark_line(color=color, point=len(frame) < 40)
+        .encode(
+            x=alt.X("t:T", title=None).axis(format="%H:%M", tickCount=6),
+            y=y,
+            tooltip=[
+                alt.Tooltip("t:T", title="Heure de Douala", format=CLOCK),
+                alt.Tooltip(f"{field}:Q", title="Valeur", format=number_format),
+            ],
+        )
+    )

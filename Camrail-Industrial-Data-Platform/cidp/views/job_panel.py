@@ -1,0 +1,112 @@
+"""The server's work on a page: what runs now with its progress, and how the last one ended."""
+
+from collections.abc import Collection, Sequence
+
+import streamlit as st
+
+from cidp.api_answers import Job
+from cidp.api_errors import ApiError
+from cidp.views.access import Access
+from cidp.views.asking import failures_said, reachable, show_api_error
+from cidp.views.french import instant
+from cidp.views.markdown import plain
+
+REFRESH_S = 1.0
+STATES = {
+    "running": "en cours",
+    "cancelling": "arrêt demandé",
+    "succeeded": "réussi",
+    "failed": "échoué",
+    "cancelled": "arrêté",
+    "interrupted": "interrompu par l’arrêt de l’API",
+}
+RUNNING = {"running", "cancelling"}
+KINDS = {
+    "etl": "Chargement de l’entrepôt",
+    "etl-resubmit": "Reprise de rejets corrigés",
+    "bootstrap": "Amorçage du modèle",
+    "training": "Entraînement",
+}
+_FAILED = "job_failed"
+
+
+def newest(jobs: Sequence[Job], kinds: Collection[str]) -> Job | None:
+    """Return the newest job of some kinds."""
+    return next((job for job in jobs if job.kind in kinds), None)
+
+
+def show_jobs(access: Access, kinds: Sequence[str]) -> bool:
+    """Draw the newest job of `kinds`; return whether one is running.
+
+    While it runs its progress renews itself; at its end the whole page is drawn anew.
+    """
+    if failed := st.session_state.pop(_FAILED, None):
+        show_api_error(failed)
+    job = newest(reachable(access.client).jobs().jobs, kinds)
+    if job is None:
+        return False
+    if job.state in RUNNING:
+        st.fragment(_follow, run_every=REFRESH_S)(access, job.id)
+        return True
+    _show_end(reachable(access.client).job(job.id))
+    return False
+
+
+def started(access: Access, kind: str, options: dict[str, object]) -> None:
+    """Start a job for the person; a refusal is shown where the jobs are."""
+    try:
+        access.client.start_job(kind, options, access.person)
+    except ApiError as error:
+        st.session_state[_FAILED] = error
+
+
+def handed_back(access: Access, name: str, workbook: bytes) -> None:
+    """Hand a corrected workbook to the ETL; a refusal is shown where the jobs are."""
+    try:
+        access.client.resubmit(name, workbook, access.person)
+    except ApiError as error:
+        st.session_state[_FAILED] = error
+
+
+def _follow(access: Access, job_id: str) -> None:
+    with failures_said():
+        job = reachable(access.client).job(job_id)
+        if job.state not in RUNNING:
+            st.rerun()
+        step = plain(job.progress.text) if job.progress else "démarrage"
+        percent = job.progress.percent if job.progress else None
+        st.progress((percent or 0) / 100, f"{_title(job)} : {step}")
+        st.button(
+            "Arrêter",
+            key=f"cancel_{job_id}",
+            icon=":material/stop_circle:",
+            disabled=job.state == "cancelling",
+            on_click=_cancel,
+            args=(access, job_id),
+        )
+
+
+def _cancel(access: Access, job_id: str) -> None:
+    try:
+        access.client.cancel_job(job_id)
+    except ApiError as error:
+        st.session_state[_FAILED] = error
+
+
+def _title(job: Job) -> str:
+    by = plain(job.on_behalf_of or job.started_by)
+    return f"{KINDS[job.kind]}, lancé par {by} le {instant(job.started_at)}"
+
+
+def _show_end(job: Job) -> None:
+    line = f"{_title(job)} : **{STATES[job.state]}**"
+    if job.state == "succeeded":
+        warned = (job.result or {}).get("warnings") or ()
+        st.caption(f":material/task_alt: {line}.")
+        for warning in warned:
+            st.warning(plain(str(warning)), icon=":material/rule:")
+        return
+    st.warning(f"{line}. {plain(job.error or '')}", icon=":material/error:")
+    if job.log_tail:
+        with st.expander("Fin du journal"):
+            st.code("\n".join(job.log_tail), language=None)

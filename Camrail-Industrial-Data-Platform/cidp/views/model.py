@@ -1,0 +1,267 @@
+"""Modèle: what serves and how well, what has drifted, and the versions that may take its place."""
+
+from collections.abc import Mapping
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from cidp.api_answers import Figures, ModelCard, ModelVersion
+from cidp.api_client import ApiClient, UncheckedReading, moved
+from cidp.api_errors import ApiError, ModelMissing
+from cidp.views.access import Access
+from cidp.views.asking import failures_said, reachable, show_api_error
+from cidp.views.charts import DARK, french, line_at
+from cidp.views.french import day, instant, number, percent, quantity
+from cidp.views.gauges import GAUGES, field_label
+from cidp.views.job_panel import show_jobs, started
+from cidp.views.markdown import plain
+from cidp.views.supervision import FIRST_LOCO
+
+POINTS = 40
+"""Values of each curve."""
+
+WATCHED, DRIFTED = 0.1, 0.25
+"""Usual limits of the population stability index: to be watched, and drifted (Siddiqi 2006)."""
+
+NAMES = {
+    "model": "Ce modèle",
+    "never_fails": "« Jamais de panne »",
+    "single_threshold": "Un seul seuil",
+    "logistic_regression": "Régression logistique",
+    "gradient_boosting": "Gradient boosting",
+}
+FIGURES: dict[str, tuple[str, str, int]] = {
+    "average_precision": ("Précision moyenne", "", 3),
+    "precision": ("Précision", "%", 0),
+    "recall": ("Rappel", "%", 0),
+    "f1": ("F1", "", 3),
+    "brier": ("Brier", "", 4),
+    "calibration_error": ("Erreur de calibration", "", 3),
+    "cost": ("Coût", "", 0),
+    "failures_announced": ("Pannes annoncées", "%", 0),
+    "lead_time_median_h": ("Avance médiane", "h", 0),
+    "false_alarms_per_group_month": ("Fausses alertes par mois", "", 1),
+}
+_PROMOTED = "promotion_said"
+_FAILED = "promotion_failed"
+
+
+def show_model(access: Access) -> None:
+    """Draw the card, the curves and the drift, then the versions and the work on them."""
+    with failures_said():
+        try:
+            card = reachable(access.client).model()
+        except ModelMissing as error:
+            show_api_error(error)
+        else:
+            _show_card(card)
+            _show_curves(access.client, card)
+            _show_drift(access.client)
+    st.subheader("Versions", anchor=False)
+    with failures_said():
+        _show_versions(access)
+
+
+def _show_card(card: ModelCard) -> None:
+    held = card.held_out
+    window = card.training_window
+    facts = {
+        "Version": plain(card.version),
+        "Créé le": f"{instant(card.created_at)}, heure de Douala",
+        "Annonce": f"une panne dans les {quantity(card.horizon_hours or 0, 'h')}",
+        "Seuil d’alerte": f"{percent(card.threshold)} : une panne manquée est comptée "
+        f"{number(card.cost_miss)} fois, une fausse alerte {number(card.cost_false_alarm)}",
+        "Entraîné": f"du {day(window.start)} au {day(window.end)}" if window else "—",
+        "Jugé sur": f"{number(held.get('rows', 0))} lectures jamais vues, dont "
+        f"{number(held.get('positives', 0))} avant une panne "
+        f"({plain(str(held.get('split', '?')))})",
+    }
+    st.markdown("\n".join(f"- **{name}** : {said}" for name, said in facts.items()))
+    st.subheader("À côté de règles plus simples", anchor=False)
+    st.dataframe(
+        pd.DataFrame(compared(card.metrics)), hide_index=True, alt="Le modèle et les autres"
+    )
+
+
+def compared(metrics: Mapping[str, Figures]) -> list[dict[str, str]]:
+    """Return one row per figure, one column per model or rule."""
+    known = [name for name in NAMES if name in metrics]
+    return [
+        {"Mesure": label}
+        | {NAMES[name]: _figure(metrics[name].get(figure), unit, decimals) for name in known}
+        for figure, (label, unit, decimals) in FIGURES.items()
+        if any(metrics[name].get(figure) is not None for name in known)
+    ]
+
+
+def _figure(value: float | None, unit: str, decimals: int) -> str:
+    if value is None:
+        return "—"
+    if unit == "%":
+        return percent(value, decimals)
+    return quantity(value, unit, decimals) if unit else number(value, decimals)
+
+
+def _show_curves(client: ApiClient, card: ModelCard) -> None:
+    st.subheader("Risque selon chaque mesure", anchor=False)
+    start = UncheckedReading(FIRST_LOCO, **{gauge.field: gauge.start for gauge in GAUGES})
+    readings, places = [], []
+    for gauge in GAUGES:
+        for n in range(POINTS + 1):
+            value = gauge.lowest + (gauge.highest - gauge.lowest) * n / POINTS
+            readings.append(moved(start, **{gauge.field: value}))
+            places.append((gauge, value))
+    risks = client.predict_many(readings).results
+    frame = pd.DataFrame(
+        [
+            {"gauge": gauge.field, "value": value, "risk": risk.risk_probability}
+            for (gauge, value), risk in zip(places, risks, strict=True)
+        ]
+    )
+    for gauge, column in zip(GAUGES, st.columns(len(GAUGES)), strict=True):
+        curve = (
+            alt.Chart(frame[frame["gauge"] == gauge.field])
+            .mark_line(color=DARK)
+            .encode(
+                x=alt.X("value:Q", title=f"{gauge.label} ({gauge.unit})")
+                .scale(domain=[gauge.lowest, gauge.highest])
+                .axis(tickCount=4),
+                y=alt.Y("risk:Q", title="Risque").scale(domain=[0, 1]).axis(format=".0%"),
+                tooltip=[
+                    alt.Tooltip("value:Q", title=gauge.label, format=",.1f"),
+                    alt.Tooltip("risk:Q", title="Risque", format=".1%"),
+                ],
+            )
+        )
+        column.altair_chart(
+            french((curve + line_at(card.threshold)).properties(height=220)),
+            key=f"curve_{gauge.field}",
+        )
+    st.caption(
+        "Les autres mesures à leur valeur nominale (débit 500, pression 5, vibrations 2, "
+        "température 45). Tirets : le seuil d’alerte."
+    )
+
+
+def _show_drift(client: ApiClient) -> None:
+    st.subheader("Dérive de la dernière heure", anchor=False)
+    drift = client.metric("api_drift_psi")
+    count = client.metric("api_drift_readings").get("", 0)
+    if not drift:
+        st.caption(
+            f"Pas encore mesurable : {number(count)} lectures notées dans l’heure, il en faut 500."
+        )
+        return
+    frame = pd.DataFrame(
+        [
+            {
+                "name": "Risque" if name == "risk" else field_label(name),
+                "psi": value,
+                "said": f"{number(value, 3)}, {_verdict(value)}",
+            }
+            for name, value in drift.items()
+        ]
+    )
+    base = alt.Chart(frame).encode(
+        y=alt.Y("name:N", title=None, sort="-x").axis(labelOverlap=False),
+        x=alt.X("psi:Q", title="Indice de stabilité de population").scale(
+            domain=[0, 1.4 * max(0.3, float(frame["psi"].max()))]
+        ),
+    )
+    texts = base.mark_text(align="left", dx=4, color="#1b2733").encode(text="said:N")
+    bars = base.mark_bar(color=DARK)
+    limits = line_at(WATCHED, "x") + line_at(DRIFTED, "x")
+    st.altair_chart(french((bars + texts + limits).properties(height=230)), key="drift")
+    st.caption(
+        f"Sur {number(count)} lectures notées par l’API, comparées à l’entraînement. Tirets : à "
+        f"surveiller dès {number(WATCHED, 2)}, dérive dès {number(DRIFTED, 2)}."
+    )
+
+
+def _verdict(psi: float) -> str:
+    if psi >= DRIFTED:
+        return "dérive"
+    return "à surveiller" if psi >= WATCHED else "stable"
+
+
+def _show_versions(access: Access) -> None:
+    found = reachable(access.client).models()
+    st.dataframe(
+        pd.DataFrame([_version_row(version) for version in found.models]),
+        hide_index=True,
+        alt="Les versions du registre, la plus récente d’abord",
+    )
+    may_change = access.may("models")
+    running = show_jobs(access, ["training", "bootstrap"])
+    if said := st.session_state.pop(_PROMOTED, None):
+        st.success(said, icon=":material/check_circle:")
+    if failed := st.session_state.pop(_FAILED, None):
+        show_api_error(failed)
+    if not may_change:
+        return
+    training, promoting = st.columns(2, gap="large")
+    with training:
+        _show_training(access, running)
+    with promoting:
+        _show_promotion(access, [version for version in found.models if not version.promoted])
+
+
+def _version_row(version: ModelVersion) -> dict[str, str]:
+    metrics = version.metrics or {}
+    serving = "en service" if version.serving else "promue" if version.promoted else ""
+    return {
+        "Version": version.version,
+        "Modèle": "instantané" if version.slot == "instant" else "tendance",
+        "État": "inutilisable" if version.error else serving,
+        "Créée le (Douala)": instant(version.created_at) if version.created_at else "",
+        "Seuil": _figure(version.threshold, "%", 1),
+        "Précision moyenne": _figure(metrics.get("average_precision"), "", 3),
+        "Rappel": _figure(metrics.get("recall"), "%", 0),
+        "Coût": _figure(metrics.get("cost"), "", 0),
+        "Raison": version.error or "",
+    }
+
+
+def _show_training(access: Access, running: bool) -> None:
+    st.markdown("**Entraîner**")
+    trials = st.number_input("Réglages essayés", 1, 50, 1, key="trials")
+    seed = st.number_input("Graine", 0, 2_147_483_647, 42, key="seed")
+    st.button(
+        "Lancer l’entraînement",
+        key="train",
+        type="primary",
+        icon=":material/model_training:",
+        on_click=started,
+        args=(access, "training", {"trials": int(trials), "seed": int(seed)}),
+        disabled=running,
+        help="La nouvelle version va au registre ; elle ne sert qu’une fois promue.",
+    )
+
+
+def _show_promotion(access: Access, others: list[ModelVersion]) -> None:
+    st.markdown("**Mettre en service**")
+    usable = [version.version for version in others if not version.error]
+    if not usable:
+        st.caption("Aucune autre version utilisable au registre.")
+        return
+    chosen = st.selectbox("Version", usable, key="promoted_version")
+    sure = st.checkbox("Je remplace le modèle en service par cette version", key="promote_sure")
+    st.button(
+        "Promouvoir",
+        key="promote",
+        icon=":material/publish:",
+        on_click=_promote,
+        args=(access, chosen),
+        disabled=not sure,
+    )
+
+
+def _promote(access: Access, version: str) -> None:
+    try:
+        done = access.client.promote(version)
+    except ApiError as error:
+        st.session_state[_FAILED] = error
+        return
+    st.session_state[_PROMOTED] = f"Version {plain(done.promoted)} en service."
+    st.session_state["promote_sure"] = False

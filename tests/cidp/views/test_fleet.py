@@ -1,0 +1,90 @@
+from api_samples import Open, fleet, history, locomotive
+from fake_api import FakeApi
+
+from cidp.api_answers import Fleet, History
+from cidp.views.fleet import by_risk, history_frame, reading_chart, risk_chart, rows
+from cidp.views.gauges import GAUGES
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def test_the_riskiest_come_first_and_the_silent_last() -> None:
+    found = Fleet.model_validate(
+        fleet(
+            locomotive("A", 0.1),
+            locomotive("B", 0.9),
+            locomotive("C", 0.99, state="silent", age_seconds=400),
+            locomotive("D", 0.9, series="real"),
+        )
+    )
+    assert [loco.loco_id for loco in by_risk(found)] == ["B", "D", "A", "C"]
+    table = rows(by_risk(found))
+    assert list(table["État"]) == ["⬤ DANGER", "⬤ DANGER", "◯ Nominale", "✕ Muette"]
+    assert list(table["Série"]) == ["Simulée", "Réelle", "Simulée", "Simulée"]
+    assert table["Dernière lecture"].iloc[-1] == f"il y a 6{NBSP}min"
+    assert list(table["Risque récent"].iloc[0]) == [0.1, 0.9]
+
+
+def test_the_table_counts_what_is_in_danger(opened: Open, fake_api: FakeApi) -> None:
+    alert = {"id": 3, "cause": "vibration", "state": "new"}
+    found = fleet(locomotive("A", 0.1), locomotive("B", 0.9, alerts=[alert]))
+    fake_api.answers["/fleet"] = (200, found)
+    screen = opened("fleet").run()
+    assert {metric.label: metric.value for metric in screen.metric} == {
+        "Locomotives": "2",
+        "En danger": "1",
+        "Muettes": "0",
+        "Alertes ouvertes": "1",
+    }
+    table = screen.dataframe[0].value
+    assert list(table["Locomotive"]) == ["B", "A"]
+    assert list(table["Alertes ouvertes"]) == ["Vibrations", ""]
+
+
+def test_an_empty_fleet_says_how_to_fill_it(opened: Open, fake_api: FakeApi) -> None:
+    fake_api.answers["/fleet"] = (200, fleet())
+    screen = opened("fleet").run()
+    assert "Démarrez le simulateur" in screen.info[0].value
+
+
+def test_the_address_opens_the_history_of_a_locomotive(opened: Open, fake_api: FakeApi) -> None:
+    screen = opened("fleet")
+    screen.query_params["loco"] = "LOCO_002"
+    screen.run()
+    assert not screen.exception
+    assert screen.subheader[0].value == r"Historique de LOCO_002"
+    assert len(screen.get("vega_lite_chart")) == 5
+    assert "3 lectures, jusqu’à 13:00:00" in screen.caption[-1].value
+    asked = [r for r in fake_api.received if r.path == "/fleet/LOCO_002/history"]
+    assert "series=simulated" in asked[-1].query
+
+    screen.button(key="fleet_close").click().run()
+    assert not screen.subheader
+
+
+def test_a_locomotive_without_history_is_told_apart(opened: Open, fake_api: FakeApi) -> None:
+    said = {"error": "Not Found", "message": "Cette locomotive n'a encore rien envoyé."}
+    fake_api.answers["/fleet/LOCO_002/history"] = (404, said)
+    screen = opened("fleet")
+    screen.query_params["loco"] = "LOCO_002"
+    screen.run()
+    assert "n'a encore rien envoyé" in screen.warning[0].value
+    assert len(screen.dataframe) == 1
+
+
+def test_a_pause_stops_the_renewal(opened: Open) -> None:
+    screen = opened("fleet").run()
+    screen.toggle(key="fleet_live").set_value(False).run()
+    assert not screen.exception
+    assert len(screen.dataframe) == 1
+
+
+def test_charts_carry_thresholds_units_and_french_numbers() -> None:
+    frame = history_frame(History.model_validate(history()))
+    assert str(frame["t"].iloc[0]) == "2026-03-01 13:00:00"
+    risk = risk_chart(frame, 0.42).to_dict()
+    assert risk["config"]["locale"]["number"]["decimal"] == ","
+    assert risk["layer"][1]["encoding"]["y"] == {"datum": 0.42}
+    vibration = reading_chart(frame, GAUGES[2], [1.4, 2.5]).to_dict()
+    assert vibration["title"] == "Vibrations (mm/s)"
+    assert vibration["layer"][0]["encoding"] == {"y": {"datum": 1.4}, "y2": {"datum": 2.5}}

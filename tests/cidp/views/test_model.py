@@ -1,0 +1,87 @@
+from api_samples import CARD, Open, job, jobs, version
+from fake_api import VERSION, FakeApi, Request
+
+from cidp.api_answers import ModelCard
+from cidp.views.model import compared
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def sent(api: FakeApi, path: str) -> list[Request]:
+    return [request for request in api.received if request.path == path and request.body]
+
+
+def test_the_card_and_the_rules_beside_it_are_written_in_french(opened: Open) -> None:
+    screen = opened("model").run()
+    said = "\n".join(text.value for text in screen.markdown).replace(NBSP, " ")
+    assert "**Version** : 20260301T120001Z-ab12cd34" in said
+    assert "du 17/11/2025 au 15/12/2025" in said
+    assert "3 336 lectures jamais vues" in said
+    rows = compared(ModelCard.model_validate(CARD).metrics)
+    assert rows[0] == {
+        "Mesure": "Précision moyenne", "Ce modèle": "0,728", "« Jamais de panne »": "0,067",
+    }  # fmt: skip
+
+
+def test_curves_and_drift_are_drawn(opened: Open, fake_api: FakeApi) -> None:
+    screen = opened("model").run()
+    assert len(screen.get("vega_lite_chart")) == 5
+    assert "Sur 812 lectures" in "\n".join(caption.value for caption in screen.caption)
+    fake_api.answers["/metrics"] = (200, b"api_drift_readings 12.0\n")
+    screen.run()
+    assert "12 lectures notées dans l’heure" in "\n".join(c.value for c in screen.caption)
+
+
+def test_a_training_is_started_with_its_choices(opened: Open, fake_api: FakeApi) -> None:
+    screen = opened("model").run()
+    screen.number_input(key="trials").set_value(3).run()
+    screen.button(key="train").click().run()
+    assert sent(fake_api, "/jobs")[0].body == {
+        "kind": "training", "options": {"trials": 3, "seed": 42}, "on_behalf_of": None,
+    }  # fmt: skip
+
+
+def test_only_one_training_at_a_time(opened: Open, fake_api: FakeApi) -> None:
+    training = job(kind="training", state="running", ended_at=None)
+    fake_api.answers |= {
+        "/jobs": (200, jobs(training)), f"/jobs/{training['id']}": (200, training),
+    }  # fmt: skip
+    screen = opened("model").run()
+    assert screen.button(key="train").disabled
+
+
+def test_a_promotion_asks_to_be_sure(opened: Open, fake_api: FakeApi) -> None:
+    promoted = {"slot": "instant", "promoted": "20260228T1-autre", "previous": VERSION}
+    path = "/models/20260228T1-autre/promote"
+    fake_api.answers[path] = (200, promoted | {"serving": "20260228T1-autre"})
+    screen = opened("model").run()
+    assert screen.button(key="promote").disabled
+    screen.checkbox(key="promote_sure").check().run()
+    screen.button(key="promote").click().run()
+    assert "20260228T1-autre en service" in screen.success[0].value
+    assert screen.button(key="promote").disabled
+
+
+def test_a_refused_version_is_told_with_its_reason(opened: Open, fake_api: FakeApi) -> None:
+    refusal = {"error": "Conflict", "message": "Empreinte différente."}
+    fake_api.answers["/models/20260228T1-autre/promote"] = (409, refusal)
+    screen = opened("model").run()
+    screen.checkbox(key="promote_sure").check().run()
+    screen.button(key="promote").click().run()
+    assert "Empreinte différente." in screen.warning[0].value
+
+
+def test_a_broken_version_is_not_offered(opened: Open, fake_api: FakeApi) -> None:
+    broken = version("20260227T1-cassee", error="manifeste illisible")
+    fake_api.answers["/models"] = (200, {"count": 1, "models": [broken]})
+    screen = opened("model").run()
+    assert "promote" not in [button.key for button in screen.button]
+    assert screen.dataframe[1].value["État"].tolist() == ["inutilisable"]
+
+
+def test_without_a_model_versions_remain(opened: Open, fake_api: FakeApi) -> None:
+    fake_api.answers["/model"] = (503, {"error": "No Model", "message": "rien à servir"})
+    screen = opened("model").run()
+    assert "Aucun modèle en service" in screen.warning[0].value
+    assert len(screen.dataframe) == 1
+    assert not screen.button(key="train").disabled

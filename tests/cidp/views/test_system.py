@@ -1,0 +1,48 @@
+from api_samples import Open, job, jobs
+from fake_api import FakeApi, readiness
+
+from cidp.api_answers import Readiness
+from cidp.views.system import health
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def test_each_part_says_whether_it_is_well() -> None:
+    parts = health(Readiness.model_validate(readiness()))
+    assert [well for well, _ in parts.values()] == [True] * 4
+    assert parts["Source des données"][1] == (
+        f"Simulateur local ; dernier événement il y a 3{NBSP}s"
+    )
+    ill = readiness(
+        status="not_ready",
+        model={"status": "missing", "version": None, "error": "rien à servir"},
+        store={"status": "unavailable", "backend": "sqlite", "error": "verrouillée"},
+        source={
+            "mode": "none", "last_event_at": None, "last_event_age_seconds": None, "stale": True,
+        },
+    )  # fmt: skip
+    parts = health(Readiness.model_validate(ill))
+    assert [well for well, _ in parts.values()] == [True, False, False, False]
+    assert "rien à servir" in parts["Modèle"][1]
+    assert "verrouillée" in parts["Base des événements"][1]
+
+
+def test_versions_jobs_and_links_are_shown(opened: Open, fake_api: FakeApi) -> None:
+    screen = opened("system").run()
+    said = "\n".join(text.value for text in screen.markdown)
+    assert "**API** : 3.0.0" in said
+    assert "**Processus qui répondent** : 2" in said
+    table = screen.dataframe[0].value
+    assert table["État"].tolist() == ["réussi"]
+    assert table["Pour"].tolist() == ["A. Ngo"]
+    links = [link.proto.url for link in screen.get("link_button")]
+    assert links == [f"{fake_api.url}/{page}" for page in ("docs", "metrics", "ready")]
+
+
+def test_a_platform_that_ran_nothing_says_so(opened: Open, fake_api: FakeApi) -> None:
+    fake_api.answers["/jobs"] = (200, jobs())
+    screen = opened("system").run()
+    assert "Aucun travail" in screen.caption[-1].value
+    fake_api.answers["/jobs"] = (200, jobs(job(state="cancelled")))
+    screen.run()
+    assert screen.dataframe[0].value["État"].tolist() == ["arrêté"]
