@@ -1,5 +1,6 @@
 """The client of the dashboard in front of the application itself, without a server."""
 
+import io
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ class _Transport(BaseAdapter):
         response.status_code = answer.status_code
         response.headers.update(answer.headers)
         response._content = answer.data
+        response.raw = io.BytesIO()
         response.url = request.url or ""
         response.request = request
         return response

@@ -18,6 +18,9 @@ from cidp.views.markdown import plain
 
 REFRESH_S = 2.0
 MAX_POINTS = 1_000
+FEW_POINTS = 40
+"""Fewer readings are marked one by one."""
+
 LIVE, LOCO, SERIES, SPAN = "fleet_live", "loco", "serie", "periode"
 STATES = {"critical": "⬤ DANGER", "nominal": "◯ Nominale", "silent": "✕ Muette"}
 SERIES_NAMES = {"real": "Réelle", "simulated": "Simulée"}
@@ -110,8 +113,10 @@ def _show_counts(shown: Sequence[Locomotive]) -> None:
 
 def _columns() -> dict[str, Any]:
     columns: dict[str, Any] = {
-        "Risque": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
-        "Risque récent": st.column_config.LineChartColumn(y_min=0, y_max=1),
+        "Risque": st.column_config.ProgressColumn(
+            format="percent", min_value=0, max_value=1, width=120
+        ),
+        "Risque récent": st.column_config.LineChartColumn(y_min=0, y_max=1, width=110),
     }
     for gauge in GAUGES:
         columns[gauge.heading] = st.column_config.NumberColumn(format="localized")
@@ -208,15 +213,15 @@ def reading_chart(frame: Any, gauge: Gauge, edges: Sequence[float] | None) -> An
 
 
 def _titled(chart: Any, title: str) -> Any:
-    return french(chart.properties(height=150, title=title))
+    return french(chart.properties(height=190, title=title))
 
 
 def _line(frame: Any, field: str, y: Any, number_format: str, color: str) -> Any:
     return (
         alt.Chart(frame)
-        .mark_line(color=color, point=len(frame) < 40)
+        .mark_line(color=color, point={"color": color} if len(frame) < FEW_POINTS else False)
         .encode(
-            x=alt.X("t:T", title=None).axis(format="%H:%M", tickCount=6),
+            x=alt.X("t:T", title=None).axis(format="%H:%M:%S", tickCount=5),
             y=y,
             tooltip=[
                 alt.Tooltip("t:T", title="Heure de Douala", format=CLOCK),

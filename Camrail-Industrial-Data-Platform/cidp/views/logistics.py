@@ -19,7 +19,7 @@ from cidp.views.job_panel import handed_back, show_jobs, started
 TOP = 10
 RUNS = 10
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_SITES, _FIRST, _LAST = "sites", "du", "au"
+_SITES, _FIRST, _LAST, _KNOWN = "sites", "du", "au", "warehouse_known"
 KPIS: dict[str, tuple[str, str, int]] = {
     "volume_t": ("Volume", "t", 0),
     "transactions": ("Transactions", "", 0),
@@ -53,22 +53,33 @@ def show_logistics(access: Access) -> None:
 
 
 def _filters(known: WarehouseScope) -> WarehouseFilter:
+    _follow_the_warehouse(known)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sites = st.multiselect(
             "Sites", known.sites, key=_SITES, placeholder="Tous les sites", bind="query-params"
         )
-        first = _day("Du", _FIRST, known)
-        last = _day("Au", _LAST, known)
+        first = _day("Du", _FIRST, known.first, known)
+        last = _day("Au", _LAST, known.last, known)
     if first and last and first > last:
         st.warning("La période finit avant de commencer : elle est ignorée.")
         first = last = None
     return WarehouseFilter(tuple(sites), first, last)
 
 
-def _day(label: str, key: str, known: WarehouseScope) -> date | None:
+def _follow_the_warehouse(known: WarehouseScope) -> None:
+    """Have a day that stood at the old end of the warehouse stand at its new one."""
+    before: WarehouseScope = st.session_state.get(_KNOWN, known)
+    for key, old, new in ((_FIRST, before.first, known.first), (_LAST, before.last, known.last)):
+        if old != new and st.session_state.get(key) == old:
+            st.session_state[key] = new
+    st.session_state[_KNOWN] = known
+
+
+def _day(label: str, key: str, end: date | None, known: WarehouseScope) -> date | None:
+    """Return the chosen day; None at the end of what the warehouse has."""
     chosen: Any = st.date_input(
         label,
-        None,
+        end,
         min_value=known.first,
         max_value=known.last,
         key=key,
@@ -76,7 +87,7 @@ def _day(label: str, key: str, known: WarehouseScope) -> date | None:
         bind="query-params",
         width=160,
     )
-    return chosen if isinstance(chosen, date) else None
+    return chosen if isinstance(chosen, date) and chosen != end else None
 
 
 def _show_figures(client: ApiClient, shown: WarehouseFilter) -> None:

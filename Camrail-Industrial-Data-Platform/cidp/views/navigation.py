@@ -17,8 +17,15 @@ from cidp.views.model import show_model
 from cidp.views.supervision import show_supervision
 from cidp.views.system import show_system
 
-# Streamlit writes numbers in its widgets by the browser's language, and declares English pages.
-_FRENCH_PAGE = """<script>
+# Streamlit writes numbers in its widgets by the browser's language, declares English pages, and has
+# an English button in its uploader.
+_FRENCH_PAGE = """<style>
+[data-testid="stFileUploaderDropzoneInstructions"],
+[data-testid="stFileUploaderDropzone"] button p { display: none; }
+[data-testid="stFileUploaderDropzone"] button [data-testid="stMarkdownContainer"]::after {
+  content: "Parcourir";
+}
+</style><script>
 document.documentElement.lang = "fr";
 Object.defineProperty(navigator, "language", {get: () => "fr-FR", configurable: true});
 Object.defineProperty(navigator, "languages", {get: () => ["fr-FR"], configurable: true});
