@@ -1,4 +1,4 @@
-"""What every test shares: property tests bounded by examples, and one private PostgreSQL server.
+"""What every test shares: property tests bounded by examples, and private servers, one of a kind.
 
 A time limit would make property tests fail on noisy machines.
 """
@@ -6,7 +6,9 @@ A time limit would make property tests fail on noisy machines.
 from collections.abc import Iterator
 
 import pytest
+from brokers import running_kafka
 from hypothesis import settings
+from kafka_server import KafkaServer
 from postgres import running_server
 from postgres_server import PostgresServer
 
@@ -18,4 +20,11 @@ settings.load_profile("unhurried")
 def postgres_server() -> Iterator[PostgresServer]:
     """The session's server; skips where PostgreSQL is not installed."""
     with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[KafkaServer]:
+    """The session's Apache Kafka; skips where it is not installed."""
+    with running_kafka() as server:
         yield server

@@ -82,13 +82,23 @@ class StoreState(Answer):
     backend: str = ""
 
 
+class FeedState(Answer):
+    """What brings telemetry by one door, why, and how many messages wait in its broker."""
+
+    door: Door
+    since: AwareDatetime
+    reason: str
+    lag: int | None
+
+
 class SourceState(Answer):
-    """Through which door the newest event came, and how old it is."""
+    """Through which door events come, how old the newest is, and what brings them."""
 
     mode: Literal["none", "http", "simulator", "kafka", "mqtt"]
     last_event_at: AwareDatetime | None
     last_event_age_seconds: float | None
     stale: bool
+    feeds: list[FeedState] = []
 
 
 class Readiness(Answer):

@@ -13,6 +13,7 @@ CidpError
 ├── StoreError
 │   ├── StoreUnavailable     locked, full, unreadable: try again later
 │   └── StoreIncompatible    the file is not a store of this program
+├── StreamError              Kafka or MQTT refuses what was asked of it
 ├── AlertError
 │   ├── UnknownAlert         no alert has this number
 │   └── AlertClosed          a closed alert does not change any more
@@ -96,6 +97,10 @@ class StoreUnavailable(StoreError):
 
 class StoreIncompatible(StoreError):
     """The file at the store's path was not made by this program, or by a newer one."""
+
+
+class StreamError(CidpError):
+    """Kafka or MQTT refuses for good: an account, a certificate, a topic."""
 
 
 class AlertError(CidpError):

@@ -53,6 +53,7 @@ class Message(NamedTuple):
     `position` counts from 0: the offset in (topic, partition), the line of the simulator, or the
     index in the request. `payload` is None for Kafka's tombstones. `instant` stands for the
     timestamp of an event that has none; a door whose redelivery would bring another one gives none.
+    `loco_id` is the only locomotive that the sender may speak of, where the door knows it.
     """
 
     position: int
@@ -60,6 +61,7 @@ class Message(NamedTuple):
     topic: str | None = None
     partition: int | None = None
     instant: datetime | None = None
+    loco_id: str | None = None
 
 
 class StreamPosition(NamedTuple):
@@ -159,10 +161,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Saved:
-    """What became of a batch: `others` has the receipts of what was not stored, by index."""
+    """What became of a batch: `others` has the receipts of what was not stored, by index.
+
+    `letters` are the dead letters that were kept with it, conflicts included.
+    """
 
     batch: Batch
     others: dict[int, Receipt]
+    letters: Sequence[DeadLetter]
 
     def receipts(self) -> list[Receipt]:
         """One receipt per event, in order."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cidp.event_batch import (
+    DOORS,
     Batch,
     DeadLetter,
     Door,
@@ -24,7 +25,7 @@ from cidp.event_batch import (
 from cidp.fleet_state import Alerting, follow
 from cidp.store_session import Row, Session
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_PAYLOAD_BYTES = 65_536
 CONFLICT = "conflit : mêmes locomotive et instant qu'une lecture enregistrée, autres valeurs"
 
@@ -101,15 +102,18 @@ class EventStore(ABC):
                 for index, receipt in sorted(others.items())
                 if receipt.outcome is Outcome.CONFLICT
             ]
-            _insert_letters(session, batch.door, [*letters, *conflicts], received_at)
+            kept = [*letters, *conflicts]
+            _insert_letters(session, batch.door, kept, received_at)
             _write_positions(session, positions)
-        return Saved(batch, others)
+        return Saved(batch, others, kept)
 
-    def last_event(self) -> LastEvent | None:
-        """Return the event that was stored last, or None."""
+    def last_event(self, doors: Sequence[Door] = DOORS) -> LastEvent | None:
+        """Return the event that was stored last among those that came by `doors`, or None."""
         with self.session(writes=False) as session:
             found = session.rows(
-                "SELECT source, received_at FROM fleet ORDER BY received_at DESC LIMIT 1"
+                "SELECT source, received_at FROM fleet WHERE source IN :doors"
+                " ORDER BY received_at DESC LIMIT 1",
+                doors=list(doors),
             )
             return LastEvent(found[0][0], session.instant(found[0][1])) if found else None
 

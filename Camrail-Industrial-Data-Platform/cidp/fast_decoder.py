@@ -10,7 +10,7 @@ import numpy as np
 
 from cidp.errors import TelemetryRefused
 from cidp.event_batch import EPOCH, DeadLetter, Floats, Integers, Message, to_micros
-from cidp.telemetry import TimeWindow, is_loco_id, parse_event
+from cidp.telemetry import TimeWindow, is_loco_id, parse_event, shown_name
 
 TOMBSTONE = "message vide (tombstone) : un événement est attendu"
 MAX_NAMES = 10_000
@@ -68,7 +68,11 @@ class FastDecoder:
         letters: list[DeadLetter] = []
         for message in messages:
             event = self._quick(message)
-            if event is None or not oldest <= event.micros <= newest:
+            if (
+                event is None
+                or not oldest <= event.micros <= newest
+                or message.loco_id not in (None, event.loco_id)
+            ):
                 try:
                     event = _slow(message, window)
                 except TelemetryRefused as error:
@@ -114,4 +118,7 @@ def _slow(message: Message, window: TimeWindow) -> _Event:
     if message.payload is None:
         raise TelemetryRefused([{"field": "body", "message": TOMBSTONE}])
     event = parse_event(message.payload, window, message.instant)
+    if message.loco_id not in (None, event.loco_id):
+        other = f"l'expéditeur ne peut parler que de {shown_name(str(message.loco_id))}"
+        raise TelemetryRefused([{"field": "loco_id", "message": other}])
     return _Event(event.loco_id, *event.values(), micros=to_micros(event.timestamp))

@@ -292,9 +292,10 @@ class _Endpoints:
             }
         )
 
-    def source_mode(self) -> tuple[str, float | None]:
+    def source_mode(self) -> tuple[str, float | None, dict[str, int]]:
         source = read_source(self._parts)
-        return source.mode, source.age_s(self._parts.now())
+        lags: dict[str, int] = {f.door: f.lag for f in source.feeds if f.lag is not None}
+        return source.mode, source.age_s(self._parts.now()), lags
 
     def rings(self) -> list[Rows]:
         worker = self._parts.worker

@@ -100,21 +100,27 @@ class IngestHandler:
 
         `positions`, the next offsets to read, are written in the same transaction.
         """
-        return self.store(self.prepare(messages, door), positions)
+        return self.store(self.prepare(messages, door), positions)[0]
 
     def prepare(self, messages: Sequence[Message], door: Door) -> Prepared:
         """Check and score a micro-batch, so that another one may be stored meanwhile."""
         return self._scored(self._decoder.decode(messages, self._window()), door)
 
-    def store(self, prepared: Prepared, positions: Iterable[StreamPosition] = ()) -> Tally:
-        """Store what was prepared, in one transaction with `positions`."""
+    def store(
+        self, prepared: Prepared, positions: Iterable[StreamPosition] = ()
+    ) -> tuple[Tally, Sequence[DeadLetter]]:
+        """Store what was prepared, in one transaction with `positions`.
+
+        Return also the dead letters that were kept, conflicts included.
+        """
         saved = self._save(prepared, positions)
-        return Tally(
+        tally = Tally(
             saved.count(Outcome.STORED),
             saved.count(Outcome.DUPLICATE),
             saved.count(Outcome.CONFLICT),
             len(prepared.letters),
         )
+        return tally, saved.letters
 
     def _window(self) -> TimeWindow:
         return TimeWindow.around(self._now(), self._retention, self._skew)

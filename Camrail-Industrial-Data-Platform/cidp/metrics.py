@@ -1,7 +1,7 @@
 """The metrics that Prometheus scrapes from `/metrics`."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -184,16 +184,16 @@ class _ModelCollector(Collector):
 
 
 class SourceCollector(Collector):
-    """Reads at each scrape where the newest stored event came from and how old it is."""
+    """Reads at each scrape where telemetry comes from, how old its newest event is, what waits."""
 
-    def __init__(self, read: Callable[[], tuple[str, float | None]]) -> None:
+    def __init__(self, read: Callable[[], tuple[str, float | None, Mapping[str, int]]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the mode (one series, always 1) and, once there is an event, its age."""
-        mode, age_s = self._read()
+        """Yield the mode (one series, always 1), the event's age and the lags, where known."""
+        mode, age_s, lags = self._read()
         info = GaugeMetricFamily(
-            "telemetry_source_info", "Door of the newest stored event.", labels=["mode"]
+            "telemetry_source_info", "Where telemetry comes from.", labels=["mode"]
         )
         info.add_metric([mode], 1)
         yield info
@@ -203,3 +203,9 @@ class SourceCollector(Collector):
                 "Time since the newest event was stored.",
                 value=age_s,
             )
+        lag = GaugeMetricFamily(
+            "telemetry_lag_messages", "Messages that wait in the broker.", labels=["source"]
+        )
+        for source, count in lags.items():
+            lag.add_metric([source], count)
+        yield lag

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import psycopg
-from psycopg import sql as composed
 
 from cidp.errors import StoreError, StoreIncompatible, StoreUnavailable
 from cidp.event_batch import Batch, Integers
@@ -273,12 +272,14 @@ class PostgresStore(EventStore):
 
     def _prepare(self, connection: psycopg.Connection[Row]) -> None:
         version = _version(connection)
-        if version == 0:
+        if version < SCHEMA_VERSION:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SCHEMA_LOCK])
             version = _version(connection)  # asked again: another process may have been faster
         if version == 0:
             self._create(connection)
-        elif version != SCHEMA_VERSION:
+        elif version < SCHEMA_VERSION:
+            self._migrate(connection, version)
+        elif version > SCHEMA_VERSION:
             raise StoreIncompatible(
                 f"La base {self._url} est en version {version}, ce programme lit la version"
                 f" {SCHEMA_VERSION} : mettez le programme à jour ou indiquez une autre base."
@@ -291,16 +292,20 @@ class PostgresStore(EventStore):
                 f"La base {self._url} contient déjà des tables d'un autre programme : elles"
                 " restent intactes ; indiquez une autre base, ou un autre schéma (search_path)."
             )
+        connection.execute(
+            "CREATE TABLE event_store_version"
+            " (version INTEGER NOT NULL, since TIMESTAMPTZ NOT NULL DEFAULT now())"
+        )
+        self._migrate(connection, 1)
+
+    def _migrate(self, connection: psycopg.Connection[Row], version: int) -> None:
+        """Bring the tables from `version` to this program's, in one transaction."""
         before = connection.execute("SHOW search_path").fetchone()
-        for number in range(2, SCHEMA_VERSION + 1):
+        for number in range(version + 1, SCHEMA_VERSION + 1):
             connection.execute(migration(f"postgresql_{number}").encode())
         connection.execute("SELECT set_config('search_path', %s, false)", before)
         connection.execute(
-            composed.SQL(
-                "CREATE TABLE event_store_version"
-                " (version INTEGER NOT NULL, since TIMESTAMPTZ NOT NULL DEFAULT now());"
-                " INSERT INTO event_store_version (version) VALUES ({})"
-            ).format(SCHEMA_VERSION)
+            "INSERT INTO event_store_version (version) VALUES (%s)", [SCHEMA_VERSION]
         )
         connection.commit()
 

@@ -1,36 +1,48 @@
 """What `/ready` says: which model serves, whether the store answers, where data comes from."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from cidp.assembly import Parts
 from cidp.errors import StoreError
+from cidp.event_batch import Door
 from cidp.event_store import LastEvent, utc_text
+from cidp.feeds import Feed, running_feeds
+
+DOORS_BY_RANK: Final[tuple[Door, ...]] = ("kafka", "mqtt", "http", "simulator")
+"""Of several sources that run, the first one names them: what is real before what is not."""
 
 
 class SourceStatus(NamedTuple):
-    """The newest stored event, if the store answers and holds one."""
+    """Where telemetry comes from, if the store answers.
 
+    `mode` is the door of the newest stored event; when what brought it has ended and something else
+    runs, the door of the latter, and `last` is its newest event, if there is one yet.
+    """
+
+    mode: Door | Literal["none"]
     last: LastEvent | None
+    feeds: list[Feed]
     error: str | None
 
     def age_s(self, now: datetime) -> float | None:
         """Seconds since the newest event was stored; never negative."""
         return max(0.0, (now - self.last.received_at).total_seconds()) if self.last else None
 
-    @property
-    def mode(self) -> str:
-        """Door of the newest event, or "none"."""
-        return self.last.source if self.last else "none"
-
 
 def read_source(parts: Parts) -> SourceStatus:
     """Ask the store for its newest event; an answer is also the proof that it works."""
     try:
-        return SourceStatus(parts.store.last_event(), None)
+        feeds = running_feeds(parts.store, parts.now())
+        last = parts.store.last_event()
+        running = [feed.door for feed in feeds]
+        if running and (last is None or last.source not in [*running, "http"]):
+            mode = min(running, key=DOORS_BY_RANK.index)
+            return SourceStatus(mode, parts.store.last_event([mode]), feeds, None)
+        return SourceStatus(last.source if last else "none", last, feeds, None)
     except StoreError as error:
         parts.metrics.store_errors.inc()
-        return SourceStatus(None, str(error))
+        return SourceStatus("none", None, [], str(error))
 
 
 def readiness(parts: Parts) -> dict[str, Any]:
@@ -57,4 +69,13 @@ def _source_body(source: SourceStatus, parts: Parts) -> dict[str, Any]:
         "last_event_at": utc_text(source.last.received_at) if source.last else None,
         "last_event_age_seconds": age_s,
         "stale": age_s is None or age_s > parts.settings.telemetry.stale_after_s,
+        "feeds": [
+            {
+                "door": feed.door,
+                "since": utc_text(feed.since),
+                "reason": feed.reason,
+                "lag": feed.lag,
+            }
+            for feed in source.feeds
+        ],
     }

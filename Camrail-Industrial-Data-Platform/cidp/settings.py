@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from dotenv import dotenv_values
@@ -25,7 +25,8 @@ from cidp.telemetry import field_errors
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 SMTP_PASSWORD = "CAMRAIL_SMTP_PASSWORD"  # noqa: S105 (a variable's name)
 WEBHOOK_URL = "CAMRAIL_WEBHOOK_URL"
-SECRETS = (SMTP_PASSWORD, WEBHOOK_URL)
+KAFKA_PASSWORD = "CAMRAIL_KAFKA_PASSWORD"  # noqa: S105 (a variable's name)
+SECRETS = (SMTP_PASSWORD, WEBHOOK_URL, KAFKA_PASSWORD)
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
 _ETL = "../Data-Pipeline-Automation"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -134,6 +135,28 @@ class TelemetrySettings(_Section):
         return timedelta(seconds=self.future_skew_s)
 
 
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+
+
+class KafkaSettings(_Section):
+    """Where Kafka is, if anywhere: no `servers`, no Kafka. The password is a secret.
+
+    A batch is stored when it has `batch_events`, or `batch_s` after its first message.
+    """
+
+    servers: str = ""
+    topic: Topic = "train_telemetry"
+    dead_letter_topic: Topic = "train_telemetry.dead_letters"
+    partitions: Annotated[int, Field(ge=1, le=1_000)] = 4
+    group: Annotated[str, Field(min_length=1)] = "camrail-cidp"
+    security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    user: str = ""
+    ca_file: AnyPath | None = None
+    batch_events: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    batch_s: Annotated[float, Field(ge=0.001, le=10)] = 0.05
+
+
 class NotificationSettings(_Section):
     """Who is told of an opened alert, by e-mail; nobody while the server or a name is empty.
 
@@ -223,6 +246,7 @@ class Settings(_Section):
     model: ModelSettings = ModelSettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    kafka: KafkaSettings = KafkaSettings()
     alerts: AlertSettings = AlertSettings()
     notifications: NotificationSettings = NotificationSettings()
     pmd: PmdSettings = PmdSettings()
@@ -287,6 +311,11 @@ class Settings(_Section):
             raise SettingsError(
                 f"alerts.opening={self.alerts.opening} : au plus alerts.window"
                 f"={self.alerts.window}, sinon aucune alerte ne s'ouvrirait."
+            )
+        if bool(self.kafka.user) != self.kafka.security.startswith("SASL_"):
+            raise SettingsError(
+                f"kafka.user={self.kafka.user!r}, kafka.security={self.kafka.security} : un compte"
+                " va avec SASL_SSL (ou SASL_PLAINTEXT), et seulement avec lui."
             )
 
     def _with_keys(self, environ: Mapping[str, str]) -> "Settings":
@@ -358,6 +387,11 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         },
         "model": {"folder": environ.get("CAMRAIL_MODELS_DIR") or None},
         "store": {"url": environ.get("CAMRAIL_EVENT_STORE") or None},
+        "kafka": {
+            "servers": environ.get("CAMRAIL_KAFKA") or None,
+            "security": environ.get("CAMRAIL_KAFKA_SECURITY") or None,
+            "user": environ.get("CAMRAIL_KAFKA_USER") or None,
+        },
         "etl": {
             "dwh": environ.get("DPA_DWH") or None,
             "report": environ.get("DPA_REPORT") or None,

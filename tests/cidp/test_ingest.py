@@ -124,7 +124,7 @@ def test_a_conflict_is_counted_and_its_own_bytes_are_kept(serving: Parts) -> Non
 def test_what_was_prepared_is_stored_with_the_positions_after_it(serving: Parts) -> None:
     prepared = serving.ingest.prepare([Message(4, line(), "t", 1)], "kafka")
     assert serving.store.last_event() is None
-    tally = serving.ingest.store(prepared, [StreamPosition("t", 1, 5)])
+    tally, _ = serving.ingest.store(prepared, [StreamPosition("t", 1, 5)])
     assert (tally.stored, serving.store.positions("t")) == (1, {1: 5})
 
 

@@ -73,14 +73,18 @@ def test_only_the_model_that_serves_is_named(metrics: Metrics) -> None:
 
 
 def test_the_source_is_read_at_each_scrape(metrics: Metrics) -> None:
-    answers: list[tuple[str, float | None]] = [("none", None), ("simulator", 2.5)]
+    answers: list[tuple[str, float | None, dict[str, int]]] = [
+        ("none", None, {}),
+        ("kafka", 2.5, {"kafka": 7}),
+    ]
     metrics.registry.register(SourceCollector(lambda: answers.pop(0)))
     assert len(answers) == 2
     text = generate_latest(metrics.registry).decode()
     assert 'telemetry_source_info{mode="none"} 1.0' in text
     assert "telemetry_last_event_age_seconds" not in text
     text = generate_latest(metrics.registry).decode()
-    assert 'telemetry_source_info{mode="simulator"} 1.0' in text
+    assert 'telemetry_source_info{mode="kafka"} 1.0' in text
+    assert 'telemetry_lag_messages{source="kafka"} 7.0' in text
     assert "telemetry_last_event_age_seconds 2.5" in text
 
 

@@ -13,6 +13,7 @@ from stores import ALERTING, NOON, batch, event, new_url, rows, store_at
 
 from cidp.errors import StoreIncompatible, StoreUnavailable
 from cidp.event_batch import DeadLetter, Message, Outcome, StreamPosition
+from cidp.feeds import Feeder, running_feeds
 from cidp.postgres_store import PostgresStore
 from cidp.store_url import StoreUrl
 
@@ -102,6 +103,23 @@ def test_tables_of_another_program_are_left_alone(url: StoreUrl) -> None:
     executed(url, "CREATE TABLE readings (x INTEGER)")
     with pytest.raises(StoreIncompatible, match="autre programme"):
         store_at(url).last_event()
+
+
+def test_a_store_of_version_2_keeps_its_data_and_its_accounts(
+    login: Callable[[str], StoreUrl], url: StoreUrl
+) -> None:
+    writer = login("writer")
+    executed(url, "DROP TABLE feeds; UPDATE event_store_version SET version = 2")
+    with pytest.raises(StoreIncompatible, match="droits insuffisants"):
+        store_at(writer).last_event()
+    owner = store_at(url)
+    owner.last_event()
+    owner.close()
+    ours = store_at(writer)
+    Feeder(ours, "kafka", "demandé", lambda: NOON).tell()
+    assert [feed.door for feed in running_feeds(ours, NOON)] == ["kafka"]
+    assert rows(ours, "SELECT count(*) FROM readings") == [(1,)]
+    ours.close()
 
 
 def test_a_store_of_a_newer_program_is_refused(url: StoreUrl) -> None:

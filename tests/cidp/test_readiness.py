@@ -1,14 +1,16 @@
 """Ready means: a model serves and the store answers; the source is said beside it."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cidp.assembly import Parts
 from cidp.event_batch import Message
+from cidp.feeds import Feeder
 from cidp.readiness import readiness
 
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EVENT = {
     "loco_id": "LOCO_001",
     "timestamp": "2026-03-01T11:00:00Z",
@@ -33,6 +35,7 @@ def test_a_loaded_model_and_a_store_make_it_ready(parts: Parts, source: str) -> 
         "last_event_at": None,
         "last_event_age_seconds": None,
         "stale": True,
+        "feeds": [],
     }
     parts.ingest.ingest_messages([Message(0, json.dumps(EVENT).encode())], source)
     body = readiness(parts)
@@ -42,7 +45,34 @@ def test_a_loaded_model_and_a_store_make_it_ready(parts: Parts, source: str) -> 
         "last_event_at": "2026-03-01T12:00:00.000000Z",
         "last_event_age_seconds": 0.0,
         "stale": False,
+        "feeds": [],
     }
+
+
+def test_a_source_that_took_over_is_named_before_its_first_event(parts: Parts) -> None:
+    parts.model.refresh()
+    parts.ingest.ingest_messages([Message(0, json.dumps(EVENT).encode())], "simulator")
+    feeder = Feeder(parts.store, "kafka", "Kafka répond", parts.now)
+    feeder.tell(lambda: 12)
+    source = readiness(parts)["source"]
+    assert (source["mode"], source["last_event_at"], source["stale"]) == ("kafka", None, True)
+    assert source["feeds"] == [
+        {
+            "door": "kafka",
+            "since": "2026-03-01T12:00:00.000000Z",
+            "reason": "Kafka répond",
+            "lag": 12,
+        }
+    ]
+    feeder.end()
+    assert readiness(parts)["source"]["mode"] == "simulator"
+
+
+def test_a_source_that_says_nothing_any_more_has_ended(parts: Parts) -> None:
+    Feeder(parts.store, "kafka", "demandé", parts.now).tell()
+    assert readiness(parts)["source"]["mode"] == "kafka"
+    later = parts._replace(now=lambda: NOW + timedelta(seconds=16))
+    assert readiness(later)["source"] == readiness(later)["source"] | {"mode": "none", "feeds": []}
 
 
 def test_an_old_event_makes_the_source_stale_and_leaves_the_service_ready(parts: Parts) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from cidp.auth import DEMO_KEY
 from cidp.errors import SettingsError
+from cidp.kafka_client import client_options
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
 
 REAL_KEY = "k" * 16
@@ -32,6 +33,19 @@ def test_the_committed_file_says_the_defaults() -> None:
     stated = {(name, key) for name, values in yaml.safe_load(text).items() for key in values}
     known = {(name, key) for name, part in Settings() if "key" not in name for key, _ in part}
     assert stated == known
+
+
+def test_a_kafka_account_goes_with_sasl_alone() -> None:
+    account = {"CAMRAIL_KAFKA": "h:9093", "CAMRAIL_KAFKA_USER": "u"}
+    with pytest.raises(SettingsError, match="SASL_SSL"):
+        Settings.from_environ(account)
+    secure = account | {"CAMRAIL_KAFKA_SECURITY": "SASL_SSL"}
+    with pytest.raises(SettingsError, match="CAMRAIL_KAFKA_PASSWORD"):
+        client_options(Settings.from_environ(secure))
+    settings = Settings.from_environ(secure | {"CAMRAIL_KAFKA_PASSWORD": "tres-secret"})
+    assert "tres-secret" not in repr(settings)
+    options = client_options(settings)
+    assert (options["sasl.password"], options["sasl.mechanism"]) == ("tres-secret", "PLAIN")
 
 
 def test_flags_win_over_the_environment_over_the_file(config: Path) -> None:

@@ -34,11 +34,18 @@ def running_server() -> Iterator[PostgresServer]:
     folder = server_folder()
     server = PostgresServer(folder, fsync=False)
     server.start()
+    with guarded(server.pid, folder):
+        yield server
+
+
+@contextmanager
+def guarded(pid: int, folder: Path) -> Iterator[None]:
+    """End a server and remove its folder after the block, or when this process dies."""
     guard = subprocess.Popen(
-        [sys.executable, "-c", _GUARD, str(server.pid), str(folder)], stdin=subprocess.PIPE
+        [sys.executable, "-c", _GUARD, str(pid), str(folder)], stdin=subprocess.PIPE
     )
     try:
-        yield server
+        yield
     finally:
         guard.communicate()
 

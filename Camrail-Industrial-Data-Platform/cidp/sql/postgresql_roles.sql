@@ -37,14 +37,16 @@ ALTER FUNCTION drop_reading_weeks OWNER TO camrail_owner;
 
 GRANT SELECT ON
     readings, fleet, hourly, alerts, alert_actions, notifications, stream_positions, dead_letters,
-    event_store_version
+    feeds, event_store_version
 TO camrail_reader, camrail_writer;
 
 GRANT INSERT ON
-    readings, fleet, hourly, alerts, alert_actions, notifications, stream_positions, dead_letters
+    readings, fleet, hourly, alerts, alert_actions, notifications, stream_positions, dead_letters,
+    feeds
 TO camrail_writer;
 
-GRANT UPDATE ON fleet, hourly, notifications, stream_positions TO camrail_writer;
+GRANT UPDATE ON fleet, hourly, notifications, stream_positions, feeds TO camrail_writer;
+GRANT DELETE ON feeds TO camrail_writer;
 GRANT UPDATE (state, peak_probability, closed_at, closed_by, verdict) ON alerts TO camrail_writer;
 GRANT UPDATE (state, handled_at, handled_by) ON dead_letters TO camrail_writer;
 GRANT EXECUTE ON FUNCTION make_reading_weeks, drop_reading_weeks TO camrail_writer;

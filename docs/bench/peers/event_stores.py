@@ -19,7 +19,7 @@ from cidp.event_batch import NO_CAUSE, Batch, Message, StreamPosition, from_micr
 from cidp.event_store import EventStore
 from cidp.fleet_queries import Period, fleet, past_hours, past_readings
 from cidp.fleet_state import Alerting
-from cidp.ingest import IngestHandler, Tally
+from cidp.ingest import IngestHandler
 from cidp.metrics import Metrics
 from cidp.model_bundle import load_bundle
 from cidp.postgres_store import _MAKE_ARRIVING, PostgresStore, _arriving
@@ -148,7 +148,7 @@ def ingest_overlapped(store: str, events: int, size: int, bundle: str) -> float:
     opened.last_event()
     handler = handler_of(opened, bundle)
     made = [(messages(batch), positions(batch)) for batch in batches(events, size)]
-    under_way: Future[Tally] | None = None
+    under_way: Future[Any] | None = None
     with ThreadPoolExecutor(1) as storing:
         began_s = time.perf_counter()
         for raw, after in made:
