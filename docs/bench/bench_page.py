@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import psutil
+
+_FORMATS: Final = {"MB": ".0f", "%": ".0f", "/s": ".0f", "": ".3g"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Target:
     def line(self) -> str:
         """Write it as a row of a table."""
         sign = "≤" if self.at_most else "≥"
-        digits = 0 if self.unit == "MB" else 2
         mark = "✓" if self.is_kept else "✗"
-        value, bound = f"{self.value:.{digits}f} {self.unit}", f"{sign} {self.bound:g} {self.unit}"
+        value = f"{self.value:{_FORMATS.get(self.unit, '.2f')}} {self.unit}".rstrip()
+        bound = f"{sign} {self.bound:{'.0f' if self.unit == '/s' else 'g'}} {self.unit}".rstrip()
         return f"| {self.text} | {value} | {bound} | {mark} |"
 
 

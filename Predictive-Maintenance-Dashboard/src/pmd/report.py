@@ -26,7 +26,14 @@ _COLUMNS = (
     ("false_alarms_per_group_month", "fausses/mois"),
     ("lead_at_budget_h", "à 1/mois, h"),
 )
-_DECIMALS = {"cost": 0, "sustained_lead_median_h": 1, "lead_at_budget_h": 1}
+_DECIMALS = {
+    "cost": 0,
+    "sustained_lead_median_h": 1,
+    "false_alarms_per_group_month": 1,
+    "lead_at_budget_h": 1,
+}
+_LABEL = 25  # characters; with the columns, a line fits a terminal of 120
+_NARROWEST = 6
 
 
 def training_report(trained: Trained, manifest: Manifest) -> str:
@@ -34,13 +41,13 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
     held, rule = manifest.held_out, trained.rule
     feature = manifest.features[rule.feature]
     sign = ">" if rule.sign > 0 else "<"
-    header = f"{'':26}" + "".join(f"{title:>13}" for _, title in _COLUMNS)
+    header = " " * _LABEL + "".join(title.rjust(_width(title)) for _, title in _COLUMNS)
     return "\n".join(
         [
             f"Modèle {manifest.slot}, évaluation sur {number(held.rows)} lignes jamais vues "
             f"({held.split}), dont {number(held.positives)} positives",
             header,
-            *(f"{title:26}" + _cells(manifest.metrics[key]) for key, title in PREDICTORS),
+            *(title.ljust(_LABEL) + _cells(manifest.metrics[key]) for key, title in PREDICTORS),
             *_intervals(manifest),
             f"Seuil du modèle : probabilité > {number(manifest.threshold, 4)} "
             f"(panne manquée {number(manifest.cost_miss, 1)}, "
@@ -52,7 +59,15 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
 
 
 def _cells(figures: Figures) -> str:
-    return "".join(f"{number(figures.get(key), _DECIMALS.get(key, 3)):>13}" for key, _ in _COLUMNS)
+    return "".join(
+        number(figures.get(key), _DECIMALS.get(key, 3)).rjust(_width(title))
+        for key, title in _COLUMNS
+    )
+
+
+def _width(title: str) -> int:
+    """Of its column, the blank before it included."""
+    return max(len(title), _NARROWEST) + 1
 
 
 def _intervals(manifest: Manifest) -> list[str]:
@@ -60,7 +75,7 @@ def _intervals(manifest: Manifest) -> list[str]:
     if not manifest.intervals:
         return []
     return [f"Moyenne et intervalle à 95 % sur {len(manifest.seeds)} graines"] + [
-        f"{title:26}"
+        title.ljust(_LABEL)
         + ", ".join(
             f"{label} {interval(ranges[key], decimals)}"
             for key, label, decimals in (
