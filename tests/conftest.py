@@ -6,9 +6,10 @@ A time limit would make property tests fail on noisy machines.
 from collections.abc import Iterator
 
 import pytest
-from brokers import running_kafka
+from brokers import running_kafka, running_mosquitto
 from hypothesis import settings
 from kafka_server import KafkaServer
+from mqtt_server import MqttServer
 from postgres import running_server
 from postgres_server import PostgresServer
 
@@ -27,4 +28,11 @@ def postgres_server() -> Iterator[PostgresServer]:
 def kafka_server() -> Iterator[KafkaServer]:
     """The session's Apache Kafka; skips where it is not installed."""
     with running_kafka() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mqtt_server() -> Iterator[MqttServer]:
+    """The session's Mosquitto; skips where it is not installed."""
+    with running_mosquitto() as server:
         yield server

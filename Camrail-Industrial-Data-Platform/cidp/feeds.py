@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from loguru import logger
 
+from cidp.cli import FrenchParser
 from cidp.errors import StoreError
 from cidp.event_batch import Door
 from cidp.event_store import EventStore
 
+ASKED = "demandé"
 TELL_S = 4.0
 SILENT = timedelta(seconds=15)
 """A program that has said nothing for that long has ended."""
@@ -45,11 +47,18 @@ class Feeder:
         self._since = now()
         self._tell_at_s = 0.0
 
-    def tell(self, lag: Callable[[], int | None] = lambda: None) -> None:
-        """Renew what is said, unless it was a moment ago."""
+    def tell(
+        self,
+        lag: Callable[[], int | None] = lambda: None,
+        *,
+        alive: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Renew what is said, unless it was a moment ago, or the source is not `alive`."""
         if time.monotonic() < self._tell_at_s:
             return
         self._tell_at_s = time.monotonic() + TELL_S
+        if not alive():
+            return
         now = self._now()
         try:
             with self._store.session() as session:
@@ -76,6 +85,16 @@ class Feeder:
                 session.run("DELETE FROM feeds WHERE feeder = :name", name=self._name)
         except StoreError as error:
             logger.debug("{}", error)
+
+
+def add_reason(parser: FrenchParser) -> None:
+    """Let a person, or the platform, say why this source runs."""
+    parser.add_argument(
+        "--reason",
+        default=ASKED,
+        metavar="TEXTE",
+        help=f"pourquoi cette source, pour /ready (défaut : {ASKED})",
+    )
 
 
 def running_feeds(store: EventStore, now: datetime) -> list[Feed]:

@@ -32,7 +32,7 @@ from cidp.assembly import Parts, assemble
 from cidp.cli import FrenchParser
 from cidp.errors import CidpError, NoModel, StoreError, StreamError
 from cidp.event_batch import EPOCH, DeadLetter, Door, Message, StreamPosition
-from cidp.feeds import Feeder
+from cidp.feeds import Feeder, add_reason
 from cidp.ingest import Prepared, Tally
 from cidp.kafka_client import (
     DOOR_HEADER,
@@ -49,6 +49,7 @@ RETRY_S = 1.0
 PATIENCE_S = 5.0
 """Time after which a store that is slow is treated as one that is away."""
 SUMMARY_S = 60.0
+ANSWER_S = 2.0
 _BROUGHT: dict[str, Door] = {"mqtt": "mqtt", "simulator": "simulator"}
 """Doors that a record may name as its own."""
 
@@ -162,7 +163,7 @@ class StreamConsumer:
                 self._in_hand = _InHand(prepared, positions, self._start(prepared, positions))
         elif self._in_hand and self._in_hand.stored.done():
             self._settle()
-        self._feeder.tell(self._lag)
+        self._feeder.tell(self._lag, alive=self._kafka_answers)
         self._summary.say_sometimes(self._lag)
 
     def _is_message(self, record: Record) -> bool:
@@ -314,6 +315,13 @@ class StreamConsumer:
                 waiting = (waiting or 0) + max(0, end - position)
         return waiting
 
+    def _kafka_answers(self) -> bool:
+        try:
+            self._consumer.list_topics(self._kafka.topic, ANSWER_S)
+        except KafkaException:
+            return False
+        return True
+
     def _say_error(self, error: KafkaError) -> None:
         """Say an error once; librdkafka tries again by itself what is not fatal."""
         if error.fatal() or error.code() in _FOR_GOOD:
@@ -443,12 +451,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = FrenchParser(
         prog="kafka_consumer", description="Enregistre la télémétrie que Kafka apporte."
     )
-    parser.add_argument(
-        "--reason",
-        default="demandé",
-        metavar="TEXTE",
-        help="pourquoi cette source, pour /ready (défaut : demandé)",
-    )
+    add_reason(parser)
     parser.add_argument(
         "--instance",
         metavar="NOM",

@@ -26,7 +26,8 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 SMTP_PASSWORD = "CAMRAIL_SMTP_PASSWORD"  # noqa: S105 (a variable's name)
 WEBHOOK_URL = "CAMRAIL_WEBHOOK_URL"
 KAFKA_PASSWORD = "CAMRAIL_KAFKA_PASSWORD"  # noqa: S105 (a variable's name)
-SECRETS = (SMTP_PASSWORD, WEBHOOK_URL, KAFKA_PASSWORD)
+MQTT_PASSWORD = "CAMRAIL_MQTT_PASSWORD"  # noqa: S105 (a variable's name)
+SECRETS = (SMTP_PASSWORD, WEBHOOK_URL, KAFKA_PASSWORD, MQTT_PASSWORD)
 SERVICE_FOLDER = Path(__file__).resolve().parents[1]
 _ETL = "../Data-Pipeline-Automation"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -157,6 +158,14 @@ class KafkaSettings(_Section):
     batch_s: Annotated[float, Field(ge=0.001, le=10)] = 0.05
 
 
+class MqttSettings(_Section):
+    """Where the MQTT broker is, if anywhere; see `MqttAddress`. The password is a secret."""
+
+    url: str = ""
+    client_id: Annotated[str, Field(min_length=1)] = "camrail-bridge"
+    ca_file: AnyPath | None = None
+
+
 class NotificationSettings(_Section):
     """Who is told of an opened alert, by e-mail; nobody while the server or a name is empty.
 
@@ -247,6 +256,7 @@ class Settings(_Section):
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     kafka: KafkaSettings = KafkaSettings()
+    mqtt: MqttSettings = MqttSettings()
     alerts: AlertSettings = AlertSettings()
     notifications: NotificationSettings = NotificationSettings()
     pmd: PmdSettings = PmdSettings()
@@ -387,6 +397,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         },
         "model": {"folder": environ.get("CAMRAIL_MODELS_DIR") or None},
         "store": {"url": environ.get("CAMRAIL_EVENT_STORE") or None},
+        "mqtt": {"url": environ.get("CAMRAIL_MQTT") or None},
         "kafka": {
             "servers": environ.get("CAMRAIL_KAFKA") or None,
             "security": environ.get("CAMRAIL_KAFKA_SECURITY") or None,

@@ -14,14 +14,17 @@ import pytest
 from fake_api import FakeApi
 from flask import Flask
 from flask.testing import FlaskClient
+from kafka_server import KafkaServer
+from kafka_topics import topics_of
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
 from cidp.assembly import Parts, assemble
 from cidp.auth import ApiKey
 from cidp.http_api import ScoringApi, app_of
+from cidp.kafka_client import make_topics
 from cidp.registry import Registry
-from cidp.settings import ModelSettings, Settings, StoreSettings
+from cidp.settings import KafkaSettings, ModelSettings, Settings, StoreSettings
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = "une-cle-pour-les-tests"
@@ -197,3 +200,27 @@ def client(app: Flask) -> FlaskClient:
 def fake_api() -> Iterator[FakeApi]:
     with FakeApi() as api:
         yield api
+
+
+@pytest.fixture
+def kafka(request: pytest.FixtureRequest) -> KafkaSettings:
+    """Topics of this test's own on the session's Kafka."""
+    server: KafkaServer = request.getfixturevalue("kafka_server")
+    return topics_of(server, request.node.name[:80].replace("[", "-").replace("]", ""))
+
+
+@pytest.fixture
+def on_kafka(settings: Settings, kafka: KafkaSettings) -> Settings:
+    """The settings, with those topics, which exist."""
+    ours = settings.model_copy(update={"kafka": kafka})
+    make_topics(ours)
+    return ours
+
+
+@pytest.fixture
+def fed(on_kafka: Settings) -> Iterator[Parts]:
+    """The parts of a process that reads from there."""
+    assembled = assemble(on_kafka, now=lambda: NOW)
+    yield assembled
+    assembled.model.stop()
+    assembled.store.close()

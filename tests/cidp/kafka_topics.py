@@ -1,6 +1,9 @@
-"""Topics of a test's own on the session's Kafka, and what is put in and found there."""
+"""Topics of a test's own on the session's Kafka: what is put in, what a consumer stores of it."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +11,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka import Message as Record
 from kafka_server import KafkaServer
 
+from cidp.assembly import Parts
+from cidp.kafka_consumer import StreamConsumer
 from cidp.settings import KafkaSettings
 
 NOW_MS = round(datetime(2026, 3, 1, 11, 59, tzinfo=UTC).timestamp() * 1000)
@@ -45,7 +50,7 @@ def produce(
     at_ms: int = NOW_MS,
 ) -> None:
     """Put messages into the topic, and wait until they are there."""
-    producer = Producer({"bootstrap.servers": kafka.servers, "linger.ms": 5})
+    producer = Producer({"bootstrap.servers": kafka.servers, "linger.ms": 5, "log_level": 0})
     for payload in payloads:
         producer.produce(
             kafka.topic,
@@ -58,12 +63,20 @@ def produce(
 
 
 def everything_in(kafka: KafkaSettings, topic: str, count: int) -> list[Record]:
-    """Read the first `count` messages of the first partition of a topic."""
-    consumer = Consumer({"bootstrap.servers": kafka.servers, "group.id": f"{topic}.reader"})
-    consumer.assign([TopicPartition(topic, 0, 0)])
+    """Wait for the first `count` messages of a topic."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": kafka.servers,
+            "log_level": 0,
+            "group.id": f"{topic}.reader",
+            "auto.offset.reset": "earliest",
+        }
+    )
+    partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     found: list[Record] = []
     while len(found) < count:
-        more = consumer.consume(count - len(found), 10)
+        more = consumer.consume(count - len(found), 20)
         assert more, f"{len(found)} of {count} messages"
         found += more
     consumer.close()
@@ -72,8 +85,36 @@ def everything_in(kafka: KafkaSettings, topic: str, count: int) -> list[Record]:
 
 def committed(kafka: KafkaSettings) -> int:
     """Add up what the group has committed."""
-    consumer = Consumer({"bootstrap.servers": kafka.servers, "group.id": kafka.group})
+    consumer = Consumer(
+        {"bootstrap.servers": kafka.servers, "log_level": 0, "group.id": kafka.group}
+    )
     places = [TopicPartition(kafka.topic, number) for number in range(kafka.partitions)]
     found = sum(max(0, place.offset) for place in consumer.committed(places, 10))
     consumer.close()
     return found
+
+
+@contextmanager
+def consuming(parts: Parts) -> Iterator[None]:
+    """Run a consumer in a thread."""
+    parts.model.refresh()
+    stop = threading.Event()
+    thread = threading.Thread(target=StreamConsumer(parts, stop, "demandé").run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def table(parts: Parts, query: str) -> list[tuple[Any, ...]]:
+    """Read the store."""
+    with parts.store.session(writes=False) as session:
+        return session.rows(query)
+
+
+def count(parts: Parts) -> int:
+    """Count the readings that are stored."""
+    return int(table(parts, "SELECT count(*) FROM readings")[0][0])

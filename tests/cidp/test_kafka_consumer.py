@@ -2,16 +2,12 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from kafka_server import KafkaServer
-from kafka_topics import committed, everything_in, produce, reading, topics_of
+from kafka_topics import committed, consuming, count, everything_in, produce, reading, table
 from waiting import until
 
 from cidp import kafka_consumer
@@ -25,58 +21,23 @@ from cidp.settings import KafkaSettings, Settings
 pytestmark = pytest.mark.kafka
 
 
-@pytest.fixture
-def kafka(kafka_server: KafkaServer, request: pytest.FixtureRequest) -> KafkaSettings:
-    return topics_of(kafka_server, request.node.name[:80])
-
-
-@pytest.fixture
-def settings(settings: Settings, kafka: KafkaSettings) -> Settings:
-    ours = settings.model_copy(update={"kafka": kafka})
-    make_topics(ours)
-    return ours
-
-
-@contextmanager
-def consuming(parts: Parts) -> Iterator[None]:
-    parts.model.refresh()
-    stop = threading.Event()
-    thread = threading.Thread(target=StreamConsumer(parts, stop, "demandé").run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
-    assert not thread.is_alive()
-
-
-def table(parts: Parts, query: str) -> list[tuple[Any, ...]]:
-    with parts.store.session(writes=False) as session:
-        return session.rows(query)
-
-
-def count(parts: Parts) -> int:
-    return int(table(parts, "SELECT count(*) FROM readings")[0][0])
-
-
 def test_events_are_stored_once_and_bad_messages_say_why_and_where(
-    parts: Parts, kafka: KafkaSettings
+    fed: Parts, kafka: KafkaSettings
 ) -> None:
     produce(kafka, *(reading(n, f"L{n % 5}") for n in range(50)), key="k")
     bad = [b"not json", b"[]", None, b"\xff", reading(0, pressure=99), reading(1, pressure="5")]
     bad += [reading(0, "L0", vibration=3.0)]
     produce(kafka, *bad, key="k")
     produce(kafka, reading(0, "L0"), reading(1, "L1", timestamp=None), key="k")
-    with consuming(parts):
-        until(lambda: count(parts) == 51 and committed(kafka) == 59)
-        (feed,) = until(lambda: running_feeds(parts.store, parts.now()))
+    with consuming(fed):
+        until(lambda: count(fed) == 51 and committed(kafka) == 59)
+        (feed,) = until(lambda: running_feeds(fed.store, fed.now()))
         assert (feed.door, feed.reason) == ("kafka", "demandé")
-    dead = table(parts, "SELECT position, reason, payload FROM dead_letters ORDER BY position")
+    dead = table(fed, "SELECT position, reason, payload FROM dead_letters ORDER BY position")
     assert [position for position, _, _ in dead] == list(range(50, 57))
     assert "conflit" in dead[-1][1]
-    assert sum(parts.store.positions(kafka.topic).values()) == committed(kafka)
-    stamped = table(parts, "SELECT timestamp FROM readings WHERE timestamp LIKE '%T11:59:00%'")
+    assert sum(fed.store.positions(kafka.topic).values()) == committed(kafka)
+    stamped = table(fed, "SELECT timestamp FROM readings WHERE timestamp LIKE '%T11:59:00%'")
     assert stamped == [("2026-03-01T11:59:00.000000Z",)]
     told = everything_in(kafka, kafka.dead_letter_topic, 7)
     assert [letter.value() or b"" for letter in told] == [payload for _, _, payload in dead]
@@ -84,21 +45,21 @@ def test_events_are_stored_once_and_bad_messages_say_why_and_where(
     assert headers["topic"] == kafka.topic.encode()
     assert headers["offset"] == b"50"
     assert headers["reason"] == b"body : JSON invalide"
-    assert running_feeds(parts.store, parts.now()) == []
+    assert running_feeds(fed.store, fed.now()) == []
 
 
 def test_what_came_by_mqtt_or_from_the_simulator_counts_as_such(
-    parts: Parts, kafka: KafkaSettings
+    fed: Parts, kafka: KafkaSettings
 ) -> None:
     produce(kafka, reading(1, "L1"), reading(2, "L2"), key="L1", door="mqtt")
     produce(kafka, reading(3, "L1", timestamp=None), key="L1", door="mqtt")
     produce(kafka, reading(4), door="simulator")
     produce(kafka, reading(5), door="http")
-    with consuming(parts):
+    with consuming(fed):
         until(lambda: committed(kafka) == 5)
-    sources = table(parts, "SELECT source, count(*) FROM readings GROUP BY source ORDER BY source")
+    sources = table(fed, "SELECT source, count(*) FROM readings GROUP BY source ORDER BY source")
     assert sources == [("kafka", 1), ("mqtt", 1), ("simulator", 1)]
-    reasons = [reason for (reason,) in table(parts, "SELECT reason FROM dead_letters ORDER BY id")]
+    reasons = [reason for (reason,) in table(fed, "SELECT reason FROM dead_letters ORDER BY id")]
     assert reasons == [
         "loco_id : l'expéditeur ne peut parler que de L1",
         "timestamp : champ obligatoire absent",
@@ -106,7 +67,7 @@ def test_what_came_by_mqtt_or_from_the_simulator_counts_as_such(
 
 
 def test_a_locked_store_pauses_and_nothing_is_lost(
-    parts: Parts, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+    fed: Parts, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_consumer, "RETRY_S", 0.1)
     waits: list[object] = []
@@ -115,47 +76,47 @@ def test_a_locked_store_pauses_and_nothing_is_lost(
         "_wait",
         lambda self, error, wait=StreamConsumer._wait: (waits.append(error), wait(self, error)),
     )
-    with consuming(parts):
+    with consuming(fed):
         produce(kafka, reading(0))
-        until(lambda: count(parts) == 1)
-        other = sqlite3.connect(parts.settings.store.address.path, isolation_level=None)
+        until(lambda: count(fed) == 1)
+        other = sqlite3.connect(fed.settings.store.address.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         produce(kafka, *(reading(n, f"L{n % 7}") for n in range(1, 400)))
         until(lambda: len(waits) > 2)
         other.execute("ROLLBACK")
         other.close()
-        until(lambda: count(parts) == 400 and committed(kafka) == 400)
-    assert sum(parts.store.positions(kafka.topic).values()) == 400
+        until(lambda: count(fed) == 400 and committed(kafka) == 400)
+    assert sum(fed.store.positions(kafka.topic).values()) == 400
 
 
-def test_a_restored_database_gets_again_what_it_lacks(parts: Parts, kafka: KafkaSettings) -> None:
-    with consuming(parts):
+def test_a_restored_database_gets_again_what_it_lacks(fed: Parts, kafka: KafkaSettings) -> None:
+    with consuming(fed):
         produce(kafka, *(reading(n) for n in range(10)))
         until(lambda: committed(kafka) == 10)
-    with parts.store.session() as session:  # as a backup taken after the fourth message has it
+    with fed.store.session() as session:  # as a backup taken after the fourth message has it
         session.run("DELETE FROM readings WHERE timestamp >= :at", at="2026-03-01T11:00:04")
         session.run("UPDATE stream_positions SET next_offset = 4 WHERE next_offset = 10")
-    with consuming(parts):
-        until(lambda: count(parts) == 10)
+    with consuming(fed):
+        until(lambda: count(fed) == 10)
 
 
 def test_a_topic_made_anew_is_read_from_its_beginning(
-    parts: Parts, settings: Settings, kafka: KafkaSettings
+    fed: Parts, on_kafka: Settings, kafka: KafkaSettings
 ) -> None:
-    with consuming(parts):
+    with consuming(fed):
         produce(kafka, *(reading(n) for n in range(10)))
         until(lambda: committed(kafka) == 10)
-    admin = AdminClient(client_options(settings))
+    admin = AdminClient(client_options(on_kafka))
     admin.delete_topics([kafka.topic])[kafka.topic].result(10)
     until(lambda: kafka.topic not in admin.list_topics(timeout=5).topics)
-    make_topics(settings)
+    make_topics(on_kafka)
     produce(kafka, *(reading(n) for n in range(10, 25)))
-    with consuming(parts):
-        until(lambda: count(parts) == 25)
+    with consuming(fed):
+        until(lambda: count(fed) == 25)
 
 
 def test_consumers_share_the_partitions_and_store_each_event_once(
-    parts: Parts, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+    fed: Parts, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shares: list[list[int]] = []
     assigned = StreamConsumer._assigned
@@ -165,16 +126,16 @@ def test_consumers_share_the_partitions_and_store_each_event_once(
         assigned(ours, consumer, places)
 
     monkeypatch.setattr(StreamConsumer, "_assigned", noted)
-    with consuming(parts):
+    with consuming(fed):
         until(lambda: any(shares))
         for start in (0, 500):
             produce(kafka, *(reading(n, "L1") for n in range(start, start + 250)), key="a")
             produce(kafka, *(reading(n, "L2") for n in range(start, start + 250)), key="c")
             before = len(shares)
-            with consuming(parts):
+            with consuming(fed):
                 until(lambda before=before: any(shares[before:]))
-        until(lambda: count(parts) == 1000 and committed(kafka) == 1000)
-    assert table(parts, "SELECT count(*) FROM dead_letters") == [(0,)]
+        until(lambda: count(fed) == 1000 and committed(kafka) == 1000)
+    assert table(fed, "SELECT count(*) FROM dead_letters") == [(0,)]
 
 
 def test_without_a_server_the_setting_is_named(

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cidp import orchestration, simulator_feed
+from cidp import micro_batches, orchestration, simulator_feed
 from cidp.assembly import Parts
 from cidp.errors import ChildFailed
 from cidp.event_batch import Message
+from cidp.micro_batches import Feed, Waiting
 from cidp.settings import SERVICE_FOLDER, PmdSettings, Settings
-from cidp.simulator_feed import Feed, Lines, read_lines, run
+from cidp.simulator_feed import read_lines, run
 
 LINE = (
     '{{"loco_id":"LOCO_001","timestamp":"{}","flow_rate":500,"pressure":5,"vibration":2,'
@@ -29,8 +30,8 @@ def good(second: int) -> bytes:
     return LINE.format(f"2026-03-01T11:00:{second:02}Z").encode()
 
 
-def queued(*payloads: bytes) -> Lines:
-    lines: Lines = queue.Queue()
+def queued(*payloads: bytes) -> Waiting:
+    lines: Waiting = queue.Queue()
     for position, payload in enumerate(payloads):
         lines.put(Message(position, payload))
     lines.put(None)
@@ -46,20 +47,21 @@ def table(path: Path, query: str) -> list[tuple[object, ...]]:
 
 @pytest.fixture
 def fast_retry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator_feed, "RETRY_S", 0.01)
-    monkeypatch.setattr(simulator_feed, "BATCH_S", 0.05)
+    monkeypatch.setattr(micro_batches, "RETRY_S", 0.01)
 
 
 def test_lines_are_stored_and_bad_ones_go_to_the_dead_letters(parts: Parts) -> None:
     parts.model.refresh()
-    Feed(queued(good(1), b"\xff\n", good(2), b"{}\n"), parts.ingest, threading.Event()).run()
+    Feed(
+        queued(good(1), b"\xff\n", good(2), b"{}\n"), parts.ingest, threading.Event(), "simulator"
+    ).run()
     path = parts.settings.store.address.path
     assert table(path, "SELECT count(*), min(source) FROM readings") == [(2, "simulator")]
     assert table(path, "SELECT position FROM dead_letters") == [(1,), (3,)]
 
 
 def test_a_batch_ends_when_it_is_full(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulator_feed, "BATCH_EVENTS", 2)
+    monkeypatch.setattr(micro_batches, "BATCH_EVENTS", 2)
     sizes: list[int] = []
     ingest = parts.ingest.ingest_messages
 
@@ -69,7 +71,7 @@ def test_a_batch_ends_when_it_is_full(parts: Parts, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(parts.ingest, "ingest_messages", counted)
     parts.model.refresh()
-    Feed(queued(*map(good, range(5))), parts.ingest, threading.Event()).run()
+    Feed(queued(*map(good, range(5))), parts.ingest, threading.Event(), "simulator").run()
     assert sizes == [2, 2, 1]
 
 
@@ -83,7 +85,7 @@ def test_a_locked_store_is_waited_for_and_nothing_is_lost(parts: Parts) -> None:
     refused = threading.Event()
     parts.metrics.store_errors.inc = lambda amount=1: refused.set()  # type: ignore[method-assign,misc,assignment]
     feeding = threading.Thread(
-        target=Feed(queued(*map(good, range(10))), parts.ingest, threading.Event()).run
+        target=Feed(queued(*map(good, range(10))), parts.ingest, threading.Event(), "simulator").run
     )
     feeding.start()
     assert refused.wait(30)
@@ -101,14 +103,14 @@ def test_a_stop_while_the_store_is_away_ends_the_feed(parts: Parts, models: Path
     lines = queued(good(1))
     stopping = threading.Timer(0.05, stop.set)
     stopping.start()
-    Feed(lines, parts.ingest, stop).run()
+    Feed(lines, parts.ingest, stop, "simulator").run()
     stopping.join()
     assert stop.is_set()
 
 
 def test_an_idle_feed_ends_when_asked(parts: Parts) -> None:
     stop = threading.Event()
-    feeding = threading.Thread(target=Feed(queue.Queue(), parts.ingest, stop).run)
+    feeding = threading.Thread(target=Feed(queue.Queue(), parts.ingest, stop, "simulator").run)
     feeding.start()
     stop.set()
     feeding.join(30)
@@ -116,14 +118,14 @@ def test_an_idle_feed_ends_when_asked(parts: Parts) -> None:
 
 
 def test_an_endless_line_arrives_in_bounded_pieces() -> None:
-    lines: Lines = queue.Queue()
+    lines: Waiting = queue.Queue()
     read_lines(io.BytesIO(b"x" * 150_000 + b"\n" + good(1)), lines, threading.Event())
     sizes = [len(item.payload) for item in iter(lines.get, None)]
     assert sizes == [65_536, 65_536, 18_929, len(good(1))]
 
 
 def test_a_full_queue_holds_the_reader_back_until_a_stop() -> None:
-    lines: Lines = queue.Queue(1)
+    lines: Waiting = queue.Queue(1)
     stop = threading.Event()
     source = io.BytesIO(good(1) * 3)
     reader = threading.Thread(target=read_lines, args=(source, lines, stop))
