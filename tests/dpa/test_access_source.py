@@ -73,7 +73,7 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(asked: str) -> N
 
 
 def test_missing_columns_are_told() -> None:
-    with pytest.raises(MissingColumns, match=r"trouvées \['n', 'texte'\]"):
+    with pytest.raises(MissingColumns, match=r"trouvées : n, texte\."):
         read_access_source(FIXTURES / "types_2000.mdb", Mapping(), "Deplacees")
 
 

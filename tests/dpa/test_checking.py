@@ -128,7 +128,7 @@ def test_a_reject_keeps_the_cell_as_written() -> None:
 
 
 def test_rows_before_since_are_skipped_before_anything_else() -> None:
-    early = with_cell(2, "2026-01-04 23:59")
+    early = ("T0", "M1", "2026-01-04 23:59", "12.5", "OK")
     rows = [GOOD, early, with_cell(2, "hier"), (*early[:3], "?", "?"), with_cell(2, "2026-01-05Z")]
     found = checked(source(*rows, cuts=[2]), since=date(2026, 1, 5))
     assert (found.read, found.skipped, found.duplicates) == (3, 2, 0)
@@ -136,8 +136,19 @@ def test_rows_before_since_are_skipped_before_anything_else() -> None:
     assert found.rejects["rule_code"].tolist() == ["DATE_INVALIDE"] * 2
 
 
+@pytest.mark.parametrize("cuts", [[], [1], [1, 2]])
+def test_a_row_before_since_still_tells_a_conflict(cuts: list[int]) -> None:
+    early, bad = with_cell(2, "2026-01-04"), ("T2", "M1", "2026-01-04", "?", "OK")
+    found = checked(
+        source(early, GOOD, bad, with_cell(0, "T2"), early, cuts=cuts), since=date(2026, 1, 5)
+    )
+    assert (found.read, found.skipped, found.duplicates) == (2, 3, 0)
+    assert found.rejects["rule_code"].tolist() == ["ID_EN_CONFLIT"]
+    assert found.accepted["transaction_id"].tolist() == ["T2"]
+
+
 def test_since_is_a_day_in_douala() -> None:
-    rows = [with_cell(2, "2026-01-04T22:59:00Z"), with_cell(2, "2026-01-04T23:00:00Z")]
+    rows = [("T0", *with_cell(2, "2026-01-04T22:59:00Z")[1:]), with_cell(2, "2026-01-04T23:00:00Z")]
     assert checked(source(*rows), since=date(2026, 1, 5)).skipped == 1
 
 

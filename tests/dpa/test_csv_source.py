@@ -189,7 +189,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
         (b"sep=;\n", SourceEmpty, ["vide"]),
         (HEADER, SourceEmpty, ["en-tête", "aucune ligne"]),
         (HEADER + "\n,,,,\n", SourceEmpty, ["aucune ligne"]),
-        ("transaction_id,date\nT1,x\n", MissingColumns, ["machine_id", "attendues", "--mapping"]),
+        ("transaction_id,date\nT1,x\n", MissingColumns, ["machine_id", "--mapping", "header_row"]),
         ("date," + HEADER + "x," + ROW, MissingColumns, ["en double", "date"]),
         (b"\x00\x01\x02\x03 binary \x81", SourceUnreadable, ["ligne 1", "0x81"]),
         ('"transaction_id,machine_id\nT1,M1\n', MissingColumns, ["machine_id"]),

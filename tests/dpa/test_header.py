@@ -36,12 +36,12 @@ def test_a_mapping_names_columns_and_a_default_stands_for_an_absent_one() -> Non
 
 
 def test_an_absent_column_is_named_with_what_was_found() -> None:
-    with pytest.raises(MissingColumns, match=r"erp.csv .*'machine_id'.*attendues.*--mapping"):
+    with pytest.raises(MissingColumns, match=r"absentes : machine_id, .*date\. .*--mapping"):
         resolve_columns(FILE, ["transaction_id", "date"], Mapping())
 
 
 def test_a_column_that_stands_twice_is_refused() -> None:
-    with pytest.raises(MissingColumns, match=r"en double \['date'\]"):
+    with pytest.raises(MissingColumns, match="en double : date"):
         resolve_columns(FILE, [*TRANSACTION_COLUMNS, "date"], Mapping())
 
 
@@ -54,7 +54,10 @@ def test_a_detected_comma_is_said_and_a_declared_mark_is_not_looked_for() -> Non
     conventions, notes = resolve_conventions(Mapping(), ["12,5"])
     assert (conventions.decimal, len(notes)) == (",", 1)
     assert "virgule" in notes[0]
-    assert resolve_conventions(mapping(decimal="."), ["12,5"])[0].decimal == "."
+    assert conventions.decimal_from == "shown"
+    assert resolve_conventions(Mapping(), ["1,234"])[0].decimal_from == "guessed"
+    declared = resolve_conventions(mapping(decimal="."), ["12,5"])[0]
+    assert (declared.decimal, declared.decimal_from) == (".", "given")
 
 
 def test_the_point_needs_no_word() -> None:

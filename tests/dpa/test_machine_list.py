@@ -21,8 +21,8 @@ def test_an_array_may_be_wrapped_in_an_object(key: str) -> None:
     assert found["machine_id"].tolist() == ["M1"]
 
 
-def test_a_list_in_another_encoding_is_to_be_saved_again() -> None:
-    with pytest.raises(SourceUnreadable, match=r"octet 0xe9 .* enregistrez .* UTF-8\.$"):
+def test_a_list_in_another_encoding_is_refused_with_what_is_wanted() -> None:
+    with pytest.raises(SourceUnreadable, match=r"octet 0xe9 .* JSON, enregistré en UTF-8\.$"):
         parse_machines(f"[{MACHINE}]".encode("latin-1"), "m.json")
 
 

@@ -9,7 +9,7 @@ from openpyxl import load_workbook
 
 from dpa.cli import main
 from dpa.dwh_url import DwhUrl
-from dpa.errors import RejectsClosed, ReportNotWritten, UsageError, WarehouseForeign
+from dpa.errors import RejectsClosed, ReportNotWritten, UsageError, WarehouseError, WarehouseForeign
 from dpa.open_rejects import abandon_rejects, export_rejects, list_rejects
 
 from .conftest import NOON, Desk
@@ -171,8 +171,29 @@ def test_one_reject_that_is_not_open_leaves_all_as_they_were(
 
 
 def test_a_reject_of_another_run_is_not_abandoned_under_the_name_of_one(loaded: Desk) -> None:
-    with pytest.raises(RejectsClosed, match="pas tous ouverts dans le lot R-inconnu"):
-        abandon_rejects(loaded.settings.dwh, "1", "R-inconnu", "essai", NOON, 1)
+    loaded.erp("T9,M1,hier,1,OK")
+    run_id = loaded.run(mapping=None).summary.run_id
+    with pytest.raises(RejectsClosed, match=f"pas tous ouverts dans le lot {run_id}"):
+        abandon_rejects(loaded.settings.dwh, "1", run_id, "essai", NOON, 1)
+
+
+def test_a_run_that_the_warehouse_does_not_know_is_a_misuse(dirty: Desk) -> None:
+    dirty.run()
+    dwh = dirty.settings.dwh
+    for asked in (
+        lambda: list_rejects(dwh, "ZZZ", 1),
+        lambda: export_rejects(dirty.folder / "r.xlsx", dwh, "ZZZ", 1),
+        lambda: abandon_rejects(dwh, "tous", "ZZZ", "essai", NOON, 1),
+    ):
+        with pytest.raises(UsageError, match="--lot ZZZ : aucun lot"):
+            asked()
+
+
+def test_a_warehouse_that_is_not_there_is_told_as_absent(tmp_path: Path) -> None:
+    path = tmp_path / "absent.sqlite"
+    with pytest.raises(WarehouseError, match="pas d'entrepôt à ce chemin"):
+        list_rejects(DwhUrl.of_file(path), None, 1)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("chosen", ["", "un", "3-", "5-2", "1;;2", "-1", "1-999999999"])

@@ -112,6 +112,39 @@ def test_volumes_that_can_be_read_in_two_ways_are_counted_aloud(desk: Desk) -> N
     assert desk.query("SELECT SUM(volume_transferred) FROM fact_transactions") == [(32_650.5,)]
 
 
+@pytest.mark.parametrize(
+    ("cells", "decimal", "told", "total"),
+    [
+        (
+            ["1,234", "12,500", "850"],
+            "auto",
+            ["2 volumes écrits comme « 1,234 », lus 1,234 "],
+            863.734,
+        ),
+        (
+            ["1.234"],
+            "auto",
+            ["1 volume écrit comme « 1.234 », lu 1,234 : rien dans ce fichier"],
+            1.234,
+        ),
+        (["1,234", "0,5"], "auto", [], 1.734),
+        (["1,234", "12,500"], ",", [], 13.734),
+        (["1.234"], ",", [], 1234.0),
+    ],
+)
+def test_volumes_whose_mark_nothing_proves_are_counted_aloud(
+    desk: Desk, cells: list[str], decimal: str, told: list[str], total: float
+) -> None:
+    desk.erp(*(f'T{n},M1,2026-01-05,"{v}",OK' for n, v in enumerate(cells)))
+    mapping = desk.folder / "m.yaml"
+    mapping.write_text(f'decimal: "{decimal}"', encoding="utf-8")
+    warnings = desk.run(mapping=mapping).summary.warnings
+    assert [found.startswith(wanted) for found, wanted in zip(warnings, told, strict=True)] == [
+        True
+    ] * len(told)
+    assert desk.query("SELECT SUM(volume_transferred) FROM fact_transactions") == [(total,)]
+
+
 def test_volumes_whose_groups_are_proven_elsewhere_need_no_warning(desk: Desk) -> None:
     desk.erp(
         'T1,M1,2026-01-05,"1,234",OK', 'T2,M1,2026-01-05,"1,234.5",OK', "T3,M1,2026-01-05,1.5,OK"

@@ -69,3 +69,13 @@ def test_a_part_travels_without_the_rows_of_the_others() -> None:
     assert len(sent) < 10_000
     received = pickle.loads(sent)  # noqa: S301 (written two lines above)
     assert received.read().cells.equals(part.read().cells)
+
+
+def test_texts_that_nothing_proves_are_doubtful_whatever_the_typed_numbers_beside_them() -> None:
+    rows = rows_of(["1,234", "12,345", "1234.5"], [False, False, True])
+    source = transaction_source(Path("a.xlsx"), "0", "F", HEADER, rows, Mapping())
+    assert (source.conventions.decimal, source.doubtful.triples) == (",", 2)
+    rows = rows_of(["1,234", "12,5", "1234.5"], [False, False, True])
+    assert (
+        transaction_source(Path("a.xlsx"), "0", "F", HEADER, rows, Mapping()).doubtful.triples == 0
+    )

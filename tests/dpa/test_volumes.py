@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpa.volumes import count_groups, detect_decimal, numbers
+from dpa.volumes import DoubtfulVolumes, detect_decimal, doubtful_volumes, numbers
 
 
 def read(*cells: str, decimal: str = ".") -> list[float]:
@@ -28,7 +28,24 @@ def read(*cells: str, decimal: str = ".") -> list[float]:
 def test_lone_groups_and_what_proves_them_are_counted(
     cells: list[str], decimal: str, counts: tuple[int, int]
 ) -> None:
-    assert count_groups(pa.array(cells, pa.large_string()), decimal) == counts
+    texts = pa.array(cells, pa.large_string())
+    assert doubtful_volumes(texts, decimal, is_proven=True) == DoubtfulVolumes(*counts)
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimal", "counts"),
+    [
+        (["1,234", "12,500", "850"], ",", (2, 0)),
+        (["1.234", "0.500", "1.5"], ".", (1, 2)),
+        (["1234", ""], ".", (0, 0)),
+    ],
+)
+def test_three_decimals_are_doubtful_where_nothing_proves_the_mark(
+    cells: list[str], decimal: str, counts: tuple[int, int]
+) -> None:
+    texts = pa.array(cells, pa.large_string())
+    assert doubtful_volumes(texts, decimal, is_proven=False) == DoubtfulVolumes(0, 0, *counts)
+    assert doubtful_volumes(texts, decimal, is_proven=True) == DoubtfulVolumes()
 
 
 def test_numbers_read_signs_decimals_and_exponents() -> None:
@@ -113,4 +130,4 @@ def test_grouped_numbers_are_read_back(values: list[object]) -> None:
     ],
 )
 def test_the_decimal_mark_is_told_by_what_can_be_nothing_else(cells: list[str], mark: str) -> None:
-    assert detect_decimal(cells) == mark
+    assert detect_decimal(cells)[0] == mark

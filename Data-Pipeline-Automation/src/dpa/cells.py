@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,14 +17,17 @@ class Conventions:
     """How a file writes its cells.
 
     `date_formats` are tried in order and know the directives %Y %y %m %d %b (English month, three
-    letters). `volume_factor` turns the file's unit into tonnes. `status_codes` translates the
-    file's statuses; OK, WARN and ERR stand for themselves unless it says otherwise.
+    letters). `decimal_from` tells whether the mapping gives the decimal mark, some volume of the
+    file shows it, or it is but guessed. `volume_factor` turns the file's unit into tonnes.
+    `status_codes` translates the file's statuses; OK, WARN and ERR stand for themselves unless it
+    says otherwise.
     """
 
     date_formats: tuple[str, ...] = ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%Y%m%d")
     decimal: str = "."
     volume_factor: float = 1.0
     status_codes: Mapping[str, str] = field(default_factory=dict)
+    decimal_from: Literal["given", "shown", "guessed"] = "given"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ A part is first screened by itself. Sound rows whose identifier stands elsewhere
 then set aside, and judged together at the end; so the way a file is cut changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -29,7 +29,7 @@ from dpa.quality import (
 )
 from dpa.rejects import NO_REJECTS, Broken, broken_cells, broken_lines, reject_rows
 from dpa.text_buffers import contiguous, hashes
-from dpa.volumes import count_groups
+from dpa.volumes import NO_DOUBT, DoubtfulVolumes, doubtful_volumes
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,18 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """The rows before --since: how many, and the sound ones, which still tell a conflict.
+
+    `hashes` are those of their identifiers.
+    """
+
+    count: int = 0
+    rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    hashes: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+
+
+@dataclass(frozen=True)
 class Screened:
     """A part checked by itself; its rejects are still `broken`.
 
@@ -52,6 +64,7 @@ class Screened:
     checked: CheckedPart
     broken: Broken
     hashes: np.ndarray
+    earlier: Earlier
 
 
 def checked_parts(
@@ -59,8 +72,9 @@ def checked_parts(
 ) -> Iterator[CheckedPart]:
     """Check every row of a source, part by part.
 
-    Rows whose day in Douala is readable and before `since` are skipped before anything else. After
-    the parts come, if identifiers are repeated, the rows that bear them. Raises SourceError.
+    Rows whose day in Douala is readable and before `since` are skipped, whatever else is wrong with
+    them; a later row with the identifier of a sound one is a conflict all the same. After the parts
+    come, if identifiers are repeated, the rows that bear them. Raises SourceError.
     """
     terms = Terms(source.columns, source.conventions, source.defaults, since)
     kept = engine.keep(partial(screen, terms=terms), source.parts)
@@ -138,33 +152,46 @@ def screen(part: Part, terms: Terms) -> Screened:
     raw = part.read()
     cells, defaulted = _our_cells(raw, terms)
     dates = read_dates(cells, terms.conventions)
-    skipped = 0
+    earlier = Earlier()
     if terms.since is not None:
         early = douala_days(dates) < np.datetime64(terms.since)
-        raw, dates, skipped = _without(raw, early), dates[~early], int(early.sum())
+        before = _only(raw, early)
+        typed, faults = check(_our_cells(before, terms)[0], dates[early], terms.conventions)
+        rows = accepted_rows(typed, _sound(faults), before.lines)
+        earlier = Earlier(int(early.sum()), rows, hashes(typed.transaction_id)[_sound(faults)])
+        raw, dates = _only(raw, ~early), dates[~early]
         cells, defaulted = _our_cells(raw, terms)
     typed, faults = check(cells, dates, terms.conventions)
-    sound = ~np.logical_or.reduce(list(faults.values()))
+    sound = _sound(faults)
     accepted = accepted_rows(typed, sound, raw.lines)
-    lone, proven = count_groups(cells["volume_transferred"], terms.conventions.decimal)
     checked = CheckedPart(
         read=raw.rows,
         accepted=accepted,
         rejects=NO_REJECTS,
-        skipped=skipped,
+        skipped=earlier.count,
         blank_lines=raw.blank_lines,
         defaulted=defaulted,
-        ambiguous_volumes=lone,
-        proven_groups=proven,
+        doubtful=_doubtful(cells["volume_transferred"], terms.conventions),
     )
     broken = [broken_cells(raw.header, raw.cells, raw.lines, cells, faults)]
     if raw.malformed:
         broken.append(broken_lines(raw.malformed))
-    return Screened(checked, pa.concat_tables(broken), hashes(typed.transaction_id)[sound])
+    return Screened(checked, pa.concat_tables(broken), hashes(typed.transaction_id)[sound], earlier)
 
 
-def _without(raw: RawPart, rows: np.ndarray) -> RawPart:
-    return replace(raw, cells=raw.cells.filter(pa.array(~rows)), lines=raw.lines[~rows])
+def _sound(faults: Mapping[str, np.ndarray]) -> np.ndarray:
+    return ~np.logical_or.reduce(list(faults.values()))
+
+
+def _doubtful(texts: pa.Array, conventions: Conventions) -> DoubtfulVolumes:
+    if conventions.decimal_from == "given":
+        return NO_DOUBT
+    is_shown = conventions.decimal_from == "shown"
+    return doubtful_volumes(texts, conventions.decimal, is_shown)
+
+
+def _only(raw: RawPart, rows: np.ndarray) -> RawPart:
+    return replace(raw, cells=raw.cells.filter(pa.array(rows)), lines=raw.lines[rows])
 
 
 def _our_cells(raw: RawPart, terms: Terms) -> tuple[dict[str, pa.Array], dict[str, int]]:
@@ -184,23 +211,27 @@ def _our_cells(raw: RawPart, terms: Terms) -> tuple[dict[str, pa.Array], dict[st
 
 
 def identifier_hashes(screened: Screened) -> np.ndarray:
-    """Give the hashes of the identifiers of a screened part's accepted rows."""
-    return screened.hashes
+    """Give the hashes of the identifiers of a screened part's sound rows, earlier ones too."""
+    return np.concatenate([screened.hashes, screened.earlier.hashes])
 
 
 def settle(
     screened: Screened, repeated: np.ndarray, then: Callable[[CheckedPart], Any]
 ) -> tuple[Any, pd.DataFrame]:
-    """Set aside the rows whose hash is repeated; give what `then` makes of the others, and them."""
-    checked = _with_rejects(screened)
+    """Set aside the rows whose hash is repeated; give what `then` makes of the others, and them.
+
+    Of the rows set aside, `is_early` tells those before --since, which are counted already.
+    """
+    checked, earlier = _with_rejects(screened), screened.earlier
     aside = among(screened.hashes, repeated)
     rows = checked.accepted
-    if not aside.any():
-        return then(checked), rows[:0]
-    rest = rows[~aside].reset_index(drop=True)
-    read = checked.read - int(aside.sum())
-    rest_checked = replace(checked, read=read, accepted=rest)
-    return then(rest_checked), rows[aside].astype({"machine_id": "str"})
+    found = [rows[aside].assign(is_early=False)]
+    if earlier.count:
+        found.append(earlier.rows[among(earlier.hashes, repeated)].assign(is_early=True))
+    if aside.any():
+        rest = rows[~aside].reset_index(drop=True)
+        checked = replace(checked, read=checked.read - int(aside.sum()), accepted=rest)
+    return then(checked), pd.concat([some.astype({"machine_id": "str"}) for some in found])
 
 
 def _with_rejects(screened: Screened) -> CheckedPart:
@@ -210,9 +241,13 @@ def _with_rejects(screened: Screened) -> CheckedPart:
 def _judged(
     parts: Sequence[Part], rows: pd.DataFrame, engine: Engine, terms: Terms
 ) -> Iterator[CheckedPart]:
-    """Tell identical repeats from conflicts among rows set aside; `part` tells their part."""
+    """Tell identical repeats from conflicts among rows set aside; `part` tells their part.
+
+    Earlier rows clash with others, and are then left out.
+    """
     clash = conflicting(rows)
-    alike = rows[~clash].drop(columns="part").astype({"machine_id": "category"})
+    rows, clash = rows[~rows["is_early"]], clash[~rows["is_early"]]
+    alike = rows[~clash].drop(columns=["part", "is_early"]).astype({"machine_id": "category"})
     accepted = alike.drop_duplicates("transaction_id", ignore_index=True)
     duplicates = len(alike) - len(accepted)
     yield CheckedPart(len(alike), accepted, NO_REJECTS, duplicates)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from dpa.columns import TRANSACTION_COLUMNS
 from dpa.errors import SourceEmpty, SourceUnreadable
-from dpa.header import defaults_of
+from dpa.header import defaults_of, resolve_columns
 from dpa.mapping import Mapping
 from dpa.parts import TransactionSource
 from dpa.sheet_grid import Grid, read_grid
@@ -42,6 +42,7 @@ def read_excel_source(path: Path, mapping: Mapping, sheet: str | None) -> Transa
     workbook = open_workbook(path)
     chosen = _chosen_sheet(workbook, mapping, sheet or mapping.sheet)
     header, rows = _below_header(chosen)
+    resolve_columns(path, header, mapping)  # a sheet of one cell has no header to speak of
     _refuse_no_row(path, chosen, rows)
     return transaction_source(
         path,

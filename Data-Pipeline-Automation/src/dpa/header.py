@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dpa import french
 from dpa.cells import Conventions
 from dpa.columns import TRANSACTION_COLUMNS
 from dpa.errors import MissingColumns
@@ -27,13 +28,16 @@ def resolve_columns(path: Path, header: Sequence[str], mapping: Mapping) -> dict
     ]
     if missing:
         raise MissingColumns(
-            f"{path} : colonnes absentes {missing} ; attendues {list(wanted.values())} ; "
-            f"trouvées {list(header[:SHOWN_COLUMNS])}. Corrigez l'en-tête ou passez un fichier de "
-            "correspondance (--mapping)."
+            f"{path} : colonnes absentes : {', '.join(missing)} ; trouvées : "
+            f"{french.some([name or '(sans nom)' for name in header], SHOWN_COLUMNS)}. Corrigez "
+            "l'en-tête, ou passez un fichier de correspondance (--mapping) qui nomme ces colonnes, "
+            "ou dit la ligne de l'en-tête s'il est sous un titre (header_row)."
         )
     twice = sorted({name for name in wanted.values() if list(header).count(name) > 1})
     if twice:
-        raise MissingColumns(f"{path} : colonnes en double {twice} ; gardez-en une seule.")
+        raise MissingColumns(
+            f"{path} : colonnes en double : {', '.join(twice)} ; gardez-en une seule."
+        )
     return {
         column: list(header).index(name) if name in header else None
         for column, name in wanted.items()
@@ -57,6 +61,7 @@ def resolve_conventions(
     conventions = mapping.conventions()
     if conventions.decimal != "auto":
         return conventions, ()
-    mark = detect_decimal(volumes)
+    mark, is_shown = detect_decimal(volumes)
     said = ("Séparateur décimal détecté : la virgule.",) if mark == "," else ()
-    return replace(conventions, decimal=mark), said
+    found = replace(conventions, decimal=mark, decimal_from="shown" if is_shown else "guessed")
+    return found, said

@@ -22,6 +22,7 @@ from dpa.parts import CheckedPart
 from dpa.prepared_part import PreparedPart, prepare
 from dpa.sql_files import SQL_ROOT, named_statements
 from dpa.transform import DailyPart, combine_daily_stats
+from dpa.volumes import NO_DOUBT, DoubtfulVolumes
 
 PARTS_AHEAD: Final = 2
 """Parts that are checked while the warehouse ingests another."""
@@ -38,7 +39,7 @@ class Loaded:
     `unknown_machines` are in no list so far, `remembered_machines` only in an earlier one;
     `moved_machines` are those whose site this list changes, `newly_attached` counts transactions
     of earlier runs whose machine this list is the first to know. `open_rejects` are those of the
-    whole warehouse. `ambiguous_volumes` and `proven_groups` are those of `CheckedPart`.
+    whole warehouse. `doubtful` volumes can be read in two ways.
     `commit_was_checked` when the answer to COMMIT was lost, and the run found to be there.
     """
 
@@ -54,8 +55,7 @@ class Loaded:
     future_rows: int = 0
     defaulted: Counter[str] = field(default_factory=Counter)
     open_rejects: int = 0
-    ambiguous_volumes: int = 0
-    proven_groups: int = 0
+    doubtful: DoubtfulVolumes = NO_DOUBT
     commit_was_checked: bool = False
     rejects_by_rule: Counter[str] = field(default_factory=Counter)
     moved_machines: list[str] = field(default_factory=list)
@@ -190,8 +190,7 @@ class LoadRun:
         loaded.skipped += part.skipped
         loaded.blank_lines += part.blank_lines
         loaded.future_rows += prepared.future_rows
-        loaded.ambiguous_volumes += part.ambiguous_volumes
-        loaded.proven_groups += part.proven_groups
+        loaded.doubtful += part.doubtful
         loaded.defaulted.update(part.defaulted)
         loaded.rejects_by_rule.update(prepared.rejects_by_rule)
 

@@ -67,8 +67,8 @@ def _text(data: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SourceUnreadable(
-            f"{name} : ligne {line}, octet {data[error.start]:#04x} illisible en utf-8 ; "
-            "enregistrez le fichier en UTF-8."
+            f"{name} : ligne {line}, octet {data[error.start]:#04x} illisible en utf-8 ; la liste "
+            "des machines est un fichier JSON, enregistré en UTF-8."
         ) from error
 
 

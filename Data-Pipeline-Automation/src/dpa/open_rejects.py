@@ -9,6 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from dpa import french
+from dpa.database import Database
 from dpa.drafts import unused
 from dpa.dwh_url import DwhUrl
 from dpa.errors import RejectsClosed, UsageError
@@ -29,8 +30,9 @@ OpenReject = tuple[int, str, str, str, int, str, str]
 
 
 def list_rejects(url: DwhUrl, run_id: str | None, busy_timeout_s: float) -> str:
-    """Tell the open rejects, of one run or of all; raises WarehouseError."""
+    """Tell the open rejects, of one run or of all; raises UsageError, WarehouseError."""
     with reading(url, busy_timeout_s) as database:
+        _refuse_unknown_run(database, run_id)
         found = _open(database.rows(_steps()["open_rejects"]), run_id)
     lines = [french.plural(len(found), "rejet ouvert", "rejets ouverts")]
     lines += [
@@ -46,12 +48,14 @@ def list_rejects(url: DwhUrl, run_id: str | None, busy_timeout_s: float) -> str:
 def export_rejects(path: Path, url: DwhUrl, run_id: str | None, busy_timeout_s: float) -> str:
     """Write the open rejects out again; a workbook holds rows that are read alike.
 
-    An existing file is kept, the next name gets a number. Raises WarehouseError, ReportNotWritten.
+    An existing file is kept, the next name gets a number. Raises UsageError, WarehouseError or
+    ReportNotWritten.
     """
     # XlsxWriter is slow to import.
     from dpa.rejects_workbook import save
 
     with reading(url, busy_timeout_s) as database:
+        _refuse_unknown_run(database, run_id)
         found = batches(database, run_id)
     if not found:
         return "Aucun rejet ouvert : rien à écrire.\n"
@@ -84,6 +88,7 @@ def abandon_rejects(
     steps = _steps()
     with writing(url, busy_timeout_s) as database:
         refuse_other_version(database)
+        _refuse_unknown_run(database, run_id)
         found = [key for key, *_ in _open(database.rows(steps["open_rejects"]), run_id)]
         keys = found if numbers is None else numbers
         if run_id and not set(keys) <= set(found):
@@ -102,6 +107,14 @@ def abandon_rejects(
     count = french.plural(len(keys), "rejet abandonné", "rejets abandonnés")
     left = french.plural(len(found) - len(keys), "rejet encore ouvert", "rejets encore ouverts")
     return f"{count} : {reason.strip()}\n{left}{f' dans le lot {run_id}' if run_id else ''}\n"
+
+
+def _refuse_unknown_run(database: Database, run_id: str | None) -> None:
+    if run_id and not database.value("SELECT COUNT(*) FROM dim_lot WHERE run_id = ?", run_id):
+        raise UsageError(
+            f"--lot {run_id} : aucun lot de ce nom dans l'entrepôt ; la commande rejets, sans "
+            "--lot, donne celui de chaque rejet ouvert."
+        )
 
 
 def _shown(value: str) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dpa.cells import Conventions
 from dpa.csv_records import Malformed
+from dpa.volumes import NO_DOUBT, DoubtfulVolumes
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class TransactionSource:
     `columns` gives the position of each of our columns in the header, None where the mapping's
     default stands for a column that the file lacks. `conventions` are those of the mapping, with
     what had to be detected (decimal mark) decided. `notes` are French sentences on what was
-    detected and deserves to be said aloud. `sha256` may be empty when no trace of it will be kept.
+    detected and deserves to be said aloud; `doubtful` counts volumes that the parts cannot, since
+    there a typed number looks like a text. `sha256` may be empty when no trace of it will be kept.
     """
 
     path: Path
@@ -96,6 +98,7 @@ class TransactionSource:
     defaults: dict[str, str]
     parts: Sequence[Part]
     notes: tuple[str, ...] = ()
+    doubtful: DoubtfulVolumes = NO_DOUBT
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,7 @@ class CheckedPart:
     `rejects`: source_line int64, and the texts rule_code, column_name, value, reason, remedy,
     other_rules, raw_row (JSON object {heading: cell}).
     `defaulted` counts, by column, the empty cells that the mapping's defaults filled.
-    `ambiguous_volumes` are written like 1,234 under a point, `proven_groups` like 1,234.5, which
-    tells how the others are to be read.
+    `doubtful` counts the volumes that can be read in two ways.
     """
 
     read: int
@@ -120,5 +122,4 @@ class CheckedPart:
     skipped: int = 0
     blank_lines: int = 0
     defaulted: dict[str, int] = field(default_factory=dict)
-    ambiguous_volumes: int = 0
-    proven_groups: int = 0
+    doubtful: DoubtfulVolumes = NO_DOUBT

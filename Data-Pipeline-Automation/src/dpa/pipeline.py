@@ -28,6 +28,7 @@ from dpa.rules import RULES
 from dpa.settings import SAMPLE_MACHINES, Settings
 from dpa.sources import read_transactions
 from dpa.summary import EtlSource, EtlSummary
+from dpa.volume_warnings import doubtful_volumes_told
 from dpa.warehouse import Loaded, known_sites, last_day, load
 
 if TYPE_CHECKING:
@@ -308,31 +309,16 @@ def _warnings(extracted: Extracted, loaded: Loaded) -> list[str]:
     if loaded.future_rows:
         future = french.plural(loaded.future_rows, "transaction datée", "transactions datées")
         found.append(f"{future} du futur.")
-    if loaded.ambiguous_volumes and not loaded.proven_groups:
-        found.append(_ambiguous_sentence(extracted, loaded.ambiguous_volumes))
+    found += doubtful_volumes_told(extracted.transactions.source, loaded.doubtful)
     if loaded.commit_was_checked:
         found.append(
             "La connexion s'est rompue pendant la validation ; vérification faite auprès du "
             "serveur, le lot est chargé."
         )
     for column, count in loaded.defaulted.items():
-        found.append(
-            f"{column} : {french.plural(count, 'cellule vide', 'cellules vides')} "
-            "remplacées par la valeur par défaut du fichier de correspondance."
-        )
+        cells = french.plural(count, "cellule vide remplacée", "cellules vides remplacées")
+        found.append(f"{column} : {cells} par la valeur par défaut du fichier de correspondance.")
     return found
-
-
-def _ambiguous_sentence(extracted: Extracted, count: int) -> str:
-    is_comma = extracted.transactions.source.conventions.decimal == ","
-    decimal, other = ("la virgule", "le point") if is_comma else ("le point", "la virgule")
-    example = "1.234" if is_comma else "1,234"
-    cells = french.plural(count, "volume écrit", "volumes écrits")
-    return (
-        f"{cells} comme « {example} », lus {french.number(1234)} : {decimal} étant la décimale "
-        f"de ce fichier, {other} y sépare les milliers. Si {other} y est parfois une décimale, "
-        "corrigez ces volumes dans l'export et rechargez-le."
-    )
 
 
 def _sources(extracted: Extracted, loaded: Loaded) -> list[EtlSource]:

@@ -60,7 +60,15 @@ class SqliteDatabase(Database):
 
     @classmethod
     def connect(cls, path: Path, busy_timeout_s: float, *, create: bool) -> "SqliteDatabase":
-        """Open the file; `create` lets SQLite make it when it is missing."""
+        """Open the file; `create` lets SQLite make it when it is missing.
+
+        Raises WarehouseError for a file that is missing otherwise.
+        """
+        if not create and not path.exists():
+            raise WarehouseError(
+                "pas d'entrepôt à ce chemin ; corrigez-le (--dwh), ou lancez un chargement, qui le "
+                "crée."
+            )
         connection = sqlite.connect(file_uri(path.absolute(), create=create), autocommit=True)
         database = cls(connection)
         try:

@@ -15,7 +15,9 @@ from dpa.cells import Conventions
 from dpa.header import defaults_of, resolve_columns, resolve_conventions
 from dpa.mapping import Mapping
 from dpa.parts import LoadedPart, RawPart, TransactionSource
+from dpa.text_buffers import contiguous
 from dpa.typed_cells import ISO_DATE, instant_texts
+from dpa.volumes import NO_DOUBT, doubtful_volumes
 
 PART_ROWS: Final = 65_536
 LINE: Final = "ligne"
@@ -57,7 +59,12 @@ def transaction_source(
     """
     columns = resolve_columns(path, header, mapping)
     rows, dated = _with_serial_dates(rows, columns["date"], epoch)
-    conventions, said = _conventions(rows, columns["volume_transferred"], mapping)
+    written = _written(rows, columns["volume_transferred"])
+    conventions, said = _conventions(written, mapping)
+    doubtful = NO_DOUBT
+    if conventions.decimal_from == "guessed":
+        doubtful = doubtful_volumes(written, conventions.decimal, is_proven=False)
+        conventions = replace(conventions, decimal_from="shown")  # every text has been looked at
     cells = _with_decimal_mark(rows, columns["volume_transferred"], conventions.decimal)
     return TransactionSource(
         path=path,
@@ -69,6 +76,7 @@ def transaction_source(
         defaults=defaults_of(mapping),
         parts=_parts(header, replace(rows, cells=cells)),
         notes=(*notes, *dated, *said),
+        doubtful=replace(doubtful, groups=0),  # which the parts count
     )
 
 
@@ -97,22 +105,18 @@ def _with_serial_dates(
     return replace(rows, cells=cells), (said,) if len(moments) else ()
 
 
-def _conventions(
-    rows: TypedRows, volume: int | None, mapping: Mapping
-) -> tuple[Conventions, tuple[str, ...]]:
-    written = [] if volume is None else _written(rows, volume)
-    conventions, said = resolve_conventions(mapping, written)
+def _conventions(written: pa.Array, mapping: Mapping) -> tuple[Conventions, tuple[str, ...]]:
+    conventions, said = resolve_conventions(mapping, written.to_pylist())
     if ISO_DATE in conventions.date_formats:
         return conventions, said
     return replace(conventions, date_formats=(*conventions.date_formats, ISO_DATE)), said
 
 
-def _written(rows: TypedRows, column: int) -> list[str]:
+def _written(rows: TypedRows, column: int | None) -> pa.Array:
     """Give the cells of a column that a person wrote as text."""
-    texts: list[str] = (
-        rows.cells.column(column).filter(pa.array(~rows.is_number[column])).to_pylist()
-    )
-    return texts
+    if column is None:
+        return pa.array([], pa.large_string())
+    return contiguous(rows.cells.column(column).filter(pa.array(~rows.is_number[column])))
 
 
 def _with_decimal_mark(rows: TypedRows, volume: int | None, mark: str) -> pa.Table:

@@ -3,7 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -29,8 +30,33 @@ def _decimal_of(cell: str) -> str:
     return "" if grouping else last
 
 
-def detect_decimal(volumes: Iterable[str]) -> str:
-    """Tell the decimal mark, "." or ",", of a file from some of its volumes.
+@dataclass(frozen=True)
+class DoubtfulVolumes:
+    """How many volumes of some rows can be read in two ways, and how many tell which is right.
+
+    Under a decimal point, `groups` are like 1,234 (read 1234) and `group_proofs` like 1,234.5;
+    `triples` are like 1.234 (read 1.234) and `triple_proofs` like 1.5.
+    """
+
+    groups: int = 0
+    group_proofs: int = 0
+    triples: int = 0
+    triple_proofs: int = 0
+
+    def __add__(self, other: Self) -> "DoubtfulVolumes":
+        return DoubtfulVolumes(
+            self.groups + other.groups,
+            self.group_proofs + other.group_proofs,
+            self.triples + other.triples,
+            self.triple_proofs + other.triple_proofs,
+        )
+
+
+NO_DOUBT: Final = DoubtfulVolumes()
+
+
+def detect_decimal(volumes: Iterable[str]) -> tuple[str, bool]:
+    """Tell the decimal mark, "." or ",", of a file from some of its volumes, and if one proves it.
 
     The mark that most cells prove wins. Where none proves any (all are like 1,234), commas alone
     are decimal, as in French; otherwise it is the point.
@@ -38,9 +64,9 @@ def detect_decimal(volumes: Iterable[str]) -> str:
     cells = list(volumes)
     proofs = Counter(_decimal_of(cell) for cell in cells)
     if proofs["."] or proofs[","]:
-        return "," if proofs[","] > proofs["."] else "."
+        return "," if proofs[","] > proofs["."] else ".", True
     text = "".join(cells)
-    return "," if "," in text and "." not in text else "."
+    return "," if "," in text and "." not in text else ".", False
 
 
 def _plain(decimal: str) -> str:
@@ -62,8 +88,17 @@ def lone_groups(texts: pa.Array, decimal: str) -> np.ndarray:
     return _matching(texts, rf"^\s*[+-]?[1-9][0-9]{{0,2}}{other}[0-9]{{3}}-?\s*$")
 
 
-def count_groups(texts: pa.Array, decimal: str) -> tuple[int, int]:
-    """Count the lone groups, and the cells like 1,234.5 which prove how to read those."""
+def doubtful_volumes(texts: pa.Array, decimal: str, is_proven: bool) -> DoubtfulVolumes:
+    """Count what can be read in two ways; triples only where nothing proves the mark so far."""
+    groups, group_proofs = _count_groups(texts, decimal)
+    triples = triple_proofs = 0
+    if not is_proven and has_byte(texts, np.arange(256) == ord(decimal)):
+        triples = int(lone_groups(texts, _OTHER_MARK[decimal]).sum())
+        triple_proofs = sum(_decimal_of(cell) == decimal for cell in pc.unique(texts).to_pylist())
+    return DoubtfulVolumes(groups, group_proofs, triples, triple_proofs)
+
+
+def _count_groups(texts: pa.Array, decimal: str) -> tuple[int, int]:
     mark, other = re.escape(decimal), _OTHER_MARK[decimal]
     if not has_byte(texts, np.arange(256) == ord(other)):
         return 0, 0

@@ -163,7 +163,8 @@ def _opendocument(path: Path, members: Mapping[str, Member]) -> FactsBySheet:
     sheets = opendocument_sheets(_whole(path, members["content.xml"]))
     for extent, _ in sheets.values():
         _refuse_too_wide(path, extent)
-    return {name: facts for name, (_, facts) in sheets.items()}
+    # Its own day 0 is the one of Excel since 1900, unless someone changed it.
+    return {name: replace(facts, epoch=EPOCHS[False]) for name, (_, facts) in sheets.items()}
 
 
 def _office_open(path: Path, members: Mapping[str, Member]) -> FactsBySheet:
