@@ -364,6 +364,25 @@ def test_indicators_stand_clear_of_their_notes_and_tell_a_unit_once(book: Any) -
     assert "%" not in {row[2] for row in rows.values()}
 
 
+def test_years_are_drawn_by_months(desk: Desk) -> None:
+    days = ("2023-12-31", "2024-01-02", "2024-01-20", "2026-01-30")
+    desk.erp(*(f"T{n},M1,{day},10,OK" for n, day in enumerate(days)))
+    desk.run()
+    workbook = load_workbook(desk.settings.report)
+    sheet = workbook["KPI"]
+    assert sheet._charts[1].title.tx.rich.p[0].r[0].t.endswith("par mois")
+    assert "T_Semaines" not in sheet.tables
+    first = int(sheet.tables["T_Mois"].ref.split(":")[0][1:]) + 1
+    months = [[sheet.cell(first + n, column).value for column in (1, 2, 5)] for n in range(3)]
+    assert months == [
+        [datetime(2023, 12, 1), 10, 1],
+        [datetime(2024, 1, 1), 20, 2],
+        [datetime(2026, 1, 1), 10, 1],
+    ]
+    assert sheet.cell(first, 1).number_format.endswith("mm/yyyy")
+    workbook.close()
+
+
 @pytest.mark.parametrize(("last", "weeks"), [("2026-03-07", 0), ("2026-03-08", 9)])
 def test_a_long_period_is_drawn_by_weeks(desk: Desk, last: str, weeks: int) -> None:
     days = pd.date_range("2026-01-05", last)

@@ -10,6 +10,7 @@ from openpyxl import load_workbook
 
 from dpa.dwh_url import DwhUrl
 from dpa.errors import InvalidMachines, SourceUnreadable, WarehouseLocked
+from dpa.filters import Filters
 from dpa.settings import RejectLimit
 
 from .conftest import HEADER, Desk
@@ -150,6 +151,12 @@ def test_volumes_whose_groups_are_proven_elsewhere_need_no_warning(desk: Desk) -
         'T1,M1,2026-01-05,"1,234",OK', 'T2,M1,2026-01-05,"1,234.5",OK', "T3,M1,2026-01-05,1.5,OK"
     )
     assert desk.run().summary.warnings == []
+
+
+def test_a_report_that_shows_nothing_is_said(desk: Desk) -> None:
+    desk.erp(GOOD)
+    (warning,) = desk.run(filters=Filters(first_day=date(2030, 1, 1))).summary.warnings
+    assert warning.startswith("Le rapport ne montre aucune transaction")
 
 
 def test_too_many_rejects_commit_and_say_so(desk: Desk) -> None:

@@ -96,6 +96,9 @@ def test_the_period_before_has_the_same_length_and_the_same_sites(either: Desk) 
     volume = data.kpis[0]
     assert (volume.value, volume.previous) == (7, 10.25)
     assert data.kpis[1].previous == 1
+    assert "précédent incomplet" not in {kpi.trend for kpi in data.kpis}
+    data = report(either, Filters(("Douala",), date(2026, 1, 6), date(2026, 1, 10)))
+    assert {kpi.trend for kpi in data.kpis[:-1]} == {"précédent incomplet"}
 
 
 def test_an_unknown_site_is_refused_with_the_known_ones(either: Desk) -> None:

@@ -61,9 +61,12 @@ def test_kpis_sum_up_the_transactions() -> None:
     }
 
 
-def test_no_transaction_gives_zeros_and_no_comparison() -> None:
+def test_no_transaction_gives_no_mean_no_share_and_no_comparison() -> None:
     nothing = transactions(*ROWS).slice(0, 0)
-    assert {kpi.value for kpi in kpis(nothing, None)} == {0}
+    found = {kpi.label: kpi.value for kpi in kpis(nothing, None)}
+    empty = {label for label, value in found.items() if value is None}
+    assert empty == {"Volume moyen", "Taux d'alerte", "Taux d'erreur"}
+    assert {value for value in found.values() if value is not None} == {0}
     assert {kpi.trend for kpi in kpis(transactions(*ROWS), measures(nothing))} == {"sans précédent"}
 
 
@@ -84,6 +87,12 @@ def test_a_change_is_told_in_figures_and_in_words(
     kpi = Kpi("", value, previous, kind, "", "")  # type: ignore[arg-type]  # the cases' own kinds
     assert kpi.change == (change if change is None else pytest.approx(change))
     assert kpi.trend == trend
+
+
+def test_nothing_is_compared_with_a_period_that_is_there_in_part() -> None:
+    before = measures(transactions(*ROWS))
+    for kpi in kpis(transactions(*ROWS), before, is_whole=False):
+        assert (kpi.previous, kpi.change, kpi.trend) == (kpi.value, None, "précédent incomplet")
 
 
 def test_weeks_begin_on_monday_and_count_their_days() -> None:

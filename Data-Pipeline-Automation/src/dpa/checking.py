@@ -180,7 +180,8 @@ def screen(part: Part, terms: Terms) -> Screened:
 
 
 def _sound(faults: Mapping[str, np.ndarray]) -> np.ndarray:
-    return ~np.logical_or.reduce(list(faults.values()))
+    mask: np.ndarray = ~np.logical_or.reduce(list(faults.values()))
+    return mask
 
 
 def _doubtful(texts: pa.Array, conventions: Conventions) -> DoubtfulVolumes:

@@ -15,11 +15,12 @@ from dpa.errors import ReportNotWritten
 from dpa.excel_table import LINE_HEIGHT_PT, MAX_ROWS, NAVY, RED, Book, Placed, write
 from dpa.files import cause
 from dpa.french import douala_time, number, plural
-from dpa.report_charts import DAY, WEEK, insert_overview, machine_chart, overview_rows
+from dpa.report_charts import DAY, MONTH, WEEK, insert_overview, machine_chart, overview_rows
 from dpa.report_columns import (
     DAYS,
     DICTIONARY,
     MACHINES,
+    MONTHS,
     REJECTS,
     SITE_DAYS,
     SITES,
@@ -172,7 +173,7 @@ def _balance(book: Book, sheet: Worksheet, data: ReportData, row: int) -> int:
     lines = (
         ("Lues", lot["rows_read"], "Lignes du fichier, hors en-tête et lignes vides."),
         ("= chargées", lot["rows_loaded"], "Nouvelles ou corrigées dans l'entrepôt."),
-        ("+ rejetées", lot["rows_rejected"], "Voir la feuille Rejets."),
+        ("+ rejetées", lot["rows_rejected"], _left_to_correct(data.rejects.num_rows)),
         ("+ doublons", lot["rows_duplicate"], "Répétitions à l'identique, comptées une fois."),
         ("Lignes antérieures laissées", lot["rows_skipped"], "Avant la date de --since."),
         ("Lignes vides ignorées", lot["blank_lines"], "Sans aucune cellule remplie."),
@@ -185,6 +186,11 @@ def _balance(book: Book, sheet: Worksheet, data: ReportData, row: int) -> int:
         sheet.write_number(offset, 1, value, left)
         sheet.write_string(offset, 2, meaning, book.cell_format("text"))
     return row + 1 + len(lines)
+
+
+def _left_to_correct(count: int) -> str:
+    verb = "restent" if count > 1 else "reste"
+    return f"Voir la feuille Rejets : {number(count)} y {verb} à corriger."
 
 
 def _links(book: Book, sheet: Worksheet, placed: list[Placed], row: int) -> None:
@@ -224,13 +230,16 @@ def _kpi_sheet(book: Book, data: ReportData) -> Placed:
 
 
 def _times(book: Book, sheet: Worksheet, data: ReportData, row: int) -> tuple[Placed, str]:
-    """Write the tables by week, for a long period, and by day; give the one to draw."""
-    weeks = None
-    if data.weeks is not None:
-        weeks = book.table(sheet, row, "T_Semaines", WEEKS, data.weeks)
-        row = weeks.last_row + 2
-    days = book.table(sheet, row, "T_Jours", DAYS, data.days)
-    return (weeks, WEEK) if weeks else (days, DAY)
+    """Write the tables by week or month, for a long period, and by day; give the one to draw."""
+    drawn = None
+    for by, name, columns, table in (
+        (WEEK, "T_Semaines", WEEKS, data.weeks),
+        (MONTH, "T_Mois", MONTHS, data.months),
+    ):
+        if table is not None:
+            drawn = book.table(sheet, row, name, columns, table), by
+            row = drawn[0].last_row + 2
+    return drawn or (book.table(sheet, row, "T_Jours", DAYS, data.days), DAY)
 
 
 def _note(book: Book) -> Format:

@@ -31,8 +31,9 @@ NUMBER_FORMATS: Final = {
     "points": f'{FRENCH}+0.0" pt";{FRENCH}-0.0" pt";{FRENCH}0.0" pt"',
     "date": f"{FRENCH}dd/mm/yyyy",
     "datetime": f"{FRENCH}dd/mm/yyyy hh:mm:ss",
+    "month": f"{FRENCH}mm/yyyy",
 }
-_FIXED_WIDTHS: Final = {"date": 12, "datetime": 20, "percent": 10}
+_FIXED_WIDTHS: Final = {"date": 12, "datetime": 20, "month": 12, "percent": 10}
 _WRITTEN: Final = {"integer": "{:,}", "plain": "{}", "decimal": "{:,.2f}"}
 ARROW_WIDTH: Final = 5
 """Room for the filter's arrow beside a heading."""

@@ -66,11 +66,15 @@ class Extracted:
 
 @dataclass
 class Written:
-    """The workbooks of a run, by path; `faults` says in French why one is missing."""
+    """The workbooks of a run, by path; `faults` says in French why one is missing.
+
+    `shows_nothing` when the report's filters keep no transaction.
+    """
 
     report: str | None
     rejects_workbook: str | None
     faults: list[str]
+    shows_nothing: bool = False
 
 
 def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Outcome:
@@ -119,6 +123,11 @@ def _outcome(
 ) -> Outcome:
     """Say aloud what deserves it, and sum the run up."""
     warnings = _warnings(extracted, loaded)
+    if written.shows_nothing:
+        warnings.append(
+            "Le rapport ne montre aucune transaction : aucune n'est dans la période et les sites "
+            "demandés (--from, --to, --sites)."
+        )
     faults = [*written.faults, *_limit_fault(settings, loaded)]
     for warning in (*warnings, *faults):
         logger.warning("{}", warning)
@@ -255,8 +264,10 @@ def _write_workbooks(settings: Settings, run_id: str, now: Callable[[], datetime
     dwh, timeout_s = settings.dwh, settings.busy_timeout_s
     announce("Rapport Excel", settings.progress)
     with _missing_workbook(written, "Rapport non écrit"):
-        write_report(settings.report, read_report(dwh, run_id, settings.filters, timeout_s), now())
+        data = read_report(dwh, run_id, settings.filters, timeout_s)
+        write_report(settings.report, data, now())
         logger.info("Rapport écrit : {}", settings.report)
+        written.shows_nothing = data.in_warehouse > 0 and not data.transactions.num_rows
         written.report = str(settings.report)
     with _missing_workbook(written, "Lignes à corriger non écrites"):
         # An earlier workbook may hold corrections that were not given back yet.

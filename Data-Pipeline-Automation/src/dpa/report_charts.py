@@ -11,10 +11,11 @@ ROW_HEIGHT_PX: Final = 20
 SITE_WIDTH_PX: Final = 560
 DAY: Final = "jour"
 WEEK: Final = "semaine"
+MONTH: Final = "mois"
 
 
 def insert_overview(book: Book, sites: Placed, times: Placed, by: str, row: int) -> None:
-    """Put the charts by site and by day or week (`by`, in French) side by side, from `row` down."""
+    """Put the charts by site and by day, week or month (`by`) side by side, from `row` down."""
     chart = site_chart(book, sites)
     sites.sheet.insert_chart(row, 0, chart, {"object_position": 3})
     beside = {"object_position": 3, "x_offset": SITE_WIDTH_PX + 20}
@@ -44,7 +45,7 @@ def site_chart(book: Book, sites: Placed) -> Any:
 
 
 def time_chart(book: Book, times: Placed, by: str) -> Any:
-    """Draw the volume of each day or week, and its critical alerts on an axis of their own."""
+    """Draw the volumes over time, and the critical alerts on an axis of their own."""
     when = _cells(times, 0)
     series = {"name": "Volume (t)", "categories": when, "values": _cells(times, 1)}
     chart = _chart(book, "column", f"Volume et alertes critiques par {by}", series, "Tonnes")
@@ -61,9 +62,9 @@ def time_chart(book: Book, times: Placed, by: str) -> Any:
     )
     alerts.set_y2_axis({"name": "Alertes", "min": 0, "num_format": "0"})
     chart.combine(alerts)
-    axis = {"num_format": "dd/mm/yy", "num_font": {"rotation": -45}}
+    axis = {"num_format": "mm/yy" if by == MONTH else "dd/mm/yy", "num_font": {"rotation": -45}}
     # On an axis of dates a week would be as thin as a day.
-    chart.set_x_axis(axis | ({"text_axis": True} if by == WEEK else {"date_axis": True}))
+    chart.set_x_axis(axis | ({"date_axis": True} if by == DAY else {"text_axis": True}))
     chart.set_legend({"position": "bottom"})
     chart.set_size({"width": 720, "height": 360})
     return chart

@@ -8,8 +8,8 @@ from typing import Final
 class Column:
     """One column of a table; text wider than `max_width` characters wraps.
 
-    `kind`: text, integer, plain (a number that is a name, as a year is), decimal, percent, date or
-    datetime.
+    `kind`: text, integer, plain (a number that is a name, as a year is), decimal, percent, date,
+    datetime or month.
     """
 
     label: str
@@ -78,3 +78,4 @@ SITES: Final = (
 )
 DAYS: Final = (Column("Jour", "date"), *SITES[1:])
 WEEKS: Final = (Column("Semaine du", "date"), *SITES[1:], Column("Jours actifs", "integer"))
+MONTHS: Final = (Column("Mois", "month"), *WEEKS[1:])

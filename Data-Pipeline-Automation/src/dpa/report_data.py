@@ -15,6 +15,7 @@ from dpa.report_figures import (
     Kpi,
     Period,
     by_day,
+    by_month,
     by_site,
     by_week,
     kpis,
@@ -25,6 +26,8 @@ from dpa.warehouse import reading
 
 LONG_DAYS: Final = 62
 """Two months, after which a chart shows weeks."""
+VERY_LONG_DAYS: Final = 731
+"""Two years, after which it shows months."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class ReportData:
 
     `lot` is the run's row of `dim_lot`; `period` is None when the warehouse is empty and no day was
     asked for; `span` is what the warehouse holds of the chosen sites; `in_warehouse` counts all
-    transactions, whatever the filters. `weeks` only for days too many to be told apart in a chart.
+    transactions, whatever the filters. `weeks` or `months` only for days too many to be told apart
+    in a chart.
     """
 
     lot: Mapping[str, Any]
@@ -45,6 +49,7 @@ class ReportData:
     sites: pa.Table
     days: pa.Table
     weeks: pa.Table | None
+    months: pa.Table | None
     transactions: pa.Table
     site_days: pa.Table
     machines: pa.Table
@@ -68,22 +73,25 @@ def report_of(reader: queries.Reader, run_id: str, filters: Filters) -> ReportDa
     period = _period(span, filters)
     lots = queries.lots(reader)
     lot = lots.filter(pc.equal(lots["run_id"], run_id)).to_pylist()[0]
-    before = None
+    before, is_whole = None, True
     if span and period and span.first < period.first:
         before = measures(queries.transactions(reader, names, sites, period.previous()))
+        is_whole = span.first <= period.previous().first
     transactions = queries.transactions(reader, names, sites, period)
     site_days = queries.site_days(reader, sites, period)
     days = by_day(site_days)
+    length = _length(days)
     return ReportData(
         lot=lot,
         filters=filters,
         span=span,
         period=period,
         in_warehouse=queries.transaction_count(reader),
-        kpis=[*kpis(transactions, before), _rejects_kpi(lot)],
+        kpis=[*kpis(transactions, before, is_whole), _rejects_kpi(lot)],
         sites=by_site(site_days),
         days=days,
-        weeks=by_week(days) if _is_long(days) else None,
+        weeks=by_week(days) if LONG_DAYS <= length < VERY_LONG_DAYS else None,
+        months=by_month(days) if length >= VERY_LONG_DAYS else None,
         transactions=transactions,
         site_days=site_days,
         machines=machine_rates(transactions).select([column.label for column in MACHINES]),
@@ -91,9 +99,10 @@ def report_of(reader: queries.Reader, run_id: str, filters: Filters) -> ReportDa
     )
 
 
-def _is_long(days: pa.Table) -> bool:
+def _length(days: pa.Table) -> int:
+    """Count the days from the first to the last."""
     moments = days["Jour"]
-    return len(moments) > 0 and (moments[-1].as_py() - moments[0].as_py()).days >= LONG_DAYS
+    return (moments[-1].as_py() - moments[0].as_py()).days if len(moments) else 0
 
 
 def _period(span: Period | None, filters: Filters) -> Period | None:
@@ -108,5 +117,5 @@ def _period(span: Period | None, filters: Filters) -> Period | None:
 
 
 def _rejects_kpi(lot: Mapping[str, Any]) -> Kpi:
-    share = lot["rows_rejected"] / lot["rows_read"] if lot["rows_read"] else 0.0
+    share = lot["rows_rejected"] / lot["rows_read"] if lot["rows_read"] else None
     return Kpi("Part de rejets", share, None, "percent", "des lignes", "Rejetées par ce lot.")

@@ -36,20 +36,23 @@ class Period:
 class Kpi:
     """One figure of the period; `previous` is that of the period before, None when it has no rows.
 
-    `kind` is the cell format that suits it. A share changes by points, anything else by per cent.
+    `value` is None for a mean or a share of nothing. `kind` is the cell format that suits it. A
+    share changes by points, anything else by per cent; nothing is compared with a period that the
+    warehouse holds in part, unless `is_whole`.
     """
 
     label: str
-    value: float
+    value: float | None
     previous: float | None
     kind: Literal["decimal", "integer", "percent"]
     unit: str
     meaning: str
+    is_whole: bool = True
 
     @property
     def change(self) -> float | None:
         """Points or share of the previous value; None without one, or when that one is zero."""
-        if self.previous is None:
+        if self.value is None or self.previous is None or not self.is_whole:
             return None
         if self.kind == "percent":
             return (self.value - self.previous) * 100
@@ -58,15 +61,19 @@ class Kpi:
     @property
     def trend(self) -> str:
         """The direction of the change in a sign and a word."""
+        if self.value is None:
+            return "sans objet"
         if self.previous is None:
             return "sans précédent"
+        if not self.is_whole:
+            return "précédent incomplet"
         if self.value == self.previous:
             return "= stable"
         return "▲ hausse" if self.value > self.previous else "▼ baisse"
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
 
 
 def _equal(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
@@ -81,8 +88,8 @@ def _distinct(column: pa.ChunkedArray) -> int:
     return len(pc.unique(column))
 
 
-def measures(transactions: pa.Table) -> dict[str, float]:
-    """Sum up transactions, in the columns of their sheet."""
+def measures(transactions: pa.Table) -> dict[str, float | None]:
+    """Sum up transactions, in the columns of their sheet; a mean or share of nothing is None."""
     count = transactions.num_rows
     volume = pc.sum(transactions["Volume (t)"]).as_py() or 0.0
     alerts = _count(_equal(transactions["Alerte critique"], ALERT))
@@ -112,12 +119,14 @@ _KPIS: Final[tuple[tuple[str, str, Literal["decimal", "integer", "percent"], str
 )
 
 
-def kpis(transactions: pa.Table, before: Mapping[str, float] | None) -> list[Kpi]:
+def kpis(
+    transactions: pa.Table, before: Mapping[str, float | None] | None, is_whole: bool = True
+) -> list[Kpi]:
     """Compare the period's transactions with the measures of the period before."""
     now = measures(transactions)
     then = before if before and before["count"] else {}
     return [
-        Kpi(label, now[name], then.get(name), kind, unit, meaning)
+        Kpi(label, now[name], then.get(name), kind, unit, meaning, is_whole)
         for name, label, kind, unit, meaning in _KPIS
     ]
 
@@ -176,11 +185,19 @@ def by_day(site_days: pa.Table) -> pa.Table:
 
 def by_week(days: pa.Table) -> pa.Table:
     """Sum days by weeks, each named by its Monday, in order; the first and last may be partial."""
-    mondays = pc.floor_temporal(days["Jour"], unit="week")
-    weeks = days.append_column("Semaine du", mondays)
-    counts = weeks.group_by("Semaine du").aggregate([("Jour", "count")])
-    active = counts.sort_by("Semaine du")["Jour_count"]
-    return _summed(weeks, "Semaine du").sort_by("Semaine du").append_column("Jours actifs", active)
+    return _by_stretch(days, "week", "Semaine du")
+
+
+def by_month(days: pa.Table) -> pa.Table:
+    """Sum days by months, each named by its first day, in order, as weeks are."""
+    return _by_stretch(days, "month", "Mois")
+
+
+def _by_stretch(days: pa.Table, unit: str, key: str) -> pa.Table:
+    named = days.append_column(key, pc.floor_temporal(days["Jour"], unit=unit))
+    counts = named.group_by(key).aggregate([("Jour", "count")])
+    active = counts.sort_by(key)["Jour_count"]
+    return _summed(named, key).sort_by(key).append_column("Jours actifs", active)
 
 
 def _summed(site_days: pa.Table, key: str) -> pa.Table:
