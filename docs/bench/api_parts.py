@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Camrail-Industrial-Data-Platform"))
 
 from cidp.assembly import Parts, assemble
 from cidp.settings import SERVICE_FOLDER, Settings
+from cidp.telemetry import READINGS
 
 START_S = 60
 STOP_S = 30
@@ -30,6 +32,18 @@ def model_registry(folder: Path, given: Path | None) -> Path:
     script = str(SERVICE_FOLDER / "bootstrap_local.py")
     subprocess.run([sys.executable, script], env=environ, check=True, capture_output=True)
     return models
+
+
+def readings(rows: int) -> list[dict[str, Any]]:
+    """Return the first complete readings of the seed data, which come from the simulator."""
+    lines = (SERVICE_FOLDER / "data" / "sensors.csv").read_text(encoding="utf-8").splitlines()
+    names = lines[0].split(",")
+    found = [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
+    whole = [row for row in found if all(row[name] for name in READINGS)]
+    return [
+        {"loco_id": row["loco_id"]} | {name: float(row[name]) for name in READINGS}
+        for row in whole[:rows]
+    ]
 
 
 def load_warehouse(environ: Mapping[str, str]) -> None:

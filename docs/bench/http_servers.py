@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -44,9 +45,14 @@ class Peer:
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk measured."""
+    """What wrk measured, and what the server's processors spent on it.
+
+    `requests_per_cpu_s` is what a core of its own would give the server at most: it hardly depends
+    on what else the machine does.
+    """
 
     requests_per_s: float
+    requests_per_cpu_s: float
     p50_ms: float
     p99_ms: float
 
@@ -105,9 +111,15 @@ class Running:
 
     def resident_mb(self) -> list[float]:
         """Return the memory of each process, MB, the largest first."""
+        return sorted((p.memory_info().rss / 2**20 for p in self._family()), reverse=True)
+
+    def cpu_s(self) -> float:
+        """Return the processor time that its processes have had."""
+        return sum(sum(p.cpu_times()[:2]) for p in self._family())
+
+    def _family(self) -> list[psutil.Process]:
         parent = psutil.Process(self._process.pid)
-        family = [parent, *parent.children(recursive=True)]
-        return sorted((p.memory_info().rss / 2**20 for p in family), reverse=True)
+        return [parent, *parent.children(recursive=True)]
 
     def stop(self) -> None:
         """End all of its processes."""
@@ -139,22 +151,30 @@ def running(peers: Sequence[Peer], first_port: int, cores: str = SERVER_CORE):
 
 def wrk(server: Running, body: str, seconds: int, connections: int = 32, path: str = "") -> Load:
     """Load a server; stop the bench when any answer is not a success."""
-    done = subprocess.run(
-        [
-            *("taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"),
-            *("--latency", "--timeout", "30s", "-s", str(HERE / "predict.lua"), server.url + path),
-        ],
-        env=os.environ | {"BENCH_BODY": body, "BENCH_KEY": KEY},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+        file.write(body)
+        file.flush()
+        before_s = server.cpu_s()
+        done = subprocess.run(
+            [
+                *("taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"),
+                *("--latency", "--timeout", "30s", "-s", str(HERE / "predict.lua")),
+                server.url + path,
+            ],
+            env=os.environ | {"BENCH_BODY": file.name, "BENCH_KEY": KEY},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise SystemExit(f"{server.peer.name}: {done.stdout}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    if rate is None:
+    count = re.search(r"(\d+) requests in", done.stdout)
+    if rate is None or count is None:
         raise SystemExit(f"{server.peer.name}: {done.stdout}")
-    return Load(float(rate[1]), _percentile(done.stdout, 50), _percentile(done.stdout, 99))
+    per_cpu_s = int(count[1]) / (server.cpu_s() - before_s)
+    p50_ms, p99_ms = (_percentile(done.stdout, percent) for percent in (50, 99))
+    return Load(float(rate[1]), per_cpu_s, p50_ms, p99_ms)
 
 
 def _percentile(printed: str, percent: int) -> float:

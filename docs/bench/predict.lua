@@ -1,5 +1,7 @@
--- What wrk sends: the reading of the operating file, with the key of the bench.
+-- What wrk sends: the content of a file, with the key of the bench.
 wrk.method = "POST"
-wrk.body = os.getenv("BENCH_BODY")
+local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
+wrk.body = file:read("*a")
+file:close()
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["X-API-KEY"] = os.getenv("BENCH_KEY")

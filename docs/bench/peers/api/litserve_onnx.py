@@ -34,4 +34,10 @@ class Risk(litserve.LitAPI):
 
 if __name__ == "__main__":
     server = litserve.LitServer(Risk(), accelerator="cpu", api_path="/predict")
-    server.run(host="127.0.0.1", port=int(sys.argv[1]), num_api_servers=1, log_level="warning")
+    server.run(
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        num_api_servers=1,
+        log_level="warning",
+        generate_client_file=False,
+    )
