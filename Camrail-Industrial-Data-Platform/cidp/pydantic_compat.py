@@ -277,8 +277,8 @@ else:  # pragma: no cover - the tests of the API run once on 1.10 as well, in .c
         def model_dump(self, *, mode: str = "python", **options: Any) -> dict[str, Any]:
             return json.loads(self.json(**options)) if mode == "json" else self.dict(**options)
 
-        def model_dump_json(self) -> str:
-            return self.json(separators=(",", ":"), ensure_ascii=False)
+        def model_dump_json(self, **options: Any) -> str:
+            return self.json(separators=(",", ":"), ensure_ascii=False, **options)
 
     class TypeAdapter:
         """Checks a value that is no model."""
