@@ -8,6 +8,7 @@ import pytest
 from loguru import logger
 from openpyxl import load_workbook
 
+from dpa.cli import main
 from dpa.dwh_url import DwhUrl
 from dpa.errors import InvalidMachines, SourceUnreadable, WarehouseLocked
 from dpa.filters import Filters
@@ -289,3 +290,40 @@ def test_the_committed_samples_load(desk: Desk) -> None:
         ("Bélabo",), ("Douala",), ("Edéa",), ("Inconnu",), ("Ngaoundéré",), ("Yaoundé",),
     ]  # fmt: skip
     assert desk.query("SELECT COUNT(DISTINCT day) FROM aggr_daily_site_stats") == [(30,)]
+
+
+def test_the_report_is_written_again_without_a_load(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.erp(GOOD, "T2,M1,2026-01-09,1,OK", "T3,M1,hier,1,OK")
+    desk.run()
+    again = desk.folder / "encore.xlsx"
+    words = ["rapport", "--dwh", str(desk.settings.dwh.path), "--report", str(again)]
+    environ = {"DPA_LOG_DIR": str(desk.folder)}
+    assert main([*words, "--from", "06/01/2026"], environ) == 0
+    assert capsys.readouterr().out == f"Rapport écrit : {again}\n"
+    workbook = load_workbook(again, read_only=True)
+    assert [row[0] for row in workbook["Transactions"].iter_rows(min_row=5, values_only=True)] == [
+        "T2"
+    ]
+    assert workbook["Rejets"]["D5"].value == "DATE_INVALIDE"
+    workbook.close()
+    assert desk.query("SELECT COUNT(*) FROM dim_lot") == [(1,)]
+    assert main([*words, "--sites", "Paris"], environ) == 2
+    assert main([*words, "--from", "01/01/2030"], environ) == 0
+    assert "ne montre aucune transaction" in capsys.readouterr().err
+
+
+def test_there_is_no_report_of_a_warehouse_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "rapport",
+        "--dwh",
+        str(tmp_path / "absent.sqlite"),
+        "--report",
+        str(tmp_path / "r.xlsx"),
+    ]
+    assert main(words, {"DPA_LOG_DIR": str(tmp_path)}) == 1
+    assert "pas d'entrepôt à ce chemin" in capsys.readouterr().err
+    assert not (tmp_path / "r.xlsx").exists()

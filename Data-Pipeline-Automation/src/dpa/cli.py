@@ -79,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(parser)
     commands = parser.add_subparsers(dest="command", title="autres commandes", metavar="COMMANDE")
     parser.set_defaults(command=None)
+    _add_report_again(commands)
     _add_trace(commands)
     _add_rejects(commands)
     _add_overview(commands)
@@ -151,11 +152,25 @@ def _add_dwh(add: Callable[..., Any]) -> None:
 
 def _add_report(parser: "_FrenchParser") -> None:
     add = parser.add_argument_group("classeurs").add_argument
-    add("--report", metavar="FICHIER", type=Path, help="rapport Excel (.xlsx)")
     add("--rejects", metavar="FICHIER", type=Path, help="classeur des lignes à corriger (.xlsx)")
+    _add_report_options(add)
+
+
+def _add_report_options(add: Callable[..., Any]) -> None:
+    add("--report", metavar="FICHIER", type=Path, help="rapport Excel (.xlsx)")
     add("--sites", metavar="S1,S2", help="sites que montre le rapport")
     add("--from", metavar="JOUR", dest="first_day", help="premier jour que montre le rapport")
     add("--to", metavar="JOUR", dest="last_day", help="dernier jour que montre le rapport")
+
+
+def _add_report_again(commands: Any) -> None:
+    again = commands.add_parser(
+        "rapport",
+        help="écrire le rapport depuis l'entrepôt, sans rien charger",
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_dwh(again.options.add_argument)
+    _add_report_options(again.options.add_argument)
 
 
 def _add_trace(commands: Any) -> None:
@@ -325,6 +340,22 @@ def _write_json(summary: EtlSummary) -> None:
     sys.stdout.write(json.dumps(summary.model_dump(), indent=2) + "\n")
 
 
+def _report_again(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    settings = settings_of(arguments, environ)
+    from dpa.excel_report import write_report
+    from dpa.report_data import NOTHING_SHOWN, read_report
+
+    def done() -> str:
+        data = read_report(settings.dwh, None, settings.filters, settings.busy_timeout_s)
+        write_report(settings.report, data, datetime.now(UTC))
+        if data.shows_nothing:
+            logger.warning("{}", NOTHING_SHOWN)
+        return f"Rapport écrit : {settings.report}\n"
+
+    with configured(settings.log_dir):
+        return _told(done)
+
+
 def _trace(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     settings = _reading_settings(arguments, environ)
     from dpa.trace import trace_text
@@ -404,6 +435,7 @@ def _told(answer: Callable[[], str]) -> int:
 
 _COMMANDS: Final = {
     None: _run,
+    "rapport": _report_again,
     "trace": _trace,
     "rejets": _rejects,
     "apercu": _overview,

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -66,15 +66,12 @@ class Extracted:
 
 @dataclass
 class Written:
-    """The workbooks of a run, by path; `faults` says in French why one is missing.
-
-    `shows_nothing` when the report's filters keep no transaction.
-    """
+    """The workbooks of a run, by path; `faults` says in French why one is missing."""
 
     report: str | None
     rejects_workbook: str | None
     faults: list[str]
-    shows_nothing: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def run(settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Outcome:
@@ -123,11 +120,7 @@ def _outcome(
 ) -> Outcome:
     """Say aloud what deserves it, and sum the run up."""
     warnings = _warnings(extracted, loaded)
-    if written.shows_nothing:
-        warnings.append(
-            "Le rapport ne montre aucune transaction : aucune n'est dans la période et les sites "
-            "demandés (--from, --to, --sites)."
-        )
+    warnings += written.notes
     faults = [*written.faults, *_limit_fault(settings, loaded)]
     for warning in (*warnings, *faults):
         logger.warning("{}", warning)
@@ -258,7 +251,7 @@ def _write_workbooks(settings: Settings, run_id: str, now: Callable[[], datetime
     # XlsxWriter is only needed here, and slow to import.
     from dpa.excel_report import write_report
     from dpa.rejects_workbook import write_rejects
-    from dpa.report_data import read_report
+    from dpa.report_data import NOTHING_SHOWN, read_report
 
     written = Written(report=None, rejects_workbook=None, faults=[])
     dwh, timeout_s = settings.dwh, settings.busy_timeout_s
@@ -267,7 +260,8 @@ def _write_workbooks(settings: Settings, run_id: str, now: Callable[[], datetime
         data = read_report(dwh, run_id, settings.filters, timeout_s)
         write_report(settings.report, data, now())
         logger.info("Rapport écrit : {}", settings.report)
-        written.shows_nothing = data.in_warehouse > 0 and not data.transactions.num_rows
+        if data.shows_nothing:
+            written.notes.append(NOTHING_SHOWN)
         written.report = str(settings.report)
     with _missing_workbook(written, "Lignes à corriger non écrites"):
         # An earlier workbook may hold corrections that were not given back yet.

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dpa import report_queries as queries
 from dpa.dwh_url import DwhUrl
+from dpa.errors import WarehouseError
 from dpa.filters import Filters
 from dpa.report_columns import MACHINES
 from dpa.report_figures import (
@@ -55,14 +56,35 @@ class ReportData:
     machines: pa.Table
     rejects: pa.Table
 
+    @property
+    def shows_nothing(self) -> bool:
+        """Tell whether the filters keep none of the warehouse's transactions."""
+        return self.in_warehouse > 0 and not self.transactions.num_rows
 
-def read_report(url: DwhUrl, run_id: str, filters: Filters, busy_timeout_s: float) -> ReportData:
+
+NOTHING_SHOWN: Final = (
+    "Le rapport ne montre aucune transaction : aucune n'est dans la période et les sites demandés "
+    "(--from, --to, --sites)."
+)
+
+
+def read_report(
+    url: DwhUrl, run_id: str | None, filters: Filters, busy_timeout_s: float
+) -> ReportData:
     """Read one consistent state of the warehouse: what `filters` keep, and the rejects of the run.
 
-    Raises UsageError for a site that the warehouse does not know, WarehouseError.
+    Without `run_id`, of the last one. Raises UsageError for a site that the warehouse does not
+    know, WarehouseError.
     """
     with reading(url, busy_timeout_s) as reader:
-        return report_of(reader, run_id, filters)
+        return report_of(reader, run_id or _last_run(reader), filters)
+
+
+def _last_run(reader: queries.Reader) -> str:
+    runs = reader.rows("SELECT run_id FROM dim_lot ORDER BY lot_key DESC LIMIT 1")
+    if not runs:
+        raise WarehouseError("rien n'a encore été chargé ; lancez un chargement.")
+    return str(runs[0][0])
 
 
 def report_of(reader: queries.Reader, run_id: str, filters: Filters) -> ReportData:
