@@ -1,7 +1,7 @@
 """The whole platform on one machine: which programs it is made of, and in which order they start.
 
-API → model (made if none can serve) → simulator → dashboard → one run of the ETL → watch. The
-supervision does not need the warehouse: an ETL that fails is said, and the rest goes on.
+API → model (made if none can serve) → source of telemetry → dashboard → one run of the ETL → watch.
+The supervision does not need the warehouse: an ETL that fails is said, and the rest goes on.
 """
 
 import argparse
@@ -10,8 +10,9 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -23,10 +24,13 @@ from cidp.api_errors import ApiError
 from cidp.child_process import ChildProcess
 from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildError, ChildFailed, CidpError, SettingsError
+from cidp.kafka_client import client_options, kafka_answers
 from cidp.logs import configure_logs
+from cidp.mqtt_client import mqtt_address, mqtt_answers
 from cidp.orchestration import EtlSummary, checked_document
 from cidp.ports import free_address
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
+from cidp.source_choice import NAMES, Decision, Source, SourceKeeper, decide
 from cidp.stop_signals import stop_on_signals
 from cidp.supervisor import StopAsked, Supervisor
 from cidp.views.french import number
@@ -35,6 +39,7 @@ LOOPBACK = "127.0.0.1"
 ETL = SERVICE_FOLDER.parent / "Data-Pipeline-Automation" / "src" / "main_pipeline.py"
 START_TIMEOUT_S = 90.0
 ETL_TIMEOUT_S = 600.0
+PROBE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Plan:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the platform until it is asked to stop (0), or until one of its parts fails (1)."""
+    """Run the platform until it is asked to stop (0), or until a part falls without end (1)."""
     options = _parser().parse_args(argv)
     try:
         plan = _plan(options, launch_environment(os.environ))
@@ -79,8 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _supervise(plan: Plan, supervisor: Supervisor) -> int:
     try:
-        _start(plan, supervisor)
-        supervisor.watch(plan.duration_s)
+        keeper = _keeper(plan, supervisor)
+        _start(plan, supervisor, keeper)
+        supervisor.watch(plan.duration_s, keeper.look)
     except StopAsked:
         code = 0
     except CidpError as error:
@@ -93,20 +99,31 @@ def _supervise(plan: Plan, supervisor: Supervisor) -> int:
     return code
 
 
-def _start(plan: Plan, supervisor: Supervisor) -> None:
+def _keeper(plan: Plan, supervisor: Supervisor) -> SourceKeeper:
+    settings = plan.settings
+    probes: dict[Source, Callable[[], bool]] = {}
+    if settings.kafka.servers:
+        client_options(settings)
+        probes["kafka"] = partial(kafka_answers, settings, PROBE_S)
+    if settings.mqtt.url:
+        mqtt_address(settings)
+        probes["mqtt"] = partial(mqtt_answers, settings, PROBE_S)
+    decide(settings.source.choice, dict.fromkeys(probes, False), simulator=plan.simulator)
+    rate = ["--rate", f"{plan.rate_per_s:g}"] if plan.simulator else None
+    return SourceKeeper(settings, supervisor, partial(_child, plan), probes, rate)
+
+
+def _start(plan: Plan, supervisor: Supervisor, keeper: SourceKeeper) -> None:
     supervisor.start(_child(plan, "API", "api", "api/api.py"))
     supervisor.wait_for(lambda: _readiness(plan.client) is not None, START_TIMEOUT_S, "API")
     _ensure_model(plan, supervisor)
-    if plan.simulator:
-        rate = ["--rate", f"{plan.rate_per_s:g}"]
-        feed = _child(plan, "Simulateur", "simulator", "-m", "cidp.simulator_feed", *rate)
-        supervisor.start(feed)
+    keeper.look()
     supervisor.start(_child(plan, "Tableau de bord", "dashboard", *_dashboard_program(plan)))
     supervisor.wait_for(lambda: _dashboard_answers(plan), START_TIMEOUT_S, "Tableau de bord")
-    if plan.simulator:
+    if keeper.decision and keeper.decision.source == "simulator":
         supervisor.wait_for(lambda: _is_fed(plan.client), START_TIMEOUT_S, "Simulateur")
     summary = _run_etl(plan, supervisor)
-    _say(_where_to_look(plan, summary))
+    _say(_where_to_look(plan, summary, keeper.decision))
 
 
 def _child(plan: Plan, name: str, log: str, *program: str) -> ChildProcess:
@@ -195,12 +212,16 @@ def _say(text: str) -> None:
             sys.stdout.close()  # or the interpreter tries again, and complains, at its end
 
 
-def _where_to_look(plan: Plan, summary: EtlSummary | None) -> str:
+def _where_to_look(plan: Plan, summary: EtlSummary | None, decision: Decision | None) -> str:
+    settings = plan.settings
     report = summary.report if summary else None
     rows = [
         ("Tableau de bord", plan.dashboard_url),
         ("API", f"{plan.api_url}  (/health, /ready, /predict, /metrics)"),
-        ("Données", "simulateur local" if plan.simulator else "POST /telemetry"),
+        ("Données", f"{NAMES[decision.source]} ({decision.reason})" if decision else "aucune"),
+        ("Kafka", settings.kafka.servers or "non réglé (CAMRAIL_KAFKA)"),
+        ("MQTT", str(mqtt_address(settings)) if settings.mqtt.url else "non réglé (CAMRAIL_MQTT)"),
+        ("Événements", str(settings.store.address)),
         ("Rapport Excel", report or "absent, voir le message de l'ETL ci-dessus"),
         ("Entrepôt", summary.dwh if summary else "voir le message de l'ETL ci-dessus"),
         ("ETL", _etl_line(summary) if summary else "ÉCHEC, voir ci-dessus"),
@@ -262,7 +283,7 @@ def _parser() -> argparse.ArgumentParser:
         description=(
             "Lance toute la plateforme sur cette machine : modèle, API, simulateur, tableau de "
             "bord, et un passage de l'ETL. Ctrl-C arrête tout, avec le code 0 ; une partie qui "
-            "tombe arrête le reste, avec le code 1."
+            "tombe est relancée ; elle n'arrête le reste, avec le code 1, qu'après six rechutes."
         ),
     )
     parser.add_argument(
@@ -275,7 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-simulator",
         action="store_true",
-        help="sans simulateur : la télémétrie arrive par POST /telemetry",
+        help="sans simulateur : la télémétrie arrive par Kafka, MQTT ou POST /telemetry",
     )
     parser.add_argument(
         "--duration",

@@ -166,6 +166,12 @@ class MqttSettings(_Section):
     ca_file: AnyPath | None = None
 
 
+class SourceSettings(_Section):
+    """Where run_platform.py takes telemetry from; auto: what answers, else the simulator."""
+
+    choice: Literal["auto", "kafka", "mqtt", "simulator"] = "auto"
+
+
 class NotificationSettings(_Section):
     """Who is told of an opened alert, by e-mail; nobody while the server or a name is empty.
 
@@ -255,6 +261,7 @@ class Settings(_Section):
     model: ModelSettings = ModelSettings()
     store: StoreSettings = StoreSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    source: SourceSettings = SourceSettings()
     kafka: KafkaSettings = KafkaSettings()
     mqtt: MqttSettings = MqttSettings()
     alerts: AlertSettings = AlertSettings()
@@ -397,6 +404,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         },
         "model": {"folder": environ.get("CAMRAIL_MODELS_DIR") or None},
         "store": {"url": environ.get("CAMRAIL_EVENT_STORE") or None},
+        "source": {"choice": environ.get("CAMRAIL_SOURCE") or None},
         "mqtt": {"url": environ.get("CAMRAIL_MQTT") or None},
         "kafka": {
             "servers": environ.get("CAMRAIL_KAFKA") or None,

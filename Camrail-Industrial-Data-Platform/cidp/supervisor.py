@@ -1,8 +1,9 @@
-"""A group of children that live together: when one ends unasked, all of them end."""
+"""A group of children that live together: one that ends unasked is started again, with patience."""
 
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import IO
 
 from loguru import logger
@@ -12,6 +13,20 @@ from cidp.errors import ChildFailed, ChildTimedOut
 
 POLL_S = 0.2
 STOP_S = 10.0
+BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Pauses before each new start of a child that falls again and again."""
+STEADY_S = 60.0
+"""A child that has run for so long has got over its falls."""
+
+
+@dataclass
+class _Care:
+    """How often a child fell in a row, when it started, and when it starts again."""
+
+    essential: bool
+    started_s: float
+    falls: int = 0
+    again_at_s: float | None = None
 
 
 class StopAsked(Exception):
@@ -21,19 +36,31 @@ class StopAsked(Exception):
 class Supervisor:
     """Starts children, watches them while it waits, and stops them in order.
 
-    Every method that waits raises `StopAsked` as soon as `stop` is set, and `ChildFailed` as soon
-    as a child that should run has ended.
+    Every method that waits raises `StopAsked` as soon as `stop` is set. While the group comes up, a
+    child that ends raises `ChildFailed`; once it is watched, the child is started again, and only
+    one that falls without end raises `ChildFailed`, if it is essential.
     """
 
     def __init__(self, environ: Mapping[str, str], stop: threading.Event) -> None:
         self._environ = environ
         self._stop = stop
-        self._children: list[ChildProcess] = []
+        self._children: dict[ChildProcess, _Care] = {}
+        self._watching = False
 
-    def start(self, child: ChildProcess) -> None:
-        """Start a child that must live as long as the group."""
-        self._children.append(child)
+    def start(self, child: ChildProcess, *, essential: bool = True) -> None:
+        """Start a child that must live as long as the group, or until `stop`."""
+        self._children[child] = _Care(essential, time.monotonic())
         child.start(self._environ)
+
+    def stop(self, child: ChildProcess) -> None:
+        """Stop one child, by force after `STOP_S`, and care for it no more."""
+        del self._children[child]
+        child.ask_to_stop()
+        self._end(child, time.monotonic() + STOP_S)
+
+    def falls(self, child: ChildProcess) -> int:
+        """Tell how often in a row a child has ended unasked."""
+        return self._children[child].falls
 
     def run(self, job: ChildProcess, timeout_s: float, output: IO[bytes] | None = None) -> int:
         """Run a child that ends by itself, and return its exit code.
@@ -55,10 +82,12 @@ class Supervisor:
                 raise ChildTimedOut(f"{what} : toujours pas prêt après {timeout_s:.0f} s.")
             self._pause()
 
-    def watch(self, duration_s: float | None) -> None:
-        """Wait for `duration_s`, or without end; ends only by an exception."""
+    def watch(self, duration_s: float | None, look: Callable[[], object] = lambda: None) -> None:
+        """Wait for `duration_s`, or without end, and `look` at each turn; ends by an exception."""
+        self._watching = True
         deadline_s = None if duration_s is None else time.monotonic() + duration_s
         while deadline_s is None or time.monotonic() < deadline_s:
+            look()
             self._pause()
         raise StopAsked
 
@@ -68,17 +97,38 @@ class Supervisor:
         for child in reversed(self._children):
             child.ask_to_stop()
         for child in reversed(self._children):
-            if not child.wait(deadline_s - time.monotonic()):
-                logger.warning("{} ne s'arrête pas : arrêt forcé", child.name)
-            child.kill()
+            self._end(child, deadline_s)
+
+    def _end(self, child: ChildProcess, deadline_s: float) -> None:
+        if not child.wait(deadline_s - time.monotonic()):
+            logger.warning("{} ne s'arrête pas : arrêt forcé", child.name)
+        child.kill()
 
     def check(self) -> None:
         """Raise what there is to raise now, without waiting."""
         if self._stop.is_set():
             raise StopAsked
-        for child in self._children:
+        for child, care in self._children.items():
             if not child.running:
+                self._recover(child, care)
+
+    def _recover(self, child: ChildProcess, care: _Care) -> None:
+        """Start a fallen child again when its time has come."""
+        now_s = time.monotonic()
+        if care.again_at_s is None:
+            steady = now_s - care.started_s > STEADY_S
+            care.falls = 1 if steady else care.falls + 1
+            if care.essential and (not self._watching or care.falls > len(BACK_OFF_S)):
                 raise ChildFailed(_why_ended(child))
+            pause_s = BACK_OFF_S[min(care.falls, len(BACK_OFF_S)) - 1]
+            care.again_at_s = now_s + pause_s
+            logger.error("{}\nNouveau départ dans {:g} s.", _why_ended(child), pause_s)
+        elif now_s >= care.again_at_s:
+            care.again_at_s = None
+            care.started_s = now_s
+            child.kill()
+            child.start(self._environ)
+            logger.info("{} : relancé", child.name)
 
     def _pause(self) -> None:
         self._stop.wait(POLL_S)

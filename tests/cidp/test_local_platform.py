@@ -7,18 +7,22 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka_server import KafkaServer, why_absent
+from kafka_topics import committed, produce, reading
 from loguru import logger
 from loopback import free_port
+from waiting import until
 
 from cidp import local_platform
 from cidp.auth import DEMO_KEY
 from cidp.child_process import ChildProcess
 from cidp.errors import ChildFailed
-from cidp.settings import SERVICE_FOLDER
+from cidp.settings import SERVICE_FOLDER, KafkaSettings
 
 RUN_PLATFORM = SERVICE_FOLDER / "run_platform.py"
 SUMMARY: dict[str, Any] = {
@@ -145,18 +149,24 @@ def stop(process: subprocess.Popen[str], _logs: Path) -> None:
     process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
 
 
-def kill_the_api(_process: subprocess.Popen[str], logs: Path) -> None:
-    first, *_ = (logs / "api.log").read_text(encoding="utf-8").splitlines()
-    os.kill(
-        json.loads(first)["process"], signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
-    )
+def kill_the_api_then_stop(process: subprocess.Popen[str], logs: Path) -> None:
+    pids = answering(logs)
+    os.kill(pids[0], signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+    until(lambda: len(answering(logs)) == 2)
+    stop(process, logs)
+
+
+def answering(logs: Path) -> list[int]:
+    """Return the processes that said where the API is."""
+    lines = map(json.loads, (logs / "api.log").read_text(encoding="utf-8").splitlines())
+    return [line["process"] for line in lines if "API sur" in line["message"]]
 
 
 @pytest.mark.parametrize(
     ("act", "code", "said"),
     [
         (stop, 0, "Plateforme arrêtée"),
-        (kill_the_api, 1, "« API » s'est arrêtée de façon inattendue"),
+        (kill_the_api_then_stop, 0, "« API » s'est arrêtée de façon inattendue"),
     ],
 )
 def test_an_etl_that_fails_is_said_and_the_rest_runs_until_it_ends(
@@ -178,6 +188,44 @@ def test_an_etl_that_fails_is_said_and_the_rest_runs_until_it_ends(
     assert process.returncode == code
     assert is_free(environ["API_PORT"])
     assert is_free(environ["DASHBOARD_PORT"])
+
+
+@pytest.mark.kafka
+def test_the_platform_moves_to_kafka_when_it_comes_and_back_when_it_goes(
+    environ: dict[str, str], models: Path, tmp_path: Path
+) -> None:
+    if (absent := why_absent()) is not None:
+        pytest.skip(absent)
+    kafka = KafkaServer(tmp_path)
+    environ["CAMRAIL_MODELS_DIR"] = str(models)
+    environ["CAMRAIL_KAFKA"] = kafka.servers
+    environ["DPA_DWH"] = str(tmp_path)  # a folder is no warehouse: no time for the ETL here
+
+    def source() -> tuple[str, list[str]]:
+        told = json.loads(get(f"http://127.0.0.1:{environ['API_PORT']}/ready"))["source"]
+        return told["mode"], [feed["reason"] for feed in told["feeds"]]
+
+    with running(environ) as process:
+        assert f"simulateur local (Kafka ne répond pas)\n  Kafka            {kafka.servers}" in (
+            read_table(process)
+        )
+        assert source()[0] == "simulator"
+        with kafka:
+            until(lambda: source() == ("kafka", ["Kafka répond"]), 30)
+            settings = KafkaSettings(servers=kafka.servers)
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            produce(settings, reading(timestamp=now))
+            until(lambda: committed(settings) == 1)
+        until(lambda: source() == ("simulator", ["Kafka ne répond pas"]), 30)
+        stop(process, tmp_path)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    moves = [line for line in errors.splitlines() if "Source des données" in line]
+    assert [line.partition(" : ")[2] for line in moves] == [
+        "simulateur local (Kafka ne répond pas)",
+        "Kafka (Kafka répond)",
+        "simulateur local (Kafka ne répond pas)",
+    ]
 
 
 def test_without_trainer_the_platform_stops_and_says_so(

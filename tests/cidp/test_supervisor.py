@@ -59,9 +59,58 @@ def until(reached: Callable[[], bool], timeout_s: float = 20) -> None:
         time.sleep(0.02)
 
 
-def test_a_child_that_ends_unasked_is_named_with_the_end_of_its_log(
+def test_a_child_that_ends_while_the_group_comes_up_ends_it(
     group: Supervisor, make_child: MakeChild
 ) -> None:
+    group.start(make_child("finit", ENDS))
+    with pytest.raises(ChildFailed, match=r"(?s)finit .*code 3.*au revoir é"):
+        group.wait_for(lambda: False, 30, "rien")
+
+
+def test_a_child_that_falls_is_started_again(
+    group: Supervisor, make_child: MakeChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "BACK_OFF_S", (0.05,) * 6)
+    monkeypatch.setattr(supervisor_module, "POLL_S", 0.02)
+    child = make_child("reste", STAYS)
+    group.start(child)
+    first = child.pid
+    fallen: list[int] = []
+
+    def look() -> None:
+        if child.pid == first:
+            child.kill()
+        elif child.running:
+            fallen.append(group.falls(child))
+            group.stop(child)
+            raise StopAsked
+
+    with pytest.raises(StopAsked):
+        group.watch(20, look)
+    assert fallen == [1]
+    assert not child.running
+
+
+def test_a_child_that_is_not_essential_may_fall_without_end(
+    group: Supervisor, make_child: MakeChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "BACK_OFF_S", (0.01,))
+    monkeypatch.setattr(supervisor_module, "POLL_S", 0.02)
+    child = make_child("finit", ENDS)
+    group.start(child, essential=False)
+
+    def look() -> None:
+        if group.falls(child) > 2:
+            raise StopAsked
+
+    with pytest.raises(StopAsked):
+        group.watch(20, look)
+
+
+def test_an_essential_child_that_falls_without_end_is_named_with_the_end_of_its_log(
+    group: Supervisor, make_child: MakeChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "BACK_OFF_S", (0.01,))
     stays, ends = make_child("reste", STAYS), make_child("finit", ENDS)
     group.start(stays)
     group.start(ends)
