@@ -298,7 +298,7 @@ def test_the_report_is_written_again_without_a_load(
     desk.erp(GOOD, "T2,M1,2026-01-09,1,OK", "T3,M1,hier,1,OK")
     desk.run()
     again = desk.folder / "encore.xlsx"
-    words = ["rapport", "--dwh", str(desk.settings.dwh.path), "--report", str(again)]
+    words = ["rapport", "--dwh", str(desk.settings.dwh), "--report", str(again)]
     environ = {"DPA_LOG_DIR": str(desk.folder)}
     assert main([*words, "--from", "06/01/2026"], environ) == 0
     assert capsys.readouterr().out == f"Rapport écrit : {again}\n"
