@@ -150,14 +150,15 @@ class ApiClient:
         # The API is an inner part: neither a proxy nor a .netrc of the machine concerns it.
         self._session.trust_env = False
 
-    def predict(self, reading: UncheckedReading, *, explain: bool = False) -> Prediction:
-        """Score a reading, with the reasons if asked; nothing is stored by the API."""
-        path = "/predict?explain=1" if explain else "/predict"
-        return self._post(Prediction, path, asdict(reading))
+    def predict(self, reading: UncheckedReading) -> Prediction:
+        """Score a what-if, with the reasons; the API stores it nowhere and counts it nowhere."""
+        return self._post(Prediction, "/predict?explain=1&hypothetical=1", asdict(reading))
 
     def predict_many(self, readings: Sequence[UncheckedReading]) -> Batch:
-        """Score readings in their order; nothing is stored by the API."""
-        return self._post(Batch, "/predict/batch", [asdict(reading) for reading in readings])
+        """Score what-ifs in their order; the API stores and counts them nowhere."""
+        return self._post(
+            Batch, "/predict/batch?hypothetical=1", [asdict(reading) for reading in readings]
+        )
 
     def ready(self) -> Readiness:
         """State of the model, the store and the source, whether or not they can serve."""

@@ -19,20 +19,27 @@ KINDS: Final = {
     batch.CSV: batch.read_csv,
 }
 
+EXPLAIN, HYPOTHETICAL = "explain", "hypothetical"
+
 NOTED_ROWS: Final = 500
 """Most readings of a batch, evenly spread over it, that count for the drift of the inputs."""
 
 
-def explanation_asked(asked: Request) -> bool:
-    """Tell whether `?explain=1` is there; raises `TelemetryRefused` for anything else."""
+def flags_set(asked: Request, *known: str) -> set[str]:
+    """Return which of the `known` parameters are 1; raises `TelemetryRefused` for anything else.
+
+    A reading that is `hypothetical` is somebody's what-if: it counts in no metric, nor for drift.
+    """
     if not asked.environ.get("QUERY_STRING"):
-        return False
-    if asked.args.keys() - {"explain"}:
-        raise TelemetryRefused([FieldError(field="query", message="seul explain est connu")])
-    wanted = asked.args.getlist("explain")
-    if any(value not in {"0", "1"} for value in wanted) or len(wanted) > 1:
-        raise TelemetryRefused([FieldError(field="explain", message="0 ou 1 attendu, une fois")])
-    return wanted == ["1"]
+        return set()
+    if asked.args.keys() - set(known):
+        said = f"paramètre inconnu ; admis : {', '.join(known)}"
+        raise TelemetryRefused([FieldError(field="query", message=said)])
+    for name in known:
+        wanted = asked.args.getlist(name)
+        if any(value not in {"0", "1"} for value in wanted) or len(wanted) > 1:
+            raise TelemetryRefused([FieldError(field=name, message="0 ou 1 attendu, une fois")])
+    return {name for name in known if asked.args.get(name) == "1"}
 
 
 def add_routes(app: Flask, parts: Parts, guarded: Guard) -> None:
@@ -40,6 +47,7 @@ def add_routes(app: Flask, parts: Parts, guarded: Guard) -> None:
     limits = parts.settings.api
 
     def predict_batch() -> Response:
+        flags = flags_set(request, HYPOTHETICAL)
         kind = request.mimetype
         if kind not in KINDS:
             return error_answer(415, f"Corps attendu en {', '.join(KINDS)} (Content-Type).")
@@ -47,10 +55,11 @@ def add_routes(app: Flask, parts: Parts, guarded: Guard) -> None:
         rows = KINDS[kind](raw, limits.batch_max_rows)
         scorer = parts.model.scorer(parts.settings.model.first_load_wait_s)
         scored = batch.score(rows, scorer)
-        every = max(1, -(-scored.scored // NOTED_ROWS))
-        for row in range(0, scored.scored, every):
-            parts.recent.note(rows.values[row].tolist(), float(scored.risks[row]))
-        parts.metrics.batch_answered(scored.scored, scored.critical, scored.refused)
+        if HYPOTHETICAL not in flags:
+            every = max(1, -(-scored.scored // NOTED_ROWS))
+            for row in range(0, scored.scored, every):
+                parts.recent.note(rows.values[row].tolist(), float(scored.risks[row]))
+            parts.metrics.batch_answered(scored.scored, scored.critical, scored.refused)
         if kind == batch.JSON:
             return JsonAnswer(batch.write_json(scored, scorer), 200)
         if kind == batch.CSV:

@@ -253,7 +253,7 @@ class _Endpoints:
 
     def predict(self) -> Response:
         started_s = time.perf_counter()
-        explained = batch_api.explanation_asked(_asked())
+        flags = batch_api.flags_set(_asked(), batch_api.EXPLAIN, batch_api.HYPOTHETICAL)
         reading = parse_reading(_json_bytes(self._limits.predict_max_bytes))
         bundle = self._parts.model.bundle(self._model_wait_s)
         scorer = bundle.scorer
@@ -266,12 +266,13 @@ class _Endpoints:
             "threshold": scorer.threshold,
             "warnings": scorer.warnings(reading),
         }
-        if explained:
+        if batch_api.EXPLAIN in flags:
             body["explanation"] = bundle.explainer.explain(reading).body()
-        self._parts.metrics.prediction_answered(
-            time.perf_counter() - started_s, score.probability, critical=score.critical
-        )
-        self._parts.recent.note(reading.values(), score.probability)
+        if batch_api.HYPOTHETICAL not in flags:
+            self._parts.metrics.prediction_answered(
+                time.perf_counter() - started_s, score.probability, critical=score.critical
+            )
+            self._parts.recent.note(reading.values(), score.probability)
         return json_answer(body)
 
     def telemetry(self) -> Response:

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from launched import SERVICE, Server
+from launched import SERVICE, Server, running
 from loopback import free_port
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -22,81 +22,85 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 60_000
+"""How long a busy machine may take over what takes a second; nothing waits for it in vain."""
+
+Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Settings of a platform that leaves nothing in the work tree."""
     folder = tmp_path_factory.mktemp("platform")
-    return os.environ | {
-        "API_PORT": str(free_port()),
-        "CAMRAIL_MODELS_DIR": str(folder / "models"),
-        "CAMRAIL_EVENT_STORE": str(folder / "events.sqlite"),
-        "CAMRAIL_LOGS_DIR": str(folder / "logs"),
+    written = {
+        "CAMRAIL_MODELS_DIR": "models",
+        "CAMRAIL_EVENT_STORE": "events.sqlite",
+        "CAMRAIL_LOGS_DIR": "logs",
+        "CAMRAIL_JOBS_DIR": "jobs",
+        "DPA_DWH": "dwh.sqlite",
+        "DPA_REPORT": "reports/rapport_supply_chain.xlsx",
+        "DPA_LOG_DIR": "logs",
     }
+    places = {name: str(folder / place) for name, place in written.items()}
+    return os.environ | places | {"API_PORT": str(free_port())}
 
 
 @pytest.fixture(scope="session")
-def bootstrapped(environ: dict[str, str]) -> dict[str, str]:
-    """The same settings, once the real trainer has made the model."""
+def api(environ: dict[str, str]) -> Iterator[Server]:
+    """The API with a model that the real trainer has made; who stops it starts it again."""
     command = [sys.executable, str(SERVICE / "bootstrap_local.py"), "--slot", "instant"]
     subprocess.run(command, env=environ, check=True, capture_output=True, timeout=300)
-    return environ
+    url = f"http://127.0.0.1:{environ['API_PORT']}/ready"
+    with running(Server(["api/api.py"], environ, url)) as server:
+        yield server
 
 
-@pytest.fixture
-def api(bootstrapped: dict[str, str]) -> Iterator[Server]:
-    port = bootstrapped["API_PORT"]
-    server = Server(["api/api.py"], bootstrapped, f"http://127.0.0.1:{port}/ready")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def dashboard_url(environ: dict[str, str]) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def dashboard_url(environ: dict[str, str], api: Server) -> Iterator[str]:
     """Address of a dashboard started as the user guide says."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     flags = ["--server.headless", "true", "--server.port", str(port)]
     command = ["-m", "streamlit", "run", "dashboard/app.py", *flags]
-    server = Server(command, environ, f"{url}/_stcore/health")
-    server.start()
-    yield url
-    server.stop()
+    with running(Server(command, environ, f"{url}/_stcore/health")):
+        yield url
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """Path of a Chromium: CHROMIUM, or one on the PATH."""
+def browser() -> Iterator[Browser]:
+    """A Chromium: CHROMIUM, or one on the PATH."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    return found or pytest.skip("aucun Chromium : donnez son chemin dans CHROMIUM")
-
-
-@pytest.fixture
-def browser(chromium: str) -> Iterator[Browser]:
+    if found is None:
+        pytest.skip("aucun Chromium : donnez son chemin dans CHROMIUM")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def page(browser: Browser, api: Server, dashboard_url: str) -> Page:
-    """The dashboard in an English browser, once it shows a result."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-US")
-    page.goto(dashboard_url)
-    page.get_by_text("OPÉRATION NOMINALE").wait_for(timeout=30_000)
-    return page
+def visit(browser: Browser, dashboard_url: str) -> Iterator[Visit]:
+    """Open a page of the dashboard, in an English browser of its own, once it has been drawn."""
+    contexts: list[BrowserContext] = []
+
+    def go(path: str = "") -> Page:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{dashboard_url}/{path}")
+        drawn(page)
+        return page
+
+    expect.set_options(timeout=PATIENCE_MS)
+    yield go
+    for context in contexts:
+        context.close()
 
 
-@pytest.fixture
-def move(page: Page) -> Callable[[str, str, int], None]:
-    """Press a key on a slider, found by the start of its label, a number of times."""
-
-    def press(label: str, key: str, times: int) -> None:
-        slider = page.get_by_role("slider", name=label)
-        for _ in range(times):
-            slider.press(key)
-
-    return press
+def drawn(page: Page) -> None:
+    """Wait until the strip is there and nothing is still to be drawn."""
+    expect(
+        page.get_by_text("heure de Douala").or_(page.get_by_text("Démarrez le")).first
+    ).to_be_visible()
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)

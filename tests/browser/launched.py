@@ -1,14 +1,26 @@
 """A launcher of the service as a child process that a test starts and stops."""
 
+import contextlib
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 SERVICE = Path(__file__).parents[2] / "Camrail-Industrial-Data-Platform"
+
+
+@contextlib.contextmanager
+def running(server: "Server") -> Iterator["Server"]:
+    """Start a server, and stop it whatever happens."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 class Server:
@@ -30,7 +42,7 @@ class Server:
             stderr=subprocess.DEVNULL,
             creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
         )
-        deadline_s = time.monotonic() + 60
+        deadline_s = time.monotonic() + 120
         while not self._answers():
             assert self._process.poll() is None, f"{self._command} ended"
             assert time.monotonic() < deadline_s, f"{self._health} never answered"

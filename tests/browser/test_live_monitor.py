@@ -1,55 +1,100 @@
-from collections.abc import Callable
+"""What an operator and an analyst do, in a real browser in front of a real platform."""
 
+import datetime as dt
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
 import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
 from launched import Server
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+from waiting import until
 
 from cidp.auth import DEMO_KEY
 
 pytestmark = pytest.mark.chromium
 
 NOMINAL, DANGER = "OPÉRATION NOMINALE", "DANGER DÉTECTÉ"
-Move = Callable[[str, str, int], None]
+PAGES = ["", "flotte", "alertes", "logistique", "modele", "systeme"]
+Visit = Callable[..., Page]
 
 
-def test_the_piloting_scenario_by_keyboard(page: Page, move: Move) -> None:
-    vibration = page.get_by_role("slider", name="Vibrations")
-    temperature = page.get_by_role("slider", name="Température")
-    move("Vibrations", "ArrowRight", 50)
-    expect(vibration).to_have_value("7")
-    move("Température", "ArrowRight", 40)
-    expect(temperature).to_have_value("85")
-    expect(page.get_by_text(DANGER)).to_be_visible(timeout=10_000)
-    expect(page.get_by_text(NOMINAL)).to_have_count(0)
-    expect(page.get_by_text("7,0 mm/s")).to_be_visible()
+def move(page: Page, label: str, target: float) -> None:
+    """Press arrows on a slider until it stands at `target`, as a person would: looking at it."""
+    slider = page.get_by_role("slider", name=label)
 
-    move("Vibrations", "End", 1)
-    move("Température", "End", 1)
-    expect(vibration).to_have_value("15")
-    expect(page.get_by_text("120 °C")).to_be_visible(timeout=10_000)
+    def arrived() -> bool:
+        value = float(slider.input_value())
+        if value != target:
+            slider.press("ArrowRight" if value < target else "ArrowLeft")
+        return value == target
+
+    until(arrived, timeout_s=180)
+    expect(slider).to_have_value(f"{target:g}")
+
+
+def tile(page: Page, label: str) -> Locator:
+    """Return the value of the figure with a label."""
+    figure = page.get_by_test_id("stMetric").filter(has_text=label)
+    return figure.get_by_test_id("stMetricValue")
+
+
+def test_the_piloting_scenario_by_keyboard(visit: Visit) -> None:
+    page = visit()
+    expect(page.get_by_text(NOMINAL)).to_be_visible()
+    move(page, "Vibrations", 7)
+    move(page, "Température", 85)
     expect(page.get_by_text(DANGER)).to_be_visible()
+    expect(page.get_by_text(NOMINAL)).to_have_count(0)
+    expect(tile(page, "Vibrations")).to_have_text("7,0 mm/s")
+    expect(tile(page, "Température")).to_have_text("85 °C")
 
-    move("Vibrations", "Home", 1)
-    move("Température", "Home", 1)
-    expect(page.get_by_text(NOMINAL)).to_be_visible(timeout=10_000)
+    page.get_by_role("button", name="Appliquer aux curseurs").press("Enter")
+    expect(page.get_by_text(NOMINAL)).to_be_visible()
     expect(page.get_by_text(DANGER)).to_have_count(0)
 
 
-def test_an_api_that_goes_and_comes_back_needs_no_reload(page: Page, api: Server) -> None:
+def test_two_operators_move_their_own_sliders(visit: Visit) -> None:
+    one, other = visit(), visit("?vibration=7.0&temperature=85.0")
+    expect(other.get_by_text(DANGER)).to_be_visible()
+    expect(one.get_by_text(NOMINAL)).to_be_visible()
+    move(one, "Vibrations", 2.2)
+    expect(tile(one, "Vibrations")).to_have_text("2,2 mm/s")
+    expect(one.get_by_text(NOMINAL)).to_be_visible()
+    expect(other.get_by_text(DANGER)).to_be_visible()
+
+
+def test_an_api_that_goes_and_comes_back_needs_no_reload(visit: Visit, api: Server) -> None:
+    page = visit()
+    expect(page.get_by_text(NOMINAL)).to_be_visible()
     page.evaluate("window.neverReloaded = true")
     api.stop()
-    message = page.get_by_role("heading", name="API injoignable")
-    expect(message).to_be_visible(timeout=10_000)
-    expect(page.get_by_text(NOMINAL)).to_have_count(0)
-
-    api.start()
-    expect(page.get_by_text(NOMINAL)).to_be_visible(timeout=20_000)
+    try:
+        message = page.get_by_role("heading", name="API injoignable")
+        expect(message).to_be_visible()
+        expect(page.get_by_text(NOMINAL)).to_have_count(0)
+    finally:
+        api.start()
+    expect(page.get_by_text(NOMINAL)).to_be_visible()
     expect(message).to_have_count(0)
     assert page.evaluate("window.neverReloaded")
 
 
-def test_the_page_is_french_and_holds_no_key(page: Page, move: Move) -> None:
-    move("Vibrations", "ArrowRight", 1)
+def test_the_page_is_french_holds_no_key_and_asks_nothing_of_the_outside(
+    visit: Visit, dashboard_url: str
+) -> None:
+    page = visit()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    expect(page.get_by_text(NOMINAL)).to_be_visible()
+    assert asked
+    assert [url for url in asked if not url.startswith((dashboard_url, "data:", "blob:"))] == []
+
+    move(page, "Vibrations", 2.1)
     slider = page.get_by_role("slider", name="Vibrations")
     expect(slider).to_have_attribute("aria-valuetext", "2,1")
     expect(page.locator("html")).to_have_attribute("lang", "fr")
@@ -57,10 +102,86 @@ def test_the_page_is_french_and_holds_no_key(page: Page, move: Move) -> None:
     assert DEMO_KEY not in page.content()
 
 
-def test_nothing_is_asked_of_the_outside(page: Page, dashboard_url: str) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.reload()
-    page.get_by_text(NOMINAL).wait_for(timeout=30_000)
-    assert asked
-    assert [url for url in asked if not url.startswith((dashboard_url, "data:", "blob:"))] == []
+def test_a_row_of_the_fleet_changes_by_itself(visit: Visit, environ: dict[str, str]) -> None:
+    def send(vibration: float, temperature: float) -> None:
+        reading = {
+            "loco_id": "LOCO_EN_DIRECT", "timestamp": dt.datetime.now(dt.UTC).isoformat(),
+            "flow_rate": 500.0, "pressure": 5.0, "vibration": vibration, "temperature": temperature,
+        }  # fmt: skip
+        url = f"http://127.0.0.1:{environ['API_PORT']}/telemetry"
+        requests.post(
+            url, json=reading, headers={"X-API-KEY": DEMO_KEY}, timeout=30
+        ).raise_for_status()
+
+    send(2.0, 45.0)
+    page = visit("flotte")
+    expect(tile(page, "En danger")).to_have_text("0")
+    row = page.locator("canvas tr").filter(has_text="LOCO_EN_DIRECT")
+    expect(row).to_contain_text("Nominale")
+    send(12.0, 110.0)
+    expect(tile(page, "En danger")).to_have_text("1")
+    expect(row).to_contain_text("DANGER")
+
+
+def test_the_etl_its_report_and_its_rejects_corrected(visit: Visit, tmp_path: Path) -> None:
+    page = visit("logistique")
+    expect(page.get_by_text("pas encore d'entrepôt")).to_be_visible()
+    page.get_by_role("button", name="Lancer l’ETL").click()
+    expect(tile(page, "Transactions")).to_have_text("2 911")
+
+    report = workbook_at(download(page, "Télécharger le rapport Excel", tmp_path))
+    assert "Transactions" in report.sheetnames
+    rejects = download(page, "Télécharger les rejets à corriger", tmp_path)
+    correct_one(rejects)
+    expect(page.get_by_text("Rejets ouverts : 93")).to_be_visible()
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(rejects)
+    page.get_by_role("button", name="Charger les corrections").click()
+    expect(page.get_by_text("Rejets ouverts : 92")).to_be_visible()
+    expect(tile(page, "Transactions")).to_have_text("2 912")
+
+
+def download(page: Page, label: str, folder: Path) -> Path:
+    """Download by a button, under the name that the page gives."""
+    with page.expect_download() as caught:
+        page.get_by_role("button", name=label).click()
+    path = folder / caught.value.suggested_filename
+    caught.value.save_as(path)
+    return path
+
+
+def workbook_at(path: Path) -> openpyxl.Workbook:
+    """Open a workbook; openpyxl leaves out what it does not know."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return openpyxl.load_workbook(path)
+
+
+def correct_one(workbook: Path) -> None:
+    """Give the first missing volume a value."""
+    book = workbook_at(workbook)
+    for sheet in book:
+        for row in sheet.iter_rows():
+            texts = [str(cell.value) for cell in row]
+            if "VOLUME_MANQUANT" in texts:
+                heads = next(
+                    [cell.value for cell in above]
+                    for above in sheet.iter_rows()
+                    if any(cell.value == "volume_transferred" for cell in above)
+                )
+                row[heads.index("volume_transferred")].value = 12.5
+                book.save(workbook)
+                return
+    raise AssertionError("no missing volume")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_serious_obstacle_for_assistive_technology(visit: Visit, path: str) -> None:
+    page = visit(path)
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (violation["id"], node["target"], node["html"][:200])
+        for violation in found
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
+    ]
+    assert serious == []

@@ -49,9 +49,8 @@ def worker(settings: Settings, tmp_path: Path) -> Iterator[ApiClient]:
     parts.store.close()
 
 
-def test_a_risk_comes_with_its_reasons_if_asked(api: ApiClient) -> None:
-    assert api.predict(READING).explanation is None
-    explained = api.predict(DANGER, explain=True)
+def test_a_risk_comes_with_its_reasons(api: ApiClient) -> None:
+    explained = api.predict(DANGER)
     assert explained.critical_risk == 1
     assert explained.explanation
     assert set(explained.explanation.contributions) == {
@@ -71,6 +70,13 @@ def test_many_readings_are_scored_in_their_order(api: ApiClient) -> None:
     assert [row.critical_risk for row in rows] == [0, 1]
     refused = UncheckedReading("LOCO_001", -1.0, 5.0, 2.0, 45.0)
     assert api.predict_many([refused]).results[0].risk_probability is None
+
+
+def test_what_ifs_of_a_screen_count_nowhere(api: ApiClient) -> None:
+    api.predict(DANGER)
+    api.predict_many([READING, DANGER])
+    assert api.metric("api_drift_readings") == {"": 0.0}
+    assert api.metric("api_predictions_total") == {"": 0.0}
 
 
 def test_the_holder_of_the_key_is_known(api: ApiClient) -> None:

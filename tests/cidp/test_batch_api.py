@@ -124,6 +124,19 @@ def test_another_wish_to_explain_is_refused(app: Flask, query: str) -> None:
     assert fields(explained(app.test_client(), query)) == ["explain"]
 
 
+@pytest.mark.parametrize("path", ["/predict/batch", "/predict"])
+def test_a_what_if_counts_nowhere(app: Flask, parts: Parts, path: str) -> None:
+    client = app.test_client()
+    body = READING if path == "/predict" else [READING, ALARM]
+    for query, counted in (("hypothetical=1", 0), ("hypothetical=0", 1)):
+        answer = client.post(f"{path}?{query}", json=body, headers=KEY)
+        assert conforms(answer, path, "post").status_code == 200
+        assert (value(parts, "api_predictions_total") > 0) == bool(counted)
+        assert parts.recent.rows().any() == bool(counted)
+    refused = client.post(f"{path}?hypothetical=oui", json=body, headers=KEY)
+    assert fields(conforms(refused, path, "post")) == ["hypothetical"]
+
+
 @pytest.mark.parametrize("query", ["explian=1", "explain=1&x=2", "%ff=1", "=&"])
 def test_an_unknown_parameter_is_refused(app: Flask, query: str) -> None:
     assert fields(explained(app.test_client(), query)) == ["query"]

@@ -51,4 +51,5 @@ def wall_clock(instant: datetime) -> datetime:
 def line_at(value: float, axis: str = "y") -> Any:
     """Return a dashed line for a limit, at `value` of an axis."""
     where = {axis: alt.datum(value)}
-    return alt.Chart().mark_rule(color=ALARM, strokeDash=[6, 4], size=1.5).encode(**where)
+    line = alt.Chart().mark_rule(color=ALARM, strokeDash=[6, 4], size=1.5, aria=False)
+    return line.encode(**where)

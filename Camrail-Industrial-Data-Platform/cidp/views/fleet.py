@@ -12,7 +12,7 @@ from cidp.api_answers import Fleet, History, Locomotive, ModelCard
 from cidp.views.access import Access
 from cidp.views.asking import failures_said, reachable
 from cidp.views.charts import ALARM, CLOCK, DARK, french, line_at, wall_clock
-from cidp.views.french import age, clock, number, percent
+from cidp.views.french import age, clock, number, percent, quantity
 from cidp.views.gauges import GAUGES, Gauge, field_label
 from cidp.views.markdown import plain
 
@@ -184,7 +184,11 @@ def history_frame(past: History) -> Any:
 
 
 def _draw_history(frame: Any, card: ModelCard) -> None:
-    st.altair_chart(risk_chart(frame, card.threshold), key="history_risk")
+    st.altair_chart(
+        risk_chart(frame, card.threshold),
+        key="history_risk",
+        alt=f"Risque de panne : {percent(frame['risk'].iloc[-1])} à la dernière lecture",
+    )
     usual = {
         feature["name"]: feature["reference"]["edges"]
         for feature in card.features
@@ -193,7 +197,12 @@ def _draw_history(frame: Any, card: ModelCard) -> None:
     left, right = st.columns(2)
     for gauge, column in zip(GAUGES, (left, right, left, right), strict=True):
         chart = reading_chart(frame, gauge, usual.get(gauge.field))
-        column.altair_chart(chart, key=f"history_{gauge.field}")
+        newest = quantity(frame[gauge.field].iloc[-1], gauge.unit, 1)
+        column.altair_chart(
+            chart,
+            key=f"history_{gauge.field}",
+            alt=f"{gauge.label} : {newest} à la dernière lecture",
+        )
 
 
 def risk_chart(frame: Any, threshold: float) -> Any:
@@ -207,7 +216,7 @@ def reading_chart(frame: Any, gauge: Gauge, edges: Sequence[float] | None) -> An
     y = alt.Y(f"{gauge.field}:Q", title=None).scale(zero=False).axis(tickCount=4)
     drawn = _line(frame, gauge.field, y, ",.1f", DARK)
     if edges:
-        band = alt.Chart().mark_rect(color="#9fc5e8", opacity=0.35)
+        band = alt.Chart().mark_rect(color="#9fc5e8", opacity=0.35, aria=False)
         drawn = band.encode(y=alt.datum(edges[0]), y2=alt.datum(edges[-1])) + drawn
     return _titled(drawn, f"{gauge.label} ({gauge.unit})")
 

@@ -110,14 +110,20 @@ def _show_figures(client: ApiClient, shown: WarehouseFilter) -> None:
         st.info("Aucune transaction dans cette période.", icon=":material/inbox:")
         return
     st.subheader("Volume par site et par jour", anchor=False)
-    st.altair_chart(volume_chart(volumes), key="volumes")
+    st.altair_chart(volume_chart(volumes), key="volumes", alt="Volume par site et par jour")
     by_day, by_machine = st.columns(2, gap="large")
     with by_day:
         st.subheader("Alertes critiques par jour", anchor=False)
-        st.altair_chart(alerts_chart(volumes), key="warehouse_alerts")
+        st.altair_chart(
+            alerts_chart(volumes), key="warehouse_alerts", alt="Alertes critiques par jour"
+        )
     with by_machine:
         st.subheader("Taux d’erreur par machine", anchor=False)
-        st.altair_chart(machines_chart(client.machines(shown, TOP)), key="machines")
+        st.altair_chart(
+            machines_chart(client.machines(shown, TOP)),
+            key="machines",
+            alt="Taux d’erreur des machines, la pire d’abord",
+        )
 
 
 def _show_kpi(kpi: Kpi) -> None:

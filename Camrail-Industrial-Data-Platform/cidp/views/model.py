@@ -137,6 +137,7 @@ def _show_curves(client: ApiClient, card: ModelCard) -> None:
         column.altair_chart(
             french((curve + line_at(card.threshold)).properties(height=220)),
             key=f"curve_{gauge.field}",
+            alt=f"Risque selon {gauge.label.lower()}",
         )
     st.caption(
         "Les autres mesures à leur valeur nominale (débit 500, pression 5, vibrations 2, "
@@ -172,7 +173,11 @@ def _show_drift(client: ApiClient) -> None:
     texts = base.mark_text(align="left", dx=4, color="#1b2733").encode(text="said:N")
     bars = base.mark_bar(color=DARK)
     limits = line_at(WATCHED, "x") + line_at(DRIFTED, "x")
-    st.altair_chart(french((bars + texts + limits).properties(height=230)), key="drift")
+    st.altair_chart(
+        french((bars + texts + limits).properties(height=230)),
+        key="drift",
+        alt="Dérive par mesure",
+    )
     st.caption(
         f"Sur {number(count)} lectures notées par l’API, comparées à l’entraînement. Tirets : à "
         f"surveiller dès {number(WATCHED, 2)}, dérive dès {number(DRIFTED, 2)}."

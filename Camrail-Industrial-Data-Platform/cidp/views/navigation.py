@@ -17,13 +17,14 @@ from cidp.views.model import show_model
 from cidp.views.supervision import show_supervision
 from cidp.views.system import show_system
 
-# Streamlit writes numbers in its widgets by the browser's language, declares English pages, and has
-# an English button in its uploader.
+# Streamlit writes numbers in its widgets by the browser's language, declares English pages, has an
+# English button in its uploader, and captions too pale to be read by everybody.
 _FRENCH_PAGE = """<style>
-[data-testid="stFileUploaderDropzoneInstructions"],
-[data-testid="stFileUploaderDropzone"] button p { display: none; }
-[data-testid="stFileUploaderDropzone"] button [data-testid="stMarkdownContainer"]::after {
-  content: "Parcourir";
+[data-testid="stCaptionContainer"] { color: #4b5866; opacity: 1; }
+[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
+[data-testid="stFileUploaderDropzone"] button p { font-size: 0; }
+[data-testid="stFileUploaderDropzone"] button p::after {
+  content: "Parcourir"; font-size: 0.875rem;
 }
 </style><script>
 document.documentElement.lang = "fr";

@@ -70,7 +70,7 @@ def ask(client: ApiClient, reading: UncheckedReading) -> Outcome:
         return Outcome(reading, error=ModelMissing(model.error))
     started_s = time.perf_counter()
     try:
-        prediction = reachable(client).predict(reading, explain=True)
+        prediction = reachable(client).predict(reading)
     except ApiError as error:
         if not isinstance(error, ReadingRefused):
             retry_later()
@@ -189,7 +189,7 @@ def _show_reasons(client: ApiClient, reading: UncheckedReading, prediction: Pred
 def _show_contributions(explanation: Explanation) -> None:
     st.subheader("Pourquoi ce risque", anchor=False)
     st.markdown(f"{plain(explanation.sentence)}.")
-    st.altair_chart(contributions_chart(explanation), key="contributions")
+    st.altair_chart(contributions_chart(explanation), key="contributions", alt=explanation.sentence)
     st.caption(
         "En points de pourcentage, à partir du risque moyen de lectures d’entraînement, "
         f"{percent(explanation.base_probability)}."
@@ -206,7 +206,11 @@ def _show_map(client: ApiClient, reading: UncheckedReading, threshold: float) ->
     with failures_said():
         readings = readings_around(reading, across, up)
         found = cells(readings, reachable(client).predict_many(readings), across, up)
-        st.altair_chart(risk_map(found, reading, threshold, across, up), key="risk_map")
+        st.altair_chart(
+            risk_map(found, reading, threshold, across, up),
+            key="risk_map",
+            alt=f"Carte du risque selon {across.label.lower()} et {up.label.lower()}",
+        )
         st.caption(
             "La croix est la position des curseurs ; les deux autres mesures ne bougent pas. "
             f"L’orange est le seuil d’alerte, {percent(threshold)} ; plus foncé, c’est le danger."

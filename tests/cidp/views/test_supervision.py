@@ -199,7 +199,7 @@ def test_without_a_model_nothing_is_asked_and_the_reason_is_said(
 
 def test_the_reasons_stand_beside_the_verdict(screen: AppTest, fake_api: FakeApi) -> None:
     screen.run()
-    assert fake_api.predictions()[-1].query == "explain=1"
+    assert fake_api.predictions()[-1].query == "explain=1&hypothetical=1"
     assert [header.value for header in screen.subheader] == [
         "Pourquoi ce risque",
         "Risque autour de ce point",
