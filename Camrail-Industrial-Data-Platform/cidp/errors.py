@@ -13,6 +13,7 @@ CidpError
 ├── StoreError
 │   ├── StoreUnavailable     locked, full, unreadable: try again later
 │   └── StoreIncompatible    the file is not a store of this program
+├── DeadLetterError          dead letters cannot be written out or read back
 ├── StreamError              Kafka or MQTT refuses what was asked of it
 ├── AlertError
 │   ├── UnknownAlert         no alert has this number
@@ -97,6 +98,10 @@ class StoreUnavailable(StoreError):
 
 class StoreIncompatible(StoreError):
     """The file at the store's path was not made by this program, or by a newer one."""
+
+
+class DeadLetterError(CidpError):
+    """Dead letters cannot be written out, or what corrects them cannot be read."""
 
 
 class StreamError(CidpError):
