@@ -11,6 +11,7 @@ from cidp.auth import Scope
 Door: TypeAlias = Literal["http", "simulator", "kafka", "mqtt"]
 Series: TypeAlias = Literal["real", "simulated"]
 AlertState: TypeAlias = Literal["new", "acknowledged", "closed"]
+Slot: TypeAlias = Literal["instant", "trend"]
 Cause: TypeAlias = Literal["flow_rate", "pressure", "vibration", "temperature"]
 JobState: TypeAlias = Literal[
     "running", "cancelling", "succeeded", "failed", "cancelled", "interrupted"
@@ -369,7 +370,7 @@ class ModelCard(Answer):
 class ModelVersion(Answer):
     """One version of the registry; `error` says why it can no longer serve."""
 
-    slot: str
+    slot: Slot
     version: str
     promoted: bool
     serving: bool
@@ -387,8 +388,9 @@ class ModelVersions(Answer):
 
 
 class Promotion(Answer):
-    """What a promotion changed."""
+    """What a promotion changed; `serving` is the version that answers, of the slot instant only."""
 
+    slot: Slot
     promoted: str
     previous: str | None
     serving: str | None

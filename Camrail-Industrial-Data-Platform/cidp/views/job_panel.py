@@ -35,10 +35,11 @@ def newest(jobs: Sequence[Job], kinds: Collection[str]) -> Job | None:
     return next((job for job in jobs if job.kind in kinds), None)
 
 
-def show_jobs(access: Access, kinds: Sequence[str]) -> bool:
+def show_jobs(access: Access, kinds: Sequence[str], *, may_stop: bool) -> bool:
     """Draw the newest job of `kinds`; return whether one is running.
 
-    While it runs its progress renews itself; at its end the whole page is drawn anew.
+    While it runs its progress renews itself, beside the button that stops it for who `may_stop`;
+    at its end the whole page is drawn anew.
     """
     if failed := st.session_state.pop(_FAILED, None):
         show_api_error(failed)
@@ -46,7 +47,7 @@ def show_jobs(access: Access, kinds: Sequence[str]) -> bool:
     if job is None:
         return False
     if job.state in RUNNING:
-        st.fragment(_follow, run_every=REFRESH_S)(access, job.id)
+        st.fragment(_follow, run_every=REFRESH_S)(access, job.id, may_stop)
         return True
     _show_end(reachable(access.client).job(job.id))
     return False
@@ -68,7 +69,7 @@ def handed_back(access: Access, name: str, workbook: bytes) -> None:
         st.session_state[_FAILED] = error
 
 
-def _follow(access: Access, job_id: str) -> None:
+def _follow(access: Access, job_id: str, may_stop: bool) -> None:
     with failures_said():
         job = reachable(access.client).job(job_id)
         if job.state not in RUNNING:
@@ -76,14 +77,15 @@ def _follow(access: Access, job_id: str) -> None:
         step = plain(job.progress.text) if job.progress else "démarrage"
         percent = job.progress.percent if job.progress else None
         st.progress((percent or 0) / 100, f"{_title(job)} : {step}")
-        st.button(
-            "Arrêter",
-            key=f"cancel_{job_id}",
-            icon=":material/stop_circle:",
-            disabled=job.state == "cancelling",
-            on_click=_cancel,
-            args=(access, job_id),
-        )
+        if may_stop:
+            st.button(
+                "Arrêter",
+                key=f"cancel_{job_id}",
+                icon=":material/stop_circle:",
+                disabled=job.state == "cancelling",
+                on_click=_cancel,
+                args=(access, job_id),
+            )
 
 
 def _cancel(access: Access, job_id: str) -> None:

@@ -221,7 +221,7 @@ def _day_axis() -> Any:
 
 def _show_work(access: Access, shown: WarehouseFilter) -> None:
     may_load = access.may("loads")
-    running = show_jobs(access, ["etl", "etl-resubmit"])
+    running = show_jobs(access, ["etl", "etl-resubmit"], may_stop=may_load)
     kinds = {kind.kind: kind for kind in access.client.jobs().kinds}
     loading, correcting = st.columns(2, gap="large")
     with loading:

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from cidp.api_answers import Figures, ModelCard, ModelVersion
+from cidp.api_answers import Figures, ModelCard, ModelVersion, Promotion
 from cidp.api_client import ApiClient, UncheckedReading, moved
 from cidp.api_errors import ApiError, ModelMissing
 from cidp.views.access import Access
@@ -31,6 +31,7 @@ NAMES = {
     "logistic_regression": "Régression logistique",
     "gradient_boosting": "Gradient boosting",
 }
+SLOTS = {"instant": "instantané", "trend": "de tendance"}
 FIGURES: dict[str, tuple[str, str, int]] = {
     "average_precision": ("Précision moyenne", "", 3),
     "precision": ("Précision", "%", 0),
@@ -198,7 +199,7 @@ def _show_versions(access: Access) -> None:
         alt="Les versions du registre, la plus récente d’abord",
     )
     may_change = access.may("models")
-    running = show_jobs(access, ["training", "bootstrap"])
+    running = show_jobs(access, ["training", "bootstrap"], may_stop=may_change)
     if said := st.session_state.pop(_PROMOTED, None):
         st.success(said, icon=":material/check_circle:")
     if failed := st.session_state.pop(_FAILED, None):
@@ -217,7 +218,7 @@ def _version_row(version: ModelVersion) -> dict[str, str]:
     serving = "en service" if version.serving else "promue" if version.promoted else ""
     return {
         "Version": version.version,
-        "Modèle": "instantané" if version.slot == "instant" else "tendance",
+        "Modèle": SLOTS[version.slot],
         "État": "inutilisable" if version.error else serving,
         "Créée le (Douala)": instant(version.created_at) if version.created_at else "",
         "Seuil": _figure(version.threshold, "%", 1),
@@ -246,12 +247,20 @@ def _show_training(access: Access, running: bool) -> None:
 
 def _show_promotion(access: Access, others: list[ModelVersion]) -> None:
     st.markdown("**Mettre en service**")
-    usable = [version.version for version in others if not version.error]
+    usable = {version.version: SLOTS[version.slot] for version in others if not version.error}
     if not usable:
         st.caption("Aucune autre version utilisable au registre.")
         return
-    chosen = st.selectbox("Version", usable, key="promoted_version")
-    sure = st.checkbox("Je remplace le modèle en service par cette version", key="promote_sure")
+    chosen = st.selectbox(
+        "Version",
+        list(usable),
+        format_func=lambda version: f"{version} ({usable[version]})",
+        key="promoted_version",
+        on_change=_unsure,
+    )
+    sure = st.checkbox(
+        f"Je remplace le modèle {usable[chosen]} par cette version", key="promote_sure"
+    )
     st.button(
         "Promouvoir",
         key="promote",
@@ -268,5 +277,20 @@ def _promote(access: Access, version: str) -> None:
     except ApiError as error:
         st.session_state[_FAILED] = error
         return
-    st.session_state[_PROMOTED] = f"Version {plain(done.promoted)} en service."
+    st.session_state[_PROMOTED] = promotion_said(done)
+    _unsure()
+
+
+def _unsure() -> None:
     st.session_state["promote_sure"] = False
+
+
+def promotion_said(done: Promotion) -> str:
+    """Say what a promotion changed, and which version answers after it."""
+    version = plain(done.promoted)
+    if done.serving == done.promoted:
+        return f"Version {version} en service."
+    if done.slot == "trend":
+        return f"Version {version} promue : modèle de tendance. Celui qui répond n’a pas changé."
+    answers = f"{plain(done.serving)} répond encore" if done.serving else "aucun modèle ne répond"
+    return f"Version {version} promue, mais {answers} : voir la page Système."

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
-from api_samples import in_order
+from api_samples import Open, in_order, job, jobs
 from fake_api import FakeApi
 from streamlit.testing.v1 import AppTest
 
@@ -81,17 +81,50 @@ class SignedIn(dict[str, Any]):
     is_logged_in = True
 
 
-def test_an_organisation_s_account_gives_name_and_rights(
-    screen: AppTest, fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> SignedIn:
+    """A person known to the provider, who has no role unless a test gives their address one."""
+    person = SignedIn(email="an@rail.cm", email_verified=True, name="Aïcha Ngo")
+    monkeypatch.setattr(st, "user", person)
     secrets = {"auth": {"client_id": "x"}, "roles": ROLES}
-    monkeypatch.setattr(st, "user", SignedIn(email="an@rail.cm", name="Aïcha Ngo"))
     monkeypatch.setattr("cidp.views.access.oidc_secrets", lambda: secrets)
+    return person
+
+
+def test_an_organisation_s_account_gives_name_and_rights(
+    screen: AppTest, fake_api: FakeApi, signed_in: SignedIn
+) -> None:
     screen.run()
     assert not screen.exception
     assert any("Connecté : Aïcha Ngo" in text.value for text in screen.markdown)
     assert len(screen.slider) == 4
     assert "/whoami" not in {request.path for request in fake_api.received}
+
+
+@pytest.mark.parametrize(
+    ("claims", "buttons"),
+    [
+        ({}, {"Arrêter", "Lancer l’ETL", "Charger les corrections"}),
+        ({"email_verified": False}, set()),
+        ({"email_verified": None}, set()),
+        ({"email_verified": "true"}, set()),
+        ({"email": "sans.role@rail.cm"}, set()),
+    ],
+)
+def test_only_an_address_the_provider_vouches_for_has_its_roles(
+    opened: Open,
+    fake_api: FakeApi,
+    signed_in: SignedIn,
+    claims: dict[str, Any],
+    buttons: set[str],
+) -> None:
+    running = job(state="running", ended_at=None)
+    fake_api.answers |= {"/jobs": (200, jobs(running)), f"/jobs/{running['id']}": (200, running)}
+    signed_in |= claims
+    screen = opened("logistics").run()
+    assert not screen.exception
+    assert len(screen.get("progress")) == 1
+    assert {button.label for button in screen.button} == buttons | {"Se déconnecter"}
 
 
 def test_without_an_account_only_the_way_in_is_shown(

@@ -141,6 +141,17 @@ def test_who_may_only_read_starts_nothing(opened: Open, fake_api: FakeApi) -> No
     assert any("rôle d’analyste" in caption.value for caption in screen.caption)
 
 
+def test_who_may_only_read_stops_nothing(opened: Open, fake_api: FakeApi) -> None:
+    fake_api.answers |= {
+        "/whoami": (200, {"id": "lecture", "scopes": ["read"]}),
+        "/jobs": (200, jobs(job(**RUNNING))),
+        JOB: (200, job(**RUNNING)),
+    }
+    screen = opened("logistics").run()
+    assert len(screen.get("progress")) == 1
+    assert [button.key for button in screen.button] == []
+
+
 def test_charts_name_what_they_show() -> None:
     volumes = volume_chart(Volumes.model_validate(VOLUMES)).to_dict()
     assert volumes["encoding"]["y"]["title"] == "Volume (t)"

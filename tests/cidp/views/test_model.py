@@ -1,8 +1,9 @@
+import pytest
 from api_samples import CARD, Open, job, jobs, version
 from fake_api import VERSION, FakeApi, Request
 
-from cidp.api_answers import ModelCard
-from cidp.views.model import compared
+from cidp.api_answers import ModelCard, Promotion
+from cidp.views.model import compared, promotion_said
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -60,6 +61,33 @@ def test_a_promotion_asks_to_be_sure(opened: Open, fake_api: FakeApi) -> None:
     screen.button(key="promote").click().run()
     assert "20260228T1-autre en service" in screen.success[0].value
     assert screen.button(key="promote").disabled
+
+
+def test_the_slot_is_named_and_another_choice_must_be_made_sure_of_again(
+    opened: Open, fake_api: FakeApi
+) -> None:
+    listed = [version("20260228T1-autre"), version("20260228T2-suite", slot="trend")]
+    fake_api.answers["/models"] = (200, {"count": 2, "models": listed})
+    screen = opened("model").run()
+    assert screen.checkbox(key="promote_sure").label.startswith("Je remplace le modèle instantané")
+    screen.checkbox(key="promote_sure").check().run()
+    screen.selectbox(key="promoted_version").set_value("20260228T2-suite").run()
+    assert screen.checkbox(key="promote_sure").label.startswith("Je remplace le modèle de tendance")
+    assert screen.button(key="promote").disabled
+
+
+@pytest.mark.parametrize(
+    ("slot", "serving", "said"),
+    [
+        ("instant", "neuf", "Version neuf en service."),
+        ("instant", "vieux", "mais vieux répond encore"),
+        ("instant", None, "mais aucun modèle ne répond"),
+        ("trend", None, "Celui qui répond n’a pas changé"),
+    ],
+)
+def test_a_promotion_says_which_version_answers(slot: str, serving: str | None, said: str) -> None:
+    body = {"slot": slot, "promoted": "neuf", "previous": "vieux", "serving": serving}
+    assert said in promotion_said(Promotion.model_validate(body))
 
 
 def test_a_refused_version_is_told_with_its_reason(opened: Open, fake_api: FakeApi) -> None:
