@@ -4,6 +4,7 @@ import argparse
 import base64
 import getpass
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,11 @@ _COLUMNS = "id, door, topic, partition, position, received_at, reason, payload, 
 
 
 class Letter(NamedTuple):
-    """A dead letter that is open; `payload` may be cut, and is then shorter than `whole_bytes`."""
+    """A dead letter that is open; `payload` may be cut, and is then shorter than `whole_bytes`.
+
+    One that came by MQTT speaks of the locomotive of its topic; where that is not known any more,
+    someone has to vouch for it by a correction.
+    """
 
     id: int
     door: Door
@@ -33,6 +38,7 @@ class Letter(NamedTuple):
     received_at: str
     reason: str
     whole_bytes: int
+    vouched: bool = False
 
     @property
     def payload(self) -> bytes:
@@ -40,9 +46,11 @@ class Letter(NamedTuple):
         return self.message.payload or b""
 
     def corrected(self, payload: bytes) -> "Letter":
-        """Return the letter with other bytes in place of all that was received."""
-        message = self.message._replace(payload=payload)
-        return self._replace(message=message, whole_bytes=len(payload))
+        """Return the letter with other bytes, if they are, in place of all that was received."""
+        if payload == self.payload:
+            return self
+        message = self.message._replace(payload=payload, loco_id=None)
+        return self._replace(message=message, whole_bytes=len(payload), vouched=True)
 
 
 class Report(NamedTuple):
@@ -81,7 +89,7 @@ def open_letters(store: EventStore, after: int = 0, count: int = BATCH) -> list[
             Letter(
                 number,
                 door,
-                Message(position, bytes(payload), topic, partition),
+                Message(position, bytes(payload), topic, partition, None, _sender(door, topic)),
                 utc_text(session.instant(at)),
                 reason,
                 size,
@@ -101,7 +109,8 @@ def all_open(store: EventStore) -> Iterator[Letter]:
 def replay(parts: Parts, letters: Sequence[Letter], who: str) -> Report:
     """Hand `letters` in by their doors, and close those whose event is on record now.
 
-    What is refused again stays open and is not kept a second time. Raises `StoreError`, `NoModel`.
+    What is refused again stays open; a correction that conflicts is a letter of its own besides.
+    Raises `StoreError`, `NoModel`.
     """
     parts.model.refresh()
     refused = {letter.id: why for letter in letters if (why := _hopeless(letter))}
@@ -180,7 +189,15 @@ def corrections(path: Path) -> dict[int, bytes]:
 def _hopeless(letter: Letter) -> str | None:
     if len(letter.payload) < letter.whole_bytes:
         return f"coupé à {len(letter.payload)} octets sur {letter.whole_bytes} : à corriger"
+    if letter.door == "mqtt" and letter.message.loco_id is None and not letter.vouched:
+        return "venu par MQTT, de quelle locomotive n'est plus connu : à corriger ou abandonner"
     return None
+
+
+def _sender(door: Door, topic: str | None) -> str | None:
+    """Return the locomotive whose topic brought a message directly; Kafka's topic names none."""
+    found = re.fullmatch(r"camrail/([^/]+)/telemetry", topic or "") if door == "mqtt" else None
+    return found[1] if found else None
 
 
 def _with_fields(letter: Letter, fields: Sequence[str]) -> Letter:
@@ -231,23 +248,28 @@ def _export(parts: Parts, chosen: argparse.Namespace) -> int:
 def _replay(parts: Parts, chosen: argparse.Namespace) -> int:
     changed = corrections(chosen.file) if chosen.file else {}
     wanted = changed.keys() | set(chosen.id)
-    letters: list[Letter] = []
-    for letter in all_open(parts.store):
-        if letter.id in changed:
-            letter = letter.corrected(changed[letter.id])
-        elif not (chosen.all or letter.id in wanted):
-            continue
-        unchanged_conflict = letter.reason == CONFLICT and not (changed or chosen.set)
-        if not unchanged_conflict:
-            letters.append(_with_fields(letter, chosen.set))
-        elif letter.id in wanted:
-            raise DeadLetterError(f"La lettre {letter.id} est un conflit : corrigez ou abandonnez.")
+    if not wanted and not chosen.all:
+        raise DeadLetterError("Quelles lettres ? Donnez leurs numéros, --file ou --all.")
     stored = duplicates = 0
     refused: dict[int, str] = {}
-    for start in range(0, len(letters), BATCH):
-        report = replay(parts, letters[start : start + BATCH], getpass.getuser())
+    after = 0
+    while found := open_letters(parts.store, after):
+        after = found[-1].id
+        known = {letter.id for letter in found}
+        letters = [
+            _with_fields(letter.corrected(changed.get(letter.id, letter.payload)), chosen.set)
+            for letter in found
+            if chosen.all or letter.id in wanted
+        ]
+        for letter in letters:
+            if letter.reason == CONFLICT and not letter.vouched and letter.id in wanted:
+                refused[letter.id] = "conflit : à corriger ou abandonner"
+        again = [each for each in letters if each.reason != CONFLICT or each.vouched]
+        report = replay(parts, again, getpass.getuser())
         stored, duplicates = stored + report.stored, duplicates + report.duplicates
         refused |= report.refused
+        wanted -= known
+    refused |= dict.fromkeys(wanted, "pas de lettre ouverte de ce numéro")
     for number, reason in sorted(refused.items()):
         sys.stderr.write(f"Lettre {number} : {escaped(reason)}\n")
     sys.stdout.write(

@@ -1,8 +1,9 @@
 """How Kafka is spoken to: the settings of its clients, its topics, and whether it answers."""
 
+import threading
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from loguru import logger
@@ -13,6 +14,7 @@ from cidp.settings import KAFKA_PASSWORD, Settings
 DOOR_HEADER = "camrail-door"
 """Header of a record that came to Kafka from elsewhere: the door by which its event counts."""
 ADMIN_S = 10.0
+ROOM_S = 0.2
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
@@ -51,6 +53,26 @@ def producer_options(settings: Settings) -> dict[str, Any]:
         "linger.ms": 5,
         "compression.type": "lz4",
     }
+
+
+def produce(
+    producer: Producer, stop: threading.Event, topic: str, payload: bytes | None, **more: Any
+) -> bool:
+    """Hand a message over, waiting for room; False when asked to stop before.
+
+    `more` is what `Producer.produce` takes besides. Raises `KafkaException` for a message that is
+    not taken.
+    """
+    while True:
+        try:
+            producer.produce(topic, payload, **more)
+        except BufferError:
+            if stop.is_set():
+                return False
+            producer.poll(ROOM_S)
+        else:
+            producer.poll(0)
+            return True
 
 
 def kafka_answers(settings: Settings, timeout_s: float) -> bool:

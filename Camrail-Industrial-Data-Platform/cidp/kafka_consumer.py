@@ -32,12 +32,14 @@ from cidp.assembly import Parts, assemble
 from cidp.cli import FrenchParser
 from cidp.errors import CidpError, NoModel, StoreError, StreamError
 from cidp.event_batch import EPOCH, DeadLetter, Door, Message, StreamPosition
+from cidp.event_store import MAX_PAYLOAD_BYTES
 from cidp.feeds import Feeder, add_reason
 from cidp.ingest import Prepared, Tally
 from cidp.kafka_client import (
     DOOR_HEADER,
     client_options,
     make_topics,
+    produce,
     producer_options,
     said,
 )
@@ -50,6 +52,8 @@ PATIENCE_S = 5.0
 """Time after which a store that is slow is treated as one that is away."""
 SUMMARY_S = 60.0
 ANSWER_S = 2.0
+STARTS_S = 120.0
+"""How long positions are waited for: less than the five minutes after which the group moves on."""
 _BROUGHT: dict[str, Door] = {"mqtt": "mqtt", "simulator": "simulator"}
 """Doors that a record may name as its own."""
 
@@ -229,9 +233,15 @@ class StreamConsumer:
         self._error = None
         for tally, letters in stored:
             self._summary.add(tally)
-            self._letters.send(letters)
-        if not self._letters.delivered(self._keep_place):
-            return  # asked to stop first: these letters are read again
+            if not self._letters.send(letters):
+                return  # asked to stop first: these letters are read again
+        # Inside a callback of Kafka's nothing may be consumed, nor waited for without end.
+        told = self._letters.delivered(PATIENCE_S) if wait else self._letters.delivered()
+        while not told:
+            if wait or self._stop.is_set():
+                return
+            self._keep_place()
+            told = self._letters.delivered()
         try:
             offsets = [TopicPartition(*position) for position in batch.positions]
             if wait:
@@ -255,7 +265,8 @@ class StreamConsumer:
             logger.warning("Enregistrement suspendu, Kafka garde les messages : {}", reason)
 
     def _keep_place(self) -> None:
-        """Let the group see that this consumer lives; what is read all the same is put back."""
+        """Let the group and the store see that this consumer lives; what is read is put back."""
+        self._feeder.tell(self._lag, alive=self._kafka_answers)
         for record in self._consumer.consume(1, 0.1):
             if self._is_message(record):
                 self._consumer.seek(TopicPartition(*_place(record)))
@@ -277,19 +288,27 @@ class StreamConsumer:
             logger.info("Partitions reçues : {}", [each.partition for each in partitions])
 
     def _starts(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Give each partition the offset to begin at; waits for the store and for Kafka."""
+        """Give each partition the offset to begin at; waits for the store and for Kafka.
+
+        Raises `StreamError` before the group would miss this consumer, which is then started again.
+        """
+        until_s = time.monotonic() + STARTS_S
         while partitions and not self._stop.is_set():
             try:
                 known = self._parts.store.positions(self._kafka.topic)
                 committed = consumer.committed(partitions, PATIENCE_S)
             except (StoreError, KafkaException) as error:
+                if time.monotonic() > until_s:
+                    raise StreamError(f"Positions inconnues : {said(error)}") from error
                 logger.warning("Positions inconnues pour l'instant : {}", said(error))
                 self._stop.wait(RETRY_S)
                 continue
-            return [
+            starts = [
                 TopicPartition(each.topic, each.partition, _start_of(each, known))
                 for each in committed
             ]
+            self._next |= {each.partition: max(0, each.offset) for each in starts}
+            return starts
         return partitions
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -346,38 +365,36 @@ class LetterTopic:
         self._producer = Producer(producer_options(settings))
         self._stop = stop
 
-    def send(self, letters: Sequence[DeadLetter]) -> None:
-        """Hand letters over; `delivered` waits for them."""
+    def send(self, letters: Sequence[DeadLetter]) -> bool:
+        """Hand letters over, cut as the store cuts them; False when asked to stop before."""
         for message, reason in letters:
+            payload = message.payload or b""
             headers: list[tuple[str, str | bytes | None]] = [
                 ("reason", reason),
                 ("topic", message.topic),
                 ("partition", str(message.partition)),
                 ("offset", str(message.position)),
+                ("bytes", str(len(payload))),
             ]
-            while True:
-                try:
-                    self._producer.produce(
-                        self._topic, message.payload, headers=headers, on_delivery=self._say
-                    )
-                except BufferError:
-                    self._producer.poll(RETRY_S)
-                else:
-                    break
-
-    def delivered(self, meanwhile: Any) -> bool:
-        """Wait until Kafka has them all; False when asked to stop before."""
-        while len(self._producer) and self._producer.flush(RETRY_S):
-            if self._stop.is_set():
-                return False
-            meanwhile()
+            kept = None if message.payload is None else payload[:MAX_PAYLOAD_BYTES]
+            more = {"headers": headers, "on_delivery": self._say}
+            try:
+                if not produce(self._producer, self._stop, self._topic, kept, **more):
+                    return False
+            except KafkaException as error:
+                self._say_absent(said(error))
         return True
+
+    def delivered(self, seconds: float = RETRY_S) -> bool:
+        """Wait until Kafka has them all, so many seconds at most."""
+        return not (len(self._producer) and self._producer.flush(seconds))
 
     def _say(self, error: KafkaError | None, _record: Record) -> None:
         if error is not None:
-            logger.error(
-                "Lettre morte absente du topic {}, gardée en base : {}", self._topic, error.str()
-            )
+            self._say_absent(error.str())
+
+    def _say_absent(self, why: str) -> None:
+        logger.error("Lettre morte absente du topic {}, gardée en base : {}", self._topic, why)
 
 
 class _Summary:

@@ -62,8 +62,9 @@ class Feed:
         batch: list[Message] = []
         deadline = float("inf")
         while len(batch) < BATCH_EVENTS and time.monotonic() < deadline:
+            left_s = deadline - time.monotonic()
             try:
-                message = self._waiting.get(timeout=POLL_S)
+                message = self._waiting.get(timeout=min(POLL_S, max(left_s, 0.0)))
             except queue.Empty:
                 if self._stop.is_set():
                     break

@@ -26,7 +26,7 @@ from cidp.errors import CidpError, StreamError
 from cidp.event_batch import Message
 from cidp.event_store import MAX_PAYLOAD_BYTES
 from cidp.feeds import Feeder, add_reason
-from cidp.kafka_client import DOOR_HEADER, make_topics, producer_options, said
+from cidp.kafka_client import DOOR_HEADER, make_topics, produce, producer_options, said
 from cidp.logs import configure_logs
 from cidp.micro_batches import Feed, Waiting
 from cidp.mqtt_client import mqtt_address, persistent_client
@@ -64,9 +64,11 @@ def run(settings: Settings, stop: threading.Event, reason: str, *, direct: bool)
     """
     address = mqtt_address(settings)
     parts = assemble(settings)
-    way: Way = Direct(parts, stop) if direct or not settings.kafka.servers else ToKafka(settings)
+    client = persistent_client(settings)  # refuses bad settings before any thread runs
+    to_kafka = settings.kafka.servers and not direct
+    way: Way = ToKafka(settings, stop) if to_kafka else Direct(parts, stop)
     feeder = Feeder(parts.store, "mqtt", reason, parts.now)
-    bridge = Bridge(persistent_client(settings), way)
+    bridge = Bridge(client, way)
     logger.info("MQTT {} : {} vers {}", address, TOPICS, way.name)
     try:
         bridge.run(stop, feeder)
@@ -98,8 +100,9 @@ class Way(ABC):
 class ToKafka(Way):
     """To the telemetry's topic, by locomotive, marked as having come by MQTT."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
         make_topics(settings)
+        self._stop = stop
         self.name = f"Kafka {settings.kafka.servers}"
         self._topic = settings.kafka.topic
         self._producer = Producer(producer_options(settings))
@@ -112,23 +115,18 @@ class ToKafka(Way):
             else:
                 self._refused = error.str()
 
-        while True:
-            try:
-                self._producer.produce(
-                    self._topic,
-                    payload[:MAX_PAYLOAD_BYTES],  # what is longer is no event, even whole
-                    loco_of(topic),
-                    headers=[(DOOR_HEADER, "mqtt")],
-                    on_delivery=delivered,
-                )
-            except BufferError:
-                self._producer.poll(POLL_S)
-            except KafkaException as error:
-                self._refused = said(error)
-                return
-            else:
-                self._producer.poll(0)
-                return
+        try:
+            produce(
+                self._producer,
+                self._stop,
+                self._topic,
+                payload[:MAX_PAYLOAD_BYTES],  # what is longer is no event, even whole
+                key=loco_of(topic),
+                headers=[(DOOR_HEADER, "mqtt")],
+                on_delivery=delivered,
+            )
+        except KafkaException as error:
+            self._refused = said(error)
 
     def wait(self) -> None:
         self._producer.poll(POLL_S)

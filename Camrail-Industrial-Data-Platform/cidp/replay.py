@@ -22,7 +22,7 @@ from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildFailed, CidpError, StreamError
 from cidp.event_batch import Door
 from cidp.event_store import utc_text
-from cidp.kafka_client import DOOR_HEADER, make_topics, producer_options, said
+from cidp.kafka_client import DOOR_HEADER, make_topics, produce, producer_options, said
 from cidp.logs import configure_logs
 from cidp.orchestration import TAIL_LINES, end_program, follow_lines, start_program
 from cidp.settings import Settings, launch_environment
@@ -115,12 +115,15 @@ def from_simulator(
             if stop.is_set():
                 return
             yield Line(str(orjson.loads(raw)["loco_id"]), raw.rstrip())
+    except (ValueError, TypeError, KeyError) as error:
+        raise ChildFailed("Le simulateur a écrit une ligne illisible.") from error
     finally:
         code = end_program(child)
         errors.join()
         if child.stdout:
             child.stdout.close()
-    raise ChildFailed(f"Le simulateur s'est arrêté (code {code}) : {' | '.join(said_last)}")
+    if not stop.is_set():
+        raise ChildFailed(f"Le simulateur s'est arrêté (code {code}) : {' | '.join(said_last)}")
 
 
 def send(
@@ -144,39 +147,25 @@ def send(
 
     began_s = time.monotonic()
     sent = 0
-    for line in lines:
-        while (left_s := began_s + due_s(sent, line) - time.monotonic()) > 0 and not stop.is_set():
-            producer.poll(min(left_s, 0.2))
-        if stop.is_set() or refused:
-            break
-        _produce(producer, settings.kafka.topic, line, headers, delivered)
-        sent += 1
-    left = producer.flush(FLUSH_S)
+    try:
+        for line in lines:
+            due = began_s + due_s(sent, line)
+            while (left_s := due - time.monotonic()) > 0 and not stop.is_set():
+                producer.poll(min(left_s, 0.2))
+            more = {"key": line.loco_id, "headers": headers, "on_delivery": delivered}
+            if stop.is_set() or refused:
+                break
+            if not produce(producer, stop, settings.kafka.topic, line.payload, **more):
+                break
+            sent += 1
+    except KafkaException as error:
+        refused.append(said(error))
+    finally:
+        left = producer.flush(FLUSH_S)
     if refused or left:
         why = refused[0] if refused else "Kafka ne répond pas"
         raise StreamError(f"{len(refused) + left} messages sur {sent} non remis : {why}.")
     return sent
-
-
-def _produce(
-    producer: Producer,
-    topic: str,
-    line: Line,
-    headers: list[tuple[str, str | bytes | None]],
-    delivered: Callable[[KafkaError | None, Record], None],
-) -> None:
-    while True:
-        try:
-            producer.produce(
-                topic, line.payload, line.loco_id, headers=headers, on_delivery=delivered
-            )
-        except BufferError:
-            producer.poll(0.2)
-        except KafkaException as error:
-            raise StreamError(f"Kafka refuse : {said(error)}") from error
-        else:
-            producer.poll(0)
-            return
 
 
 def _number(text: str | None) -> float | str | None:

@@ -1,5 +1,7 @@
 """Which source feeds the platform: a real one while it answers, else the simulator."""
 
+import re
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
@@ -52,8 +54,12 @@ def decide(choice: Choice, answers: Mapping[Source, bool], *, simulator: bool) -
         if answers.get(source):
             bridged = source == "kafka" and answers.get("mqtt", False)
             return Decision(source, bridged, f"{NAMES[source]} répond")
-    silent = " ni ".join(NAMES[source] for source in answers)
-    reason = f"{silent} ne répond pas" if silent else "ni Kafka ni MQTT dans les réglages"
+    silent = [NAMES[source] for source in answers]
+    reason = "ni Kafka ni MQTT dans les réglages"
+    if len(silent) == 1:
+        reason = f"{silent[0]} ne répond pas"
+    elif silent:
+        reason = f"ni {' ni '.join(silent)} ne répond"
     return Decision("simulator" if simulator else "none", False, reason)
 
 
@@ -77,7 +83,7 @@ class SourceKeeper:
         self._program = program
         self._probes = probes
         self._simulator = simulator
-        self._children: list[ChildProcess] = []
+        self._children: list[tuple[Source, ChildProcess]] = []
         self._misses: dict[Source, int] = {}
         self._resting_until_s: dict[Source, float] = {}
         self._look_at_s = 0.0
@@ -104,30 +110,39 @@ class SourceKeeper:
         return self._misses[source] < MISSES
 
     def _rest_if_falling(self) -> None:
-        if self.decision and any(self._supervisor.falls(each) >= FALLS for each in self._children):
-            self._resting_until_s[self.decision.source] = time.monotonic() + REST_S
+        for source, child in self._children:
+            if self._supervisor.falls(child) >= FALLS:
+                self._resting_until_s[source] = time.monotonic() + REST_S
+                return  # a bridge may fall because of Kafka, whose consumer comes first
 
     def _move(self, to: Decision) -> None:
         logger.info("Source des données : {} ({})", NAMES[to.source], to.reason)
-        for child in self._children:
+        for _, child in self._children:
             self._supervisor.stop(child)
         self.decision = to
         self._children = [
-            self._program(name, log, "-m", *words, "--reason", to.reason)
-            for name, log, words in _programs(to, self._simulator or ())
+            (source, self._program(name, log, "-m", *words, "--reason", to.reason))
+            for source, name, log, words in _programs(to, self._simulator or ())
         ]
-        for child in self._children:
+        for _, child in self._children:
             self._supervisor.start(child, essential=False)
 
 
-def _programs(decision: Decision, simulator: Sequence[str]) -> list[tuple[str, str, Sequence[str]]]:
-    """Return the name, the log's name and the words of each program of a source."""
-    consumer = ("cidp.kafka_consumer", "--instance", "run_platform")
+_Program = tuple[Source, str, str, Sequence[str]]
+
+
+def _programs(decision: Decision, simulator: Sequence[str]) -> list[_Program]:
+    """Return, of each program, its source, its name, its log's name and its words."""
     if decision.source == "kafka":
-        bridge = [("Pont MQTT", "mqtt", ("cidp.mqtt_bridge",))] if decision.bridged else []
-        return [("Lecture de Kafka", "kafka", consumer), *bridge]
+        # Two machines on one Kafka are two members of its group.
+        instance = f"run_platform-{re.sub('[^A-Za-z0-9._-]', '-', socket.gethostname())}"
+        words = ("cidp.kafka_consumer", "--instance", instance)
+        programs: list[_Program] = [("kafka", "Lecture de Kafka", "kafka", words)]
+        if decision.bridged:
+            programs.append(("mqtt", "Pont MQTT", "mqtt", ("cidp.mqtt_bridge",)))
+        return programs
     if decision.source == "mqtt":
-        return [("Lecture de MQTT", "mqtt", ("cidp.mqtt_bridge", "--direct"))]
+        return [("mqtt", "Lecture de MQTT", "mqtt", ("cidp.mqtt_bridge", "--direct"))]
     if decision.source == "simulator":
-        return [("Simulateur", "simulator", ("cidp.simulator_feed", *simulator))]
+        return [("simulator", "Simulateur", "simulator", ("cidp.simulator_feed", *simulator))]
     return []

@@ -87,7 +87,7 @@ def test_a_field_is_set_and_what_is_refused_again_stays_open(
     assert f"Lettre {ids[0]} : body : JSON invalide" in errors
     assert "coupé à 65536 octets sur 70002" in errors
     assert table(lettered, "SELECT count(*) FROM dead_letters") == [(6,)]
-    assert "est un conflit" in command("replay", ids[4])[2]
+    assert "conflit : à corriger ou abandonner" in command("replay", ids[4])[2]
     assert "n'est pas un objet JSON" in command("replay", ids[0], "--set", "a=1")[2]
     assert "champ=valeur" in command("replay", ids[4], "--set", "a")[2]
     assert command("replay", ids[4], "--set", "vibration=2.0")[1].startswith(
@@ -95,6 +95,22 @@ def test_a_field_is_set_and_what_is_refused_again_stays_open(
     )
     assert command("abandon", ids[0], ids[1]) == (0, "2 lettres abandonnées sur 2\n", "")
     assert command("abandon", ids[0])[0] == 1
+    assert "pas de lettre ouverte" in command("replay", 999)[2]
+    assert "Quelles lettres ?" in command("replay")[2]
+
+
+def test_a_letter_of_mqtt_speaks_of_its_locomotive_alone(parts: Parts, command: Command) -> None:
+    parts.model.refresh()
+    direct = Message(0, reading(0, loco_id="L2"), "camrail/L1/telemetry", 0, None, "L1")
+    bridged = Message(0, reading(1, loco_id="L2"), "train_telemetry", 0, None, "L1")
+    parts.ingest.ingest_messages([direct, bridged], "mqtt")
+    code, _, errors = command("replay", "--all")
+    assert code == 1
+    assert "Lettre 1 : loco_id : l'expéditeur ne peut parler que de L1" in errors
+    assert "Lettre 2 : venu par MQTT, de quelle locomotive n'est plus connu" in errors
+    assert count(parts) == 0
+    assert command("replay", 2, "--set", "loco_id=L1")[0] == 0
+    assert count(parts) == 1
 
 
 @pytest.mark.parametrize(

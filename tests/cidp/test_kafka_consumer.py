@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka_topics import committed, consuming, count, everything_in, produce, reading, table
 from waiting import until
@@ -13,12 +13,14 @@ from waiting import until
 from cidp import kafka_consumer
 from cidp.assembly import Parts
 from cidp.errors import SettingsError
+from cidp.event_store import MAX_PAYLOAD_BYTES
 from cidp.feeds import running_feeds
 from cidp.kafka_client import client_options, make_topics
 from cidp.kafka_consumer import StreamConsumer
 from cidp.settings import KafkaSettings, Settings
 
 pytestmark = pytest.mark.kafka
+LARGE = {"compression.type": "lz4", "message.max.bytes": 10_000_000}
 
 
 def test_events_are_stored_once_and_bad_messages_say_why_and_where(
@@ -64,6 +66,22 @@ def test_what_came_by_mqtt_or_from_the_simulator_counts_as_such(
         "loco_id : l'expéditeur ne peut parler que de L1",
         "timestamp : champ obligatoire absent",
     ]
+
+
+def test_a_message_too_large_for_the_letters_is_cut_and_the_topic_goes_on(
+    fed: Parts, kafka: KafkaSettings
+) -> None:
+    large = Producer({"bootstrap.servers": kafka.servers, "log_level": 0} | LARGE)
+    large.produce(kafka.topic, b"[" + b" " * 5_000_000 + b"]", "k")
+    assert large.flush(30) == 0
+    produce(kafka, reading(0), key="k")
+    with consuming(fed):
+        until(lambda: committed(kafka) == 2)
+    assert count(fed) == 1
+    assert table(fed, "SELECT payload_bytes FROM dead_letters") == [(5_000_002,)]
+    (letter,) = everything_in(kafka, kafka.dead_letter_topic, 1)
+    assert len(letter.value() or b"") == MAX_PAYLOAD_BYTES
+    assert dict(letter.headers() or [])["bytes"] == b"5000002"
 
 
 def test_a_locked_store_pauses_and_nothing_is_lost(

@@ -1,6 +1,8 @@
 """What MQTT delivers is acknowledged once it is safe, in Kafka or in the store, and stored once."""
 
+import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from waiting import until
 from cidp import micro_batches, mqtt_bridge
 from cidp.assembly import Parts
 from cidp.errors import NoModel, SettingsError, StreamError
+from cidp.event_batch import Message
 from cidp.feeds import Feeder, running_feeds
 from cidp.mqtt_bridge import Bridge, Direct, ToKafka, Way
 from cidp.mqtt_client import MqttAddress, mqtt_answers, persistent_client
@@ -130,7 +133,7 @@ def test_through_kafka_events_keep_their_door_and_their_locomotive(
 ) -> None:
     feeder = Feeder(fed.store, "mqtt", "demandé", fed.now)
     publish(on_kafka, *(of(f"L{n % 3}", n) for n in range(90)), *BAD)
-    with consuming(fed), bridging(on_kafka, ToKafka(on_kafka), feeder):
+    with consuming(fed), bridging(on_kafka, ToKafka(on_kafka, threading.Event()), feeder):
         until(lambda: committed(kafka) == 90 + len(BAD))
     assert table(fed, "SELECT source, count(*) FROM readings GROUP BY source") == [("mqtt", 90)]
     reasons = [letter[0] for letter in table(fed, "SELECT reason FROM dead_letters ORDER BY id")]
@@ -170,3 +173,40 @@ def test_the_program_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("CAMRAIL_LOGS_DIR", str(tmp_path))
     assert mqtt_bridge.main([]) == 1
     assert "posez CAMRAIL_MQTT" in (tmp_path / "mqtt_bridge.log").read_text(encoding="utf-8")
+
+
+def test_a_missing_password_is_refused_before_any_thread_runs(
+    settings: Settings, mqtt_server: MqttServer
+) -> None:
+    url = mqtt_server.url.replace("mqtt://", "mqtt://u@")
+    nobody = settings.model_copy(update={"mqtt": MqttSettings(url=url)})
+    before = threading.active_count()
+    with pytest.raises(SettingsError, match="le compte u demande"):
+        mqtt_bridge.run(nobody, threading.Event(), "demandé", direct=True)
+    assert threading.active_count() == before
+
+
+def test_a_batch_waits_no_longer_than_it_may(parts: Parts) -> None:
+    parts.model.refresh()
+    waiting: micro_batches.Waiting = queue.Queue()
+    stop = threading.Event()
+    taken_s: list[float] = []
+    feed = micro_batches.Feed(
+        waiting,
+        parts.ingest,
+        stop,
+        "mqtt",
+        batch_s=0.005,
+        stored=lambda _batch: taken_s.append(time.monotonic()),
+    )
+    polls: list[float] = []
+    get = waiting.get
+    waiting.get = lambda timeout: (polls.append(timeout), get(timeout=timeout))[1]  # type: ignore[method-assign, assignment]
+    waiting.put(Message(0, reading(0), "camrail/LOCO_001/telemetry", 0, None, "LOCO_001"))
+    thread = threading.Thread(target=feed.run)
+    thread.start()
+    until(lambda: taken_s)
+    stop.set()
+    thread.join(10)
+    assert polls[0] == micro_batches.POLL_S
+    assert polls[1] <= 0.005

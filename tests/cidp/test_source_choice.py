@@ -28,7 +28,7 @@ from cidp.supervisor import Supervisor
             "auto",
             {"kafka": False, "mqtt": False},
             True,
-            ("simulator", False, "Kafka ni MQTT ne répond pas"),
+            ("simulator", False, "ni Kafka ni MQTT ne répond"),
         ),
         ("auto", {"kafka": False}, True, ("simulator", False, "Kafka ne répond pas")),
         ("kafka", {"kafka": False, "mqtt": False}, True, ("kafka", True, "demandé")),
@@ -92,7 +92,17 @@ def test_the_platform_moves_to_what_answers_and_back(stand: Stand) -> None:
     assert stand.source() == "kafka"  # one missed look is not an absence
     assert stand.source() == "simulator"
     assert stand.started[-1][1:4] == ("cidp.simulator_feed", "--rate", "5")
-    assert stand.started[-1][-1] == "Kafka ni MQTT ne répond pas"
+    assert stand.started[-1][-1] == "ni Kafka ni MQTT ne répond"
+
+
+def test_a_bridge_that_falls_leaves_kafka_alone(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.answers["kafka"] = True
+    assert stand.source() == "kafka"
+    monkeypatch.setattr(stand.supervisor, "falls", lambda child: 3 * (child.name == "Pont MQTT"))
+    assert stand.source() == "kafka"
+    assert stand.keeper.decision == ("kafka", False, "Kafka répond")
 
 
 def test_a_source_whose_programs_fall_is_left_for_a_while(
