@@ -44,7 +44,7 @@ PEER_PACKAGES: Final = {
     "bentoml": ("bentoml",),
     "mlflow": ("mlflow",),
 }
-FIRST_PORT: Final = 47_000
+FIRST_PORT: Final = 27_000
 SECONDS: Final = 4
 CONSTANT, BARE = "a constant, same server", "a constant, granian alone"
 Found = dict[str, Any]

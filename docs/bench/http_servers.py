@@ -124,14 +124,13 @@ class Running:
     def stop(self) -> None:
         """End all of its processes."""
         self.resume()
-        with suppress(psutil.NoSuchProcess):
-            family = psutil.Process(self._process.pid).children(recursive=True)
-            self._process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(15)
-            for process in (*family, psutil.Process(self._process.pid)):
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+        family = self._family()
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(15)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
 
 
