@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from bench_page import Target, machine, measures_table, program_version, targets_table
 from erp_files import Fleet, Ledger, write_soiled, write_workbook
-from measuring import HERE, Contender, alternated, environment, say, typical
+from measuring import HERE, Contender, alternated, environment, gathered, say, typical
 from postgres_server import PostgresServer, binaries
 
 MILLION: Final = 1_000_000
@@ -546,14 +546,6 @@ def measure_dask(bench: Bench) -> Found:
     found = {"measures": measures, "cluster_start_s": starts, "first_job_s": first_jobs}
     same_contents(found, *measures)
     return found
-
-
-def gathered(measures: dict[str, Found], more: dict[str, Found]) -> None:
-    """Append the measures of another round."""
-    for name, found in more.items():
-        known = measures.setdefault(name, {key: [] for key in found})
-        for key, value in found.items():
-            known[key] = value if key == "contents" else known[key] + value
 
 
 @contextlib.contextmanager

@@ -83,6 +83,14 @@ def alternated(contenders: Sequence[Contender], rounds: int) -> dict[str, dict[s
     return {name: vars(measures) for name, measures in found.items()}
 
 
+def gathered(measures: dict[str, dict[str, Any]], more: dict[str, dict[str, Any]]) -> None:
+    """Append the measures of another round."""
+    for name, found in more.items():
+        known = measures.setdefault(name, {key: [] for key in found})
+        for key, value in found.items():
+            known[key] = value if key == "contents" else known[key] + value
+
+
 def typical(measures: dict[str, Any]) -> float:
     """Give the median seconds of the job."""
     return float(median(measures["job_s"]))

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any, Final
 
 from bench_page import Target, measures_table
-from measuring import Contender, alternated, busy, typical
+from measuring import Contender, alternated, busy, gathered, say, typical
 from sections import Found, Page, Section
 
 PACKAGES: Final = (
@@ -263,17 +263,19 @@ def measure_training(size: str, rounds: Callable[[int], int], chosen: Namespace)
     whole = Contender(
         WHOLE, TRAINER, "trained", {"table": str(table), "folder": str(folder), "options": []}
     )
-    settings = once(TRAINER, "trained", table=table, folder=folder, options=[])
-
-    def bare(name: str, cores: int) -> Contender:
-        arguments = {
-            "rows": str(rows), "parameters": settings["parameters"],
-            "monotone": settings["monotone"], "cores": cores,
+    measures: dict[str, Found] = {}
+    for number in range(1, rounds(chosen.rounds) + 1):
+        say(f"  round {number}")
+        gathered(measures, alternated([whole], 1))
+        made = measures[WHOLE]["gave"][-1]
+        bare = {
+            "rows": str(rows), "parameters": made["parameters"], "monotone": made["monotone"],
         }  # fmt: skip
-        return Contender(name, TRAINER, "fitted", arguments)
-
-    contenders = [whole, bare(ALL_CORES, -1), bare(ONE_CORE, 1)]
-    measures = alternated(contenders, rounds(chosen.rounds))
+        fits = [
+            Contender(name, TRAINER, "fitted", bare | {"cores": cores})
+            for name, cores in ((ALL_CORES, -1), (ONE_CORE, 1))
+        ]
+        gathered(measures, alternated(fits, 1))
     with table.open("rb") as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) - 1
     return {"measures": measures, "rows": lines, "learned_rows": learned}
