@@ -163,3 +163,26 @@ def test_what_is_not_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(UnusableFile, match="Parquet"):
         read_table(path)
+
+
+@pytest.mark.parametrize("line", ["3,4,5", '"3",4,5'])
+def test_of_a_csv_only_the_wanted_columns_are_read(tmp_path: Path, line: str) -> None:
+    table = read_table(file(tmp_path, f"c,a,b\n0,1,2\n{line}\n9\n".encode()), {"b", "c", "z"})
+    assert table.cells.to_dict("list") == {"c": ["0", "3"], "b": ["2", "5"]}
+    assert table.rejects["line"].tolist() == [4]
+    assert table.columns == ("c", "a", "b")
+    with pytest.raises(MissingColumns, match=r"\['z'\].*'a'"):
+        table.require(["a", "z"])
+
+
+def test_of_a_csv_without_a_wanted_column_the_lines_are_still_counted(tmp_path: Path) -> None:
+    table = read_table(file(tmp_path, b'a,b\n1,2\n"3",4\n'), {"z"})
+    assert (list(table.cells.columns), table.source.rows) == ([], 2)
+
+
+def test_of_parquet_only_the_wanted_columns_are_read(tmp_path: Path) -> None:
+    pd.DataFrame({" x": [1, 2], "y": [3, 4]}).to_parquet(tmp_path / "a.parquet")
+    pd.DataFrame({"w": [5], " x": [6]}).to_parquet(tmp_path / "b.parquet")
+    table = read_table(tmp_path, {"x"})
+    assert table.cells.to_dict("list") == {"x": [1, 2, 6]}
+    assert table.columns == ("x", "y", "w")

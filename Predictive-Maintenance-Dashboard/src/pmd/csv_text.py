@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -30,28 +30,34 @@ class _Block(NamedTuple):
 
 
 class ParsedCsv(NamedTuple):
-    """`cells`: texts, indexed by line; `broken`: the lines that could not be cut up."""
+    """`header`: all columns; `cells`: texts of those asked for, indexed by line.
 
+    `broken`: the lines that could not be cut up.
+    """
+
+    header: list[str]
     cells: pd.DataFrame
     broken: list[BrokenLine]
 
 
-def parse_csv(name: str, content: bytes) -> ParsedCsv:
+def parse_csv(name: str, content: bytes, wanted: Collection[str] | None = None) -> ParsedCsv:
     """Cut up comma-separated UTF-8 `content`, with or without BOM, headed by its columns.
 
     A quote left open or a missing field spoils its line; a byte that is not UTF-8 becomes U+FFFD;
     empty lines are left out. Lines without a quote are cut up by Arrow, in blocks; a block that it
-    cannot is read line by line. Raises `UnusableFile`, with `name`, where the header cannot serve.
+    cannot is read line by line. Of the columns, those `wanted` (None: all) become cells. Raises
+    `UnusableFile`, with `name`, where the header cannot serve.
     """
     text = _clean(content)
-    first, _, body = text.partition(b"\n")
-    header = _header(name, first.decode())
-    blocks = [_parse(block, number, header) for number, block in _blocks(body)]
-    rows = pa.concat_tables([block.rows for block in blocks] or [_schema(header).empty_table()])
+    start = text.find(b"\n") + 1 or len(text)
+    header = _header(name, text[:start].decode().removesuffix("\n"))
+    kept = [column for column in header if wanted is None or column in wanted]
+    blocks = [_parse(block, number, header, kept) for number, block in _blocks(text, start)]
+    rows = pa.concat_tables([block.rows for block in blocks] or [_schema(kept).empty_table()])
     cells = rows.to_pandas()
     numbers = [block.numbers for block in blocks] or [np.empty(0, dtype=np.int64)]
     cells.index = pd.Index(np.concatenate(numbers), name=LINE)
-    return ParsedCsv(cells, [line for block in blocks for line in block.broken])
+    return ParsedCsv(header, cells, [line for block in blocks for line in block.broken])
 
 
 def _clean(content: bytes) -> bytes:
@@ -84,36 +90,43 @@ def refuse_repeated(name: str, header: list[str]) -> None:
         raise UnusableFile(f"{name} : colonnes répétées dans l'en-tête {repeated}.")
 
 
-def _blocks(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Parts of whole lines, each with the number of its first line."""
-    start, number = 0, 2
-    while start < len(body):
-        end = body.find(b"\n", start + BLOCK_BYTES) + 1 or len(body)
-        block = body[start:end]
+def _blocks(text: bytes, start: int) -> Iterator[tuple[int, bytes]]:
+    """Parts of whole lines from `start`, that of line 2, each with the number of its first line."""
+    number = 2
+    while start < len(text):
+        end = text.find(b"\n", start + BLOCK_BYTES) + 1 or len(text)
+        block = text[start:end]
         yield number, block
         number += block.count(b"\n")
         start = end
 
 
-def _parse(block: bytes, number: int, header: list[str]) -> _Block:
+def _parse(block: bytes, number: int, header: list[str], kept: list[str]) -> _Block:
     plain = b'"' not in block and b"\n\n" not in block and not block.startswith(b"\n")
     if plain:
         try:
-            rows = _cut_up(block, header)
+            rows = _cut_up(block, header, kept)
         except pa.ArrowInvalid:
             pass
         else:
             return _Block(rows, np.arange(number, number + len(rows)), [])
-    return _line_by_line(block, number, header)
+    told = _line_by_line(block, number, header)
+    return told._replace(rows=told.rows.select(kept))
 
 
-def _cut_up(block: bytes, header: list[str]) -> pa.Table:
-    return pyarrow.csv.read_csv(
+def _cut_up(block: bytes, header: list[str], kept: list[str]) -> pa.Table:
+    convert = pyarrow.csv.ConvertOptions(
+        column_types=_schema(header),
+        strings_can_be_null=False,
+        include_columns=kept or header,  # none would mean all
+    )
+    rows = pyarrow.csv.read_csv(
         pa.BufferReader(block),
         pyarrow.csv.ReadOptions(column_names=header, block_size=len(block) + 1),
         pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
-        pyarrow.csv.ConvertOptions(column_types=_schema(header), strings_can_be_null=False),
+        convert,
     )
+    return rows.select(kept)
 
 
 def _schema(header: list[str]) -> pa.Schema:

@@ -110,7 +110,7 @@ def label_telemetry(
     when `raw` is already labelled: its flags announce failures, they do not date them.
     """
     telemetry = read_table(raw)
-    refuse_unfit(telemetry.name, list(telemetry.cells.columns), maintenance is not None)
+    refuse_unfit(telemetry.name, list(telemetry.columns), maintenance is not None)
     orders = read_work_orders(maintenance) if maintenance else None
     checked = check_telemetry(telemetry.cells, now)
     around = Around(orders.rows if orders else None, horizon_hours, checked.rows["timestamp"].max())

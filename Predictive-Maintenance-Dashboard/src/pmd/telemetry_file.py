@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +37,13 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells of a file, indexed by line; `rejects`: the lines that could not be cut up."""
+    """A file of these `columns`, and the cells of those read, indexed by line.
+
+    `rejects`: the lines that could not be cut up.
+    """
 
     path: Path
+    columns: tuple[str, ...]
     cells: pd.DataFrame
     rejects: pd.DataFrame
     sha256: str
@@ -54,7 +58,7 @@ class Table:
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise `MissingColumns` unless all of `columns` are there."""
-        require(self.name, list(self.cells.columns), columns)
+        require(self.name, self.columns, columns)
 
 
 def require(name: str, found: Sequence[str], wanted: Sequence[str]) -> None:
@@ -64,21 +68,23 @@ def require(name: str, found: Sequence[str], wanted: Sequence[str]) -> None:
         raise MissingColumns(name, missing, found)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, wanted: Collection[str] | None = None) -> Table:
     """Read a Parquet file (by its suffix), a folder of such, or a comma-separated UTF-8 file.
 
     In a CSV the cells are texts (see `parse_csv`). In Parquet they are what the file holds, and
-    lines are its rows, from 1; the files of a folder are read by name, as one table. Raises
-    `UnusableFile` when the file is absent, unreadable, empty, or names a column twice.
+    lines are its rows, from 1; the files of a folder are read by name, as one table. Of the
+    columns, those `wanted` (None: all) are read, as far as they are there. Raises `UnusableFile`
+    when the file is absent, unreadable, empty, or names a column twice.
     """
     if path.is_dir():
-        return _parquet(path, parquet_files(path))
+        return _parquet(path, parquet_files(path), wanted)
     if path.suffix.lower() == PARQUET_SUFFIX:
-        return _parquet(path, [path])
+        return _parquet(path, [path], wanted)
     content = _content(path)
-    parsed = parse_csv(path.name, content)
+    parsed = parse_csv(path.name, content, wanted)
     rejects = rejects_of(path.name, parsed.broken)
-    return Table(path, parsed.cells, rejects, hashlib.sha256(content).hexdigest())
+    columns = tuple(parsed.header)
+    return Table(path, columns, parsed.cells, rejects, hashlib.sha256(content).hexdigest())
 
 
 def parquet_files(path: Path) -> list[Path]:
@@ -100,21 +106,27 @@ def _content(path: Path) -> bytes:
         ) from error
 
 
-def _parquet(path: Path, files: Sequence[Path]) -> Table:
-    digest, parts = hashlib.sha256(), []
+def _parquet(path: Path, files: Sequence[Path], wanted: Collection[str] | None) -> Table:
+    digest, parts, columns = hashlib.sha256(), [], dict[str, None]()
     for file in files:
         content = _content(file)
         digest.update(content)
         try:
-            parts.append(pyarrow.parquet.read_table(pyarrow.BufferReader(content)))
+            stored = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content))
+            names = stored.schema_arrow.names
+            columns.update(dict.fromkeys(names))
+            kept = [name for name in names if wanted is None or name.strip() in wanted]
+            parts.append(stored.read(columns=kept))
         except (pyarrow.ArrowException, OSError) as error:
             raise UnusableFile(f"{file.name} : ce n'est pas un fichier Parquet lisible.") from error
     try:
-        stored = pyarrow.concat_tables(parts, promote_options="permissive")
+        table = pyarrow.concat_tables(parts, promote_options="permissive")
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
         raise UnusableFile(f"{path.name} : fichiers de colonnes différentes.") from error
-    refuse_repeated(path.name, [str(name).strip() for name in stored.column_names])
-    return Table(path, cells_of(stored, 1), rejects_of(path.name, []), digest.hexdigest())
+    header = [name.strip() for name in columns]
+    refuse_repeated(path.name, header)
+    rejects = rejects_of(path.name, [])
+    return Table(path, tuple(header), cells_of(table, 1), rejects, digest.hexdigest())
 
 
 def rejects_of(name: str, broken: Sequence[tuple[int, str, str]]) -> pd.DataFrame:

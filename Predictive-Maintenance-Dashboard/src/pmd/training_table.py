@@ -94,8 +94,8 @@ def telemetry_table(
     """
     refuse_declared_leaks(columns.features, columns.post_hoc)
     if maintenance is None:
-        table = read_table(path)
-        if HORIZON in table.cells.columns:
+        table = read_table(path, _wanted(columns))
+        if HORIZON in table.columns:
             return _labelled_table(table, columns)
     labelled = label_telemetry(path, maintenance, horizon_hours, now)
     rows, account = labelled.rows, labelled.account
@@ -118,6 +118,12 @@ def telemetry_table(
         failed_at=rows[FAILED_AT],
         failure_types=rows[FAILURE_TYPE].to_numpy(dtype=object),
     )
+
+
+def _wanted(columns: Columns) -> set[str]:
+    """All that a training may read of a table: the others take memory for nothing."""
+    roles = {columns.target, columns.group or GROUP, columns.time or TIME}
+    return {*columns.features, *roles, HORIZON, *KNOWN_AFTERWARDS}
 
 
 def _labelled_table(table: Table, columns: Columns) -> TrainingTable:
@@ -148,8 +154,8 @@ def any_table(path: Path, columns: Columns) -> TrainingTable:
     A row with a value that cannot be used is left out and counted; a column that holds mostly such
     values is refused. Raises `UntrainableData`, `MissingColumns`, `UnusableFile`, `InvalidOption`.
     """
-    table = read_table(path)
-    if HORIZON in table.cells.columns and columns.target == TARGET:
+    table = read_table(path, _wanted(columns))
+    if HORIZON in table.columns and columns.target == TARGET:
         return _labelled_table(table, columns)
     return _assemble(table, columns, None)
 
@@ -192,7 +198,7 @@ def _assemble(table: Table, columns: Columns, horizon_hours: float | None) -> Tr
 
 def _announced(table: Table) -> tuple[pd.Series | None, NDArray[np.object_] | None]:
     """Which failure each row of a processed file announces, if the file has these columns."""
-    if not {FAILED_AT, FAILURE_TYPE} <= set(table.cells.columns):
+    if not {FAILED_AT, FAILURE_TYPE} <= set(table.columns):
         return None, None
     types = names(table.cells[FAILURE_TYPE]).to_numpy(dtype=object)
     return instants(table.cells[FAILED_AT]), types
