@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 from bench_page import Target, machine, targets_table
 from measuring import HERE, say
 
@@ -57,6 +58,7 @@ class Page:
             known[name] = found | {
                 "measured_on": f"{date.today():%Y-%m-%d}",
                 "machine": machine(self.packages),
+                "load": psutil.getloadavg()[1],
             }
             file.write_text(
                 json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -78,6 +80,7 @@ class Page:
                 section.text,
                 section.shown(found),
                 targets_table(section.targets(found)),
-                f"Measured on {found['measured_on']}: `--only {name}`.",
+                f"Measured on {found['measured_on']}: `--only {name}`, at a load average of "
+                f"{found['load']:.0f}.",
             ]
         return "\n\n".join(filter(None, parts)) + "\n"

@@ -128,11 +128,11 @@ def measure_simulator(chosen: Namespace) -> Found:
     return {"measures": small | alternated(large, max(1, chosen.rounds // 2))}
 
 
-def rows_per_s(found: Found, name: str) -> float:
+def rows_per_s(found: Found, name: str, of: Callable[[Found], float] = typical) -> float:
     """Give readings for each second of the job."""
     measures = found["measures"][name]
     gave = measures["gave"][0]
-    return float(gave["rows"] if isinstance(gave, dict) else gave) / typical(measures)
+    return float(gave["rows"] if isinstance(gave, dict) else gave) / of(measures)
 
 
 def shown_simulator(found: Found) -> str:
@@ -149,9 +149,12 @@ def targets_simulator(found: Found) -> list[Target]:
     """Ask for the rate and the bounded memory."""
     growth = peak(found, TEN_M) / peak(found, ONE_M)
     return [
-        Target("readings made and written as CSV, 1 M", rows_per_s(found, ONE_M), 5e5, False, "/s"),
-        Target(
-            "readings made and written as CSV, 10 M", rows_per_s(found, TEN_M), 5e5, False, "/s"
+        *(
+            Target(
+                f"{name}: readings per second{what}", rows_per_s(found, name, of), 5e5, False, "/s"
+            )
+            for name in (ONE_M, TEN_M)
+            for what, of in (("", typical), (" of processors", busy))
         ),
         Target("memory for ten times the readings", growth, 1.25, True),
     ]
@@ -387,9 +390,10 @@ PAGE: Final = Page(
 
 Made by `docs/bench/training.py` with fixed seeds; raw figures in `training.json`. Contenders
 alternate within one run, each job in a process of its own. “Job” is wall-clock time; “CPU” is the
-time of all processors together, which other programs on the machine disturb less: other programs
-did run on it meanwhile. Peak memory is the resident memory of the process and its children. The
-code of the peers is in `docs/bench/peers/`.
+time of all processors together, which other programs on the machine disturb less. Where the load
+average is above the number of cores, seconds are those of a machine that others use, and a program
+of many threads gets a larger share of it. Peak memory is the resident memory of the process and its
+children. The code of the peers is in `docs/bench/peers/`.
 """,
     PACKAGES,
     {
@@ -437,8 +441,8 @@ code of the peers is in `docs/bench/peers/`.
         },
         "scoring": Section(
             "Scoring: ONNX Runtime and scikit-learn",
-            "Both models of one bundle, 100 trees, one thread each, calls in turns; median of the "
-            "rounds.",
+            "Both models of one bundle, 100 trees, one thread each, calls in turns: time of a "
+            "processor, median of the rounds.",
             measure_scoring,
             shown_scoring,
         ),
