@@ -362,7 +362,7 @@ def targets_training(found: Found) -> list[Target]:
 
 def measure_scoring(chosen: Namespace) -> Found:
     """Score with both models of one bundle, in turns."""
-    table = processed_table(chosen.work, SIZES["100,000"])
+    table = processed_table(chosen.work, SIZES["10,000"])
     folder = chosen.work / "models-scoring"
     bundle = once(TRAINER, "trained", table=table, folder=folder, options=[])["bundle"]
     scored = Contender("both", TRAINER, "scored", {"bundle": bundle, "rounds": chosen.rounds})
@@ -441,8 +441,8 @@ children. The code of the peers is in `docs/bench/peers/`.
         },
         "scoring": Section(
             "Scoring: ONNX Runtime and scikit-learn",
-            "Both models of one bundle, 100 trees, one thread each, calls in turns: time of a "
-            "processor, median of the rounds.",
+            "Both models of one bundle, 100 trees, made from the 10,000 rows, one thread each, calls "
+            "in turns: time of a processor, median of the rounds.",
             measure_scoring,
             shown_scoring,
         ),
