@@ -441,8 +441,8 @@ children. The code of the peers is in `docs/bench/peers/`.
         },
         "scoring": Section(
             "Scoring: ONNX Runtime and scikit-learn",
-            "Both models of one bundle, 100 trees, made from the 10,000 rows, one thread each, calls "
-            "in turns: time of a processor, median of the rounds.",
+            "Both models of one bundle, 100 trees, made from the 10,000 rows, one thread each, in "
+            "turns: time of a processor, median of the rounds.",
             measure_scoring,
             shown_scoring,
         ),
