@@ -23,6 +23,7 @@ from werkzeug.serving import make_server
 
 from cidp.assembly import Parts
 from cidp.drift import ENOUGH_ROWS
+from cidp.feeds import Feeder
 from cidp.settings import SERVICE_FOLDER
 
 ROOT = SERVICE_FOLDER.parent
@@ -53,12 +54,13 @@ def promtool() -> str:
 
 @pytest.fixture
 def busy(app: Flask, parts: Parts) -> FlaskClient:
-    """A client of an application that has answered, stored, and seen enough to measure drift."""
+    """A client of an application that is fed, has answered, and seen enough to measure drift."""
     client = app.test_client()
     parts.model.refresh()
     client.post("/predict", json=READING, headers=KEY)
     client.post("/telemetry", json=EVENT, headers=KEY)
     client.get("/nowhere")
+    Feeder(parts.store, "kafka", "essai", parts.now).tell(lambda: 7)
     rng = np.random.default_rng(0)
     for _ in range(ENOUGH_ROWS):
         parts.recent.note(rng.uniform(1, 9, 4).tolist(), 0.5)
