@@ -13,10 +13,10 @@ from werkzeug.exceptions import UnsupportedMediaType
 from cidp.alert_desk import Action, Alert, acknowledge, close, comment, judge, list_alerts
 from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts
-from cidp.errors import AlertClosed, FieldError, ParametersRefused, UnknownAlert
+from cidp.errors import AlertClosed, ParametersRefused, UnknownAlert
 from cidp.event_batch import Series
 from cidp.event_store import utc_text
-from cidp.guard import Guard, describe_write, writer_id
+from cidp.guard import Guard, describe_write, operator
 from cidp.parameters import Reader, instant, loco_id, one_of, read_parameters, whole
 from cidp.pydantic_compat import (
     AfterValidator,
@@ -49,10 +49,6 @@ _FILTERS: dict[str, Reader] = {
     "before": whole(1, MAX_ID),
     "limit": whole(1, MAX_ALERTS),
 }
-_LETTERS = "A-Za-z0-9_À-ÖØ-öø-ʯ"
-_OPERATOR = re.compile(rf"[{_LETTERS}][{_LETTERS} .,'’@-]{{0,79}}")
-"""Names of people: no control character, and nothing that a spreadsheet takes for a formula."""
-
 _PRINTABLE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 """Texts without control characters, which PostgreSQL or a terminal would not take."""
 
@@ -151,26 +147,11 @@ class _Views:
             number = whole(1, MAX_ID)(alert_id)
         except ValueError:
             raise UnknownAlert(f"Aucune alerte n'a le numéro {alert_id[:20]}.") from None
-        author = _operator()
+        author = operator()
         with self.parts.store.session() as session:
             alert = act(session, number, author, self.parts.now(), *more)
         describe_write(f"alerte {number}, {author}")
         return json_answer(alert_body(alert))
-
-
-def _operator() -> str:
-    """Return who acts: the header X-Operator, or else the key's name."""
-    header: str = request.environ.get("HTTP_X_OPERATOR", "").strip()
-    if not header:
-        return writer_id()
-    try:
-        name = header.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:  # what a Python client sends for a text
-        name = header
-    if not _OPERATOR.fullmatch(name):
-        message = "un nom de 1 à 80 caractères est attendu : lettres, chiffres, espaces et .,'@-"
-        raise ParametersRefused([FieldError(field="X-Operator", message=message)])
-    return name
 
 
 def _body(model: type[Body]) -> Body:

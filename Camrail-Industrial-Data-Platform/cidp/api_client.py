@@ -217,9 +217,9 @@ class ApiClient:
         )
         return self._parse(Job, self._ok(response))
 
-    def cancel_job(self, job_id: str) -> Job:
-        """Ask for a running job to be stopped."""
-        return self._post(Job, f"/jobs/{job_id}/cancel", None)
+    def cancel_job(self, job_id: str, person: str) -> Job:
+        """Ask, as `person`, for a running job to be stopped."""
+        return self._post(Job, f"/jobs/{job_id}/cancel", None, person)
 
     def workbook(self, name: str) -> bytes:
         """Download the report or the rejects, whole."""
@@ -261,9 +261,9 @@ class ApiClient:
         """The versions of the registry."""
         return self._get(ModelVersions, "/models")
 
-    def promote(self, version: str) -> Promotion:
-        """Have a version serve; raises `NotNow` when its bundle is refused."""
-        return self._post(Promotion, f"/models/{quote(version, safe='')}/promote", None)
+    def promote(self, version: str, person: str) -> Promotion:
+        """Have a version serve, as `person`; raises `NotNow` when its bundle is refused."""
+        return self._post(Promotion, f"/models/{quote(version, safe='')}/promote", None, person)
 
     def metric(self, name: str) -> dict[str, float]:
         """Samples of one Prometheus gauge, by the value of their only label ("" without one)."""

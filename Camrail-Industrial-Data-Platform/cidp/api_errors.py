@@ -21,6 +21,8 @@ class ApiError(CidpError):
     """The API gave no usable answer; the title says what, the message what to do, in French."""
 
     title = "Réponse inutilisable"
+    heals = True
+    """Whether asking again, with nothing changed by the person, may give another answer."""
 
 
 class ApiUnreachable(ApiError):
@@ -55,6 +57,7 @@ class KeyRefused(ApiError):
     """The key is missing, unknown, or lacks the scope."""
 
     title = "Clé refusée par l’API"
+    heals = False
 
     def __init__(self, status: int, reason: str | None = None) -> None:
         said = f" L’API précise : {reason}" if reason else ""
@@ -105,18 +108,21 @@ class NotThere(ApiError):
     """What was asked for does not exist, or not yet."""
 
     title = "Introuvable"
+    heals = False
 
 
 class NotNow(ApiError):
     """The state of things forbids it: closed already, running already, refused version."""
 
     title = "Impossible maintenant"
+    heals = False
 
 
 class FieldsRefused(ApiError):
     """The API refused a request; `details` holds (field, message in French) pairs."""
 
     title = "Demande refusée par l’API"
+    heals = False
 
     def __init__(self, details: list[tuple[str, str]]) -> None:
         self.details = details

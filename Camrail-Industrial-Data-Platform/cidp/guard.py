@@ -10,7 +10,9 @@ from flask import Response, request
 from cidp import audit
 from cidp.answers import error_answer
 from cidp.auth import ApiKey, Scope
+from cidp.errors import FieldError, ParametersRefused
 from cidp.key_sources import LiveKeys
+from cidp.people import NAME_EXPECTED, is_name
 from cidp.throttle import SharedNames, Throttle, Turn, sender
 from cidp.workers import Worker
 
@@ -127,6 +129,23 @@ def writer_id() -> str:
     """Name the key by which this request writes."""
     key: ApiKey = request.environ[_WRITER]
     return key.id
+
+
+def operator() -> str:
+    """Return who acts: the header X-Operator, in UTF-8 or Latin-1, or else the key's name.
+
+    Raises `ParametersRefused` for a name that a record does not take.
+    """
+    header: str = request.environ.get("HTTP_X_OPERATOR", "").strip()
+    if not header:
+        return writer_id()
+    try:
+        name = header.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError:  # what a Python client sends for a text
+        name = header
+    if not is_name(name):
+        raise ParametersRefused([FieldError(field="X-Operator", message=NAME_EXPECTED)])
+    return name
 
 
 def audit_write(environ: dict[str, Any], status: int) -> None:

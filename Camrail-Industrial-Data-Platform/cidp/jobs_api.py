@@ -22,11 +22,12 @@ from cidp.errors import (
     JobUnknown,
     RequestRefused,
 )
-from cidp.guard import Guard, describe_write, lacks, writer
+from cidp.guard import Guard, describe_write, lacks, operator, writer
 from cidp.job_kinds import KINDS, JobKind, parse_options
 from cidp.job_log import last_progress, log_tail
 from cidp.job_runner import JobRunner, Request
 from cidp.job_store import Job
+from cidp.people import NAME_EXPECTED, is_name
 from cidp.telemetry import shown_name
 
 MAX_REQUEST_BYTES = 16_384
@@ -40,7 +41,6 @@ FORM_MEMORY_BYTES = 262_144
 RETRY_AFTER_S = "5"
 _FIELDS = {"kind", "options", "on_behalf_of"}
 _JOB_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def add_routes(app: Flask, parts: Parts, guarded: Guard) -> None:
@@ -106,8 +106,9 @@ class _Endpoints:
             return refusal
         if job.state != "running":
             return error_answer(409, "Ce travail est déjà fini : il n'y a rien à arrêter.")
+        person = operator()
         job = self._runner.cancel(job_id, writer().id) or job
-        describe_write(f"arrêt du travail {job_id} demandé")
+        describe_write(f"arrêt du travail {job_id} demandé par {person}")
         return json_answer(self._detail(job), HTTPStatus.ACCEPTED)
 
     def _known(self, job_id: str) -> Job:
@@ -228,8 +229,8 @@ def _kind(name: object) -> JobKind:
 def _person(name: object) -> str | None:
     if name is None:
         return None
-    if not isinstance(name, str) or not 1 <= len(name) <= 64 or _CONTROLS.search(name):
-        raise _refused("on_behalf_of", "un nom de 1 à 64 caractères est attendu")
+    if not isinstance(name, str) or not is_name(name):
+        raise _refused("on_behalf_of", NAME_EXPECTED)
     return name
 
 

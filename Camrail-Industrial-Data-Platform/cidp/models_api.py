@@ -9,7 +9,7 @@ from flask import Flask, Response
 from cidp.answers import error_answer, json_answer
 from cidp.assembly import Parts
 from cidp.errors import BundleRefused, ModelError, PromotionFailed
-from cidp.guard import Guard, describe_write
+from cidp.guard import Guard, describe_write, operator
 from cidp.model_bundle import Manifest, Slot
 from cidp.registry import INSTANT, TREND
 
@@ -56,19 +56,20 @@ class _Endpoints:
         slot = next((slot for slot in SLOTS if version in self._registry.versions(slot)), None)
         if slot is None:
             return error_answer(404, "Cette version n'est pas au registre ; voir /models.")
+        person = operator()
         with self._one_at_a_time:
             previous = self._promoted(slot)
             try:
                 self._registry.promote(version, slot)
             except BundleRefused as error:
                 self._parts.model.refused(error)
-                describe_write(f"modèle {version} refusé")
+                describe_write(f"modèle {version} refusé, demandé par {person}")
                 return error_answer(HTTPStatus.CONFLICT, str(error))
             except PromotionFailed as error:
-                describe_write(f"modèle {version} non promu")
+                describe_write(f"modèle {version} non promu, demandé par {person}")
                 return error_answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
             self._parts.model.refresh()
-        describe_write(f"modèle {version} promu, avant {previous or 'aucun'}")
+        describe_write(f"modèle {version} promu par {person}, avant {previous or 'aucun'}")
         serving = self._parts.model.status().version if slot == INSTANT else None
         return json_answer(
             {"slot": slot, "promoted": version, "previous": previous, "serving": serving}

@@ -121,7 +121,7 @@ def test_jobs_are_started_followed_and_refused(worker: ApiClient) -> None:
     assert ended.result
     assert ended.result["loaded"] == 3
     with pytest.raises(NotNow):
-        worker.cancel_job(started.id)
+        worker.cancel_job(started.id, "A. Ngo")
     with pytest.raises(NotThere):
         worker.job("20260101T000000Z-00000000")
     with pytest.raises(FieldsRefused):
@@ -176,9 +176,9 @@ def test_the_model_its_versions_and_a_promotion(api: ApiClient) -> None:
     versions = api.models().models
     assert card.version == next(v.version for v in versions if v.serving)
     other = next(v.version for v in versions if not v.serving)
-    assert api.promote(other).promoted == other
+    assert api.promote(other, "A. Ngo").promoted == other
     with pytest.raises(NotThere):
-        api.promote("inconnue")
+        api.promote("inconnue", "A. Ngo")
 
 
 def test_a_gauge_is_read_by_its_label(api: ApiClient) -> None:

@@ -1,5 +1,6 @@
 """`/jobs`: who may start what, what is refused, and what an answer holds."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -12,6 +13,7 @@ from conformity import conforms
 from fake_services import SAYS, WAITS, with_etl
 from flask import Flask
 from flask.testing import FlaskClient
+from loguru import logger
 from waiting import until
 from werkzeug.test import TestResponse
 
@@ -53,6 +55,14 @@ def server(settings: Settings, tmp_path: Path) -> Iterator[Server]:
         for job in shown(client.get("/jobs", headers=ALL))["jobs"]:
             client.post(f"/jobs/{job['id']}/cancel", headers=ALL)
             until(lambda: detail(client, job["id"])["ended_at"])  # noqa: B023 (called at once)
+
+
+@contextlib.contextmanager
+def audited() -> Iterator[list[str]]:
+    lines: list[str] = []
+    sink = logger.add(lines.append, level=0, format="{message}")
+    yield lines
+    logger.remove(sink)
 
 
 def start(client: FlaskClient, body: Any, headers: dict[str, str] = ALL) -> TestResponse:
@@ -117,7 +127,11 @@ def test_a_second_load_gets_the_address_of_the_first_and_cancelling_frees_the_wa
         assert answer.headers["Location"] == f"/jobs/{job['id']}"
         assert job["id"] in shown(answer)["message"]
     path = f"/jobs/{job['id']}/cancel"
-    asked = conforms(client.post(path, headers=OPERATES), "/jobs/{job_id}/cancel", "post")
+    assert client.post(path, headers=OPERATES | {"X-Operator": "=1"}).status_code == 400
+    named = OPERATES | {"X-Operator": "Aïcha Ngo"}
+    with audited() as lines:
+        asked = conforms(client.post(path, headers=named), "/jobs/{job_id}/cancel", "post")
+    assert any(f"arrêt du travail {job['id']} demandé par Aïcha Ngo" in line for line in lines)
     assert (asked.status_code, shown(asked)["state"]) == (202, "cancelling")
     done = until(lambda: (found := detail(client, job["id"]))["ended_at"] and found)
     assert (done["state"], done["cancelled_by"]) == ("cancelled", "exploitation")
@@ -173,6 +187,8 @@ def test_who_may_act_may_also_look(server: Server) -> None:
         ({"kind": "training", "options": {"seed": "1"}}, "options.seed"),
         ({"kind": "etl", "on_behalf_of": "a\nb"}, "on_behalf_of"),
         ({"kind": "etl", "on_behalf_of": ""}, "on_behalf_of"),
+        ({"kind": "etl", "on_behalf_of": "=SUM(A1)"}, "on_behalf_of"),
+        ({"kind": "etl", "on_behalf_of": "x" * 81}, "on_behalf_of"),
         ([], "body"),
     ],
 )

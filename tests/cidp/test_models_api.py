@@ -81,7 +81,17 @@ def test_a_promoted_version_serves_at_once_and_is_audited(
     answer = content(client.post("/predict", json=READING, headers=KEY))
     assert answer["model_version"] == new
     assert Registry(models).promoted_version() == new
-    assert any(f"clé tests, modèle {new} promu, avant {old}" in line for line in said)
+    assert any(f"clé tests, modèle {new} promu par tests, avant {old}" in line for line in said)
+
+
+def test_the_person_who_promotes_is_audited_by_name(
+    client: FlaskClient, bundles: list[Path], said: list[str]
+) -> None:
+    old, new = (bundle.name for bundle in bundles)
+    refused = promote(client, new, KEY | {"X-Operator": "=SUM(A1)"})
+    assert (refused.status_code, content(refused)["details"][0]["field"]) == (400, "X-Operator")
+    assert promote(client, new, KEY | {"X-Operator": "Aïcha Ngo"}).status_code == 200
+    assert any(f"modèle {new} promu par Aïcha Ngo, avant {old}" in line for line in said)
 
 
 def test_a_trend_version_is_promoted_beside_the_one_that_answers(

@@ -13,7 +13,9 @@ import streamlit as st
 from cidp.api_client import ApiClient, ClientSettings
 from cidp.api_errors import ApiError
 from cidp.auth import DEMO_KEY, Scope, is_loopback
+from cidp.people import MAX_NAME, name_of_account
 from cidp.views.asking import reachable, show_api_error
+from cidp.views.markdown import plain
 
 Right = Literal["alerts", "loads", "models"]
 Role = Literal["operator", "analyst", "admin"]
@@ -81,10 +83,13 @@ def show_identity(access: Access) -> None:
     with st.popover("Identité", icon=":material/person:"):
         if access.name is None:
             st.text_input(
-                "Votre nom, pour le registre", max_chars=64, key=PERSON, persist_state="session"
+                "Votre nom, pour le registre",
+                max_chars=MAX_NAME,
+                key=PERSON,
+                persist_state="session",
             )
         else:
-            st.markdown(f"Connecté : {access.name}")
+            st.markdown(f"Connecté : {plain(access.name)}")
         if access.name is not None:
             st.button("Se déconnecter", on_click=st.logout)
         elif _SIGNED_IN in st.session_state:
@@ -102,7 +107,7 @@ def _by_oidc(settings: ClientSettings, secrets: Mapping[str, Any]) -> Access | N
         st.button("Se connecter", on_click=st.login, type="primary")
         return None
     email = str(st.user.get("email") or "")
-    name = str(st.user.get("name") or email)
+    name = name_of_account(str(st.user.get("name") or "").strip(), email)
     # Whoever may write any address in their own account must not take the roles of another.
     vouched_for = st.user.get("email_verified") is True
     rights = rights_of_roles(email if vouched_for else "", secrets.get("roles", {}))

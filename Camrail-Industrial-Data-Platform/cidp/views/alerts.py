@@ -14,7 +14,7 @@ from cidp.api_errors import ApiError
 from cidp.telemetry import is_loco_id
 from cidp.views.access import Access
 from cidp.views.asking import failures_said, reachable, show_api_error
-from cidp.views.french import instant, number, percent, quantity
+from cidp.views.french import counted, instant, number, percent, quantity
 from cidp.views.gauges import GAUGES, field_label
 from cidp.views.markdown import plain
 
@@ -116,8 +116,8 @@ def _show_list(access: Access, query: dict[str, str | int]) -> None:
         )
         more = " ; d’autres, plus anciennes, sont dans l’export" if page.next_before else ""
         st.caption(
-            f"{number(len(page.alerts))} alertes{more}. Heures de Douala. Sélectionnez une ligne "
-            "pour la suivre."
+            f"{counted(len(page.alerts), 'alerte')}{more}. Heures de Douala. Sélectionnez une "
+            "ligne pour la suivre."
         )
     if st.session_state.pop(_CHOSEN, False):
         st.rerun()
@@ -163,18 +163,16 @@ def _show_facts(alert: Alert) -> None:
     ]
     st.markdown(f"À l’ouverture : {', '.join(readings)}.")
     for action in alert.actions:
-        st.markdown(f"- {instant(action.at)} : {_said(action)}")
+        st.markdown(f"- {instant(action.at)} : {plain(_said(action))}")
     if alert.closed_at and alert.closed_by is None:
         st.markdown(f"- {instant(alert.closed_at)} : fermée d’elle-même, le risque est retombé.")
 
 
 def _said(action: AlertAction) -> str:
-    """Say what somebody did, in one line."""
+    """Say what somebody did, in one line, as it was typed."""
     judged = action.action == "verdict"
-    detail = _JUDGEMENTS.get(action.detail, "") if judged else action.detail
-    return f"{plain(action.author)} {_ACTIONS[action.action]}" + (
-        f" : {plain(detail)}" if detail else ""
-    )
+    detail = _JUDGEMENTS.get(action.detail, "") if judged else " ".join(action.detail.split())
+    return f"{action.author} {_ACTIONS[action.action]}" + (f" : {detail}" if detail else "")
 
 
 def _show_actions(access: Access, alert: Alert) -> None:
@@ -230,32 +228,33 @@ def _comment(access: Access, alert_id: int) -> None:
 def _export(client: ApiClient, query: dict[str, str | int]) -> None:
     st.download_button(
         "Exporter ces alertes (CSV pour Excel)",
-        lambda: exported(every(client, query)),
+        lambda: exported(*every(client, query)),
         "alertes.csv",
         "text/csv",
         key="alerts_export",
         icon=":material/download:",
         on_click="ignore",
+        help=f"Les {number(MOST_EXPORTED)} plus récentes au plus.",
     )
 
 
-def every(client: ApiClient, query: dict[str, str | int]) -> list[Alert]:
-    """Return all alerts that pass the filter, page by page, `MOST_EXPORTED` at most."""
+def every(client: ApiClient, query: dict[str, str | int]) -> tuple[list[Alert], bool]:
+    """Return what passes the filter, `MOST_EXPORTED` at most, and whether older ones are left."""
     found: list[Alert] = []
     before: dict[str, str | int] = {}
     while len(found) < MOST_EXPORTED:
         page = client.alerts({**query, **before, "limit": PAGE})
         found += page.alerts
         if page.next_before is None:
-            break
+            return found, False
         before = {"before": page.next_before}
-    return found
+    return found, True
 
 
-def exported(alerts: Iterable[Alert]) -> bytes:
+def exported(alerts: Iterable[Alert], cut: bool) -> bytes:
     """Return a table that Excel in French opens by itself: semicolons, and a mark of UTF-8.
 
-    What people wrote is never taken for a formula.
+    What people wrote is never taken for a formula; a table that was `cut` says so in its last row.
     """
     text = io.StringIO()
     table = [
@@ -269,6 +268,8 @@ def exported(alerts: Iterable[Alert]) -> bytes:
     writer = csv.DictWriter(text, [*_HEADINGS, "Suivi"], delimiter=";")
     writer.writeheader()
     writer.writerows({name: _inert(value) for name, value in row.items()} for row in table)
+    if cut:
+        writer.writerow({"Numéro": _CUT})
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -277,6 +278,10 @@ def _inert(value: object) -> object:
     return f"'{value}" if starts else value
 
 
+_CUT = (
+    f"D’autres alertes, plus anciennes, ne sont pas dans cet export de {number(MOST_EXPORTED)} : "
+    "choisissez un état, un jugement ou une locomotive."
+)
 _HEADINGS = (
     "Numéro", "État", "Locomotive", "Cause", "Ouverte", "Fermée", "Risque", "Risque le plus haut",
     "Jugement", "Par", "Série",

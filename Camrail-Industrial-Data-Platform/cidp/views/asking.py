@@ -24,12 +24,12 @@ def reachable(client: ApiClient) -> ApiClient:
 
 @contextlib.contextmanager
 def failures_said() -> Iterator[None]:
-    """Show a failure of the API in place of what it would have been; the page tries again."""
+    """Show a failure of the API in place of what it would have been; try again what may heal."""
     try:
         yield
     except ApiError as error:
         show_api_error(error)
-        if not isinstance(error, FieldsRefused | NotNow):
+        if error.heals:
             retry_later()
 
 

@@ -8,11 +8,13 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from cidp.api_answers import Fleet, History, Locomotive, ModelCard
+from cidp.api_answers import Fleet, History, Locomotive, ModelCard, Series
+from cidp.api_client import ApiClient
+from cidp.api_errors import ModelMissing
 from cidp.views.access import Access
 from cidp.views.asking import failures_said, reachable
 from cidp.views.charts import ALARM, CLOCK, DARK, french, line_at, wall_clock
-from cidp.views.french import age, clock, number, percent, quantity
+from cidp.views.french import age, clock, counted, number, percent, quantity
 from cidp.views.gauges import GAUGES, Gauge, field_label
 from cidp.views.markdown import plain
 
@@ -139,33 +141,59 @@ def _show_history(access: Access) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader(f"Historique de {plain(loco_id)}", anchor=False)
         st.button("Fermer", icon=":material/close:", key="fleet_close", on_click=_leave)
+    with failures_said():
+        client = reachable(access.client)
+        minutes, series = _span_and_series(client, loco_id)
+        since = datetime.now(UTC) - timedelta(minutes=minutes)
+        past = client.history(loco_id, series, since, MAX_POINTS)
+        if not past.rows:
+            st.info("Aucune lecture dans cette période.", icon=":material/history:")
+            return
+        card = _card(client)
+        _draw_history(history_frame(past), card)
+        st.caption(_about(past, card))
+
+
+def _span_and_series(client: ApiClient, loco_id: str) -> tuple[int, Series]:
+    """Draw the choices; at first the series is the address's, or else what the API knows."""
+    if SERIES not in st.session_state and SERIES not in st.query_params:
+        st.session_state[SERIES] = _series_of(client.fleet(), loco_id)
     with st.container(horizontal=True):
         span = st.segmented_control(
             "Période", list(SPANS), default="1 h", required=True, key=SPAN, bind="query-params"
         )
-        st.session_state.setdefault(SERIES, "simulated")
         series = st.segmented_control(
             "Série", list(SERIES_NAMES), required=True, format_func=SERIES_NAMES.__getitem__,
             key=SERIES, bind="query-params",
         )  # fmt: skip
-    with failures_said():
-        client = reachable(access.client)
-        since = datetime.now(UTC) - timedelta(minutes=SPANS[str(span)])
-        past = client.history(
-            loco_id, "real" if series == "real" else "simulated", since, MAX_POINTS
-        )
-        if not past.rows:
-            st.info("Aucune lecture dans cette période.", icon=":material/history:")
-            return
-        card = client.model()
-        _draw_history(history_frame(past), card)
-        newest = past.rows[-1]
-        st.caption(
-            f"{number(len(past.rows))} lectures{' (les plus récentes)' if past.truncated else ''}, "
-            f"jusqu’à {clock(newest.timestamp)}, heure de Douala. Bande : la plage habituelle de "
-            "l’entraînement, du premier au dernier décile ; tirets : le seuil d’alerte, "
-            f"{percent(card.threshold)}."
-        )
+    return SPANS[str(span)], "simulated" if series == "simulated" else "real"
+
+
+def _series_of(fleet: Fleet, loco_id: str) -> Series:
+    """Return the series of a locomotive, the real one before the simulated one."""
+    found = {loco.series for loco in fleet.locomotives if loco.loco_id == loco_id}
+    return "simulated" if found == {"simulated"} else "real"
+
+
+def _card(client: ApiClient) -> ModelCard | None:
+    try:
+        return client.model()
+    except ModelMissing:
+        return None
+
+
+def _about(past: History, card: ModelCard | None) -> str:
+    newest = " (les plus récentes)" if past.truncated else ""
+    drawn = (
+        "Bande : la plage habituelle de l’entraînement, du premier au dernier décile ; tirets : "
+        f"le seuil d’alerte, {percent(card.threshold)}."
+        if card
+        else "Sans modèle en service, ni seuil ni plage habituelle."
+    )
+    return (
+        f"{counted(len(past.rows), 'lecture')}{newest}, jusqu’à "
+        f"{clock(past.rows[-1].timestamp)}, heure de Douala. {drawn}"
+    )
 
 
 def _leave() -> None:
@@ -183,15 +211,15 @@ def history_frame(past: History) -> Any:
     )
 
 
-def _draw_history(frame: Any, card: ModelCard) -> None:
+def _draw_history(frame: Any, card: ModelCard | None) -> None:
     st.altair_chart(
-        risk_chart(frame, card.threshold),
+        risk_chart(frame, card.threshold if card else None),
         key="history_risk",
         alt=f"Risque de panne : {percent(frame['risk'].iloc[-1])} à la dernière lecture",
     )
     usual = {
         feature["name"]: feature["reference"]["edges"]
-        for feature in card.features
+        for feature in (card.features if card else ())
         if feature.get("reference", {}).get("edges")
     }
     left, right = st.columns(2)
@@ -205,10 +233,13 @@ def _draw_history(frame: Any, card: ModelCard) -> None:
         )
 
 
-def risk_chart(frame: Any, threshold: float) -> Any:
-    """Draw the risk over time, with the threshold of the alert."""
+def risk_chart(frame: Any, threshold: float | None) -> Any:
+    """Draw the risk over time, with the threshold of the alert where one is known."""
     y = alt.Y("risk:Q", title=None).scale(domain=[0, 1]).axis(format=".0%", tickCount=3)
-    return _titled(_line(frame, "risk", y, ".1%", ALARM) + line_at(threshold), "Risque de panne")
+    drawn = _line(frame, "risk", y, ".1%", ALARM)
+    if threshold is not None:
+        drawn += line_at(threshold)
+    return _titled(drawn, "Risque de panne")
 
 
 def reading_chart(frame: Any, gauge: Gauge, edges: Sequence[float] | None) -> Any:

@@ -21,6 +21,24 @@ def quantity(value: float, unit: str, decimals: int = 0) -> str:
     return f"{number(value, decimals)}{NBSP}{unit}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a number of things; French has a plural from two on.
+
+    >>> counted(1, "lecture"), counted(2, "lecture")
+    ('1 lecture', '2 lectures')
+    """
+    return f"{number(count)} {noun if count < 2 else noun + 's'}"
+
+
+def figure(value: float | None, unit: str, decimals: int) -> str:
+    """Write a figure with its unit, if any; "%" stands for a share, and a dash for no value."""
+    if value is None:
+        return "—"
+    if unit == "%":
+        return percent(value, decimals)
+    return quantity(value, unit, decimals) if unit else number(value, decimals)
+
+
 def percent(share: float, decimals: int = 1) -> str:
     """Write a share between 0 and 1 as a percentage."""
     return quantity(100 * share, "%", decimals)

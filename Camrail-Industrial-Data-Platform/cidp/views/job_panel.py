@@ -90,7 +90,7 @@ def _follow(access: Access, job_id: str, may_stop: bool) -> None:
 
 def _cancel(access: Access, job_id: str) -> None:
     try:
-        access.client.cancel_job(job_id)
+        access.client.cancel_job(job_id, access.person)
     except ApiError as error:
         st.session_state[_FAILED] = error
 

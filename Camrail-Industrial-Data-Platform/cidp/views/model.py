@@ -273,7 +273,7 @@ def _show_promotion(access: Access, others: list[ModelVersion]) -> None:
 
 def _promote(access: Access, version: str) -> None:
     try:
-        done = access.client.promote(version)
+        done = access.client.promote(version, access.person)
     except ApiError as error:
         st.session_state[_FAILED] = error
         return

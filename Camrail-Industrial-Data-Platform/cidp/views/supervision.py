@@ -8,7 +8,7 @@ import streamlit as st
 
 from cidp.api_answers import Counterfactual, Explanation, Prediction
 from cidp.api_client import ApiClient, UncheckedReading
-from cidp.api_errors import ApiError, ModelMissing, ReadingRefused
+from cidp.api_errors import ApiError, ModelMissing
 from cidp.views.api_state import last_known, retry_later
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.explanation_chart import contributions_chart
@@ -72,7 +72,7 @@ def ask(client: ApiClient, reading: UncheckedReading) -> Outcome:
     try:
         prediction = reachable(client).predict(reading)
     except ApiError as error:
-        if not isinstance(error, ReadingRefused):
+        if error.heals:
             retry_later()
         return Outcome(reading, error=error, elapsed_s=time.perf_counter() - started_s)
     return Outcome(reading, prediction, elapsed_s=time.perf_counter() - started_s)

@@ -1,11 +1,13 @@
 import csv
 import io
 
+import pytest
 from api_samples import AT, Open, alert, alerts
 from fake_api import FakeApi, Request
 
 from cidp.api_answers import Alert
-from cidp.views.alerts import exported
+from cidp.api_client import ApiClient, ClientSettings
+from cidp.views.alerts import every, exported
 
 AUTHORED = {"at": AT, "author": "A. Ngo"}
 
@@ -117,13 +119,32 @@ def test_an_alert_that_does_not_exist_is_said(opened: Open) -> None:
     assert "L’alerte 99 n’existe pas" in screen.info[0].value
 
 
+def test_the_export_says_what_was_typed_as_it_was_typed() -> None:
+    typed = "palier [n°2] ~3 mm,\nvoir *LOCO*"
+    actions = [{**AUTHORED, "action": "comment", "detail": typed}]
+    content = exported([Alert.model_validate(alert(actions=actions))], cut=False)
+    (row,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), delimiter=";")
+    assert row["Suivi"].endswith("A. Ngo a commenté : palier [n°2] ~3 mm, voir *LOCO*")
+
+
+@pytest.mark.parametrize(("older", "told"), [(None, 0), (3, 1)])
+def test_an_export_that_leaves_some_out_says_so(
+    fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, older: int | None, told: int
+) -> None:
+    monkeypatch.setattr("cidp.views.alerts.MOST_EXPORTED", 2)
+    fake_api.answers["/alerts"] = (200, alerts(alert(8), alert(7), next_before=older))
+    found, cut = every(ApiClient(ClientSettings(fake_api.url, None)), {"state": "open"})
+    assert [found_one.id for found_one in found] == [8, 7]
+    assert exported(found, cut).decode().count("D’autres alertes, plus anciennes") == told
+
+
 def test_the_export_opens_in_a_french_excel_and_holds_no_formula() -> None:
     actions = [{**AUTHORED, "action": "comment", "detail": "=1+1"}]
     found = [Alert.model_validate(alert(actions=actions, loco_id="-L"))]
-    content = exported(found)
+    content = exported(found, cut=False)
     assert content.startswith(b"\xef\xbb\xbf")
     (row,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), delimiter=";")
     assert row["Locomotive"] == "'-L"
     assert row["Risque"].replace("\N{NO-BREAK SPACE}", " ") == "81,0 %"
     assert row["Suivi"].endswith("A. Ngo a commenté : =1+1")
-    assert b"\r\n" in exported([])
+    assert b"\r\n" in exported([], cut=False)

@@ -1,3 +1,7 @@
+from typing import Any
+
+import pytest
+import streamlit as st
 from api_samples import Open, fleet, history, locomotive
 from fake_api import FakeApi
 
@@ -72,11 +76,54 @@ def test_a_locomotive_without_history_is_told_apart(opened: Open, fake_api: Fake
     assert len(screen.dataframe) == 1
 
 
-def test_a_pause_stops_the_renewal(opened: Open) -> None:
-    screen = opened("fleet").run()
-    screen.toggle(key="fleet_live").set_value(False).run()
+def test_the_address_alone_opens_the_series_that_exists(opened: Open, fake_api: FakeApi) -> None:
+    fake_api.answers["/fleet"] = (200, fleet(locomotive("LOCO_002", 0.9, series="real")))
+    screen = opened("fleet")
+    screen.query_params["loco"] = "LOCO_002"
+    screen.run()
+    asked = [r.query for r in fake_api.received if r.path == "/fleet/LOCO_002/history"]
+    assert "series=real" in asked[-1]
+
+
+def test_the_address_names_the_series(opened: Open, fake_api: FakeApi) -> None:
+    fake_api.answers["/fleet"] = (200, fleet(locomotive("LOCO_002", 0.9, series="real")))
+    screen = opened("fleet")
+    screen.query_params |= {"loco": "LOCO_002", "serie": "Simulée"}
+    screen.run()
+    asked = [r.query for r in fake_api.received if r.path == "/fleet/LOCO_002/history"]
+    assert "series=simulated" in asked[-1]
+
+
+def test_without_a_model_the_history_remains(opened: Open, fake_api: FakeApi) -> None:
+    fake_api.answers["/model"] = (503, {"error": "No Model", "message": "rien à servir"})
+    fake_api.answers["/fleet/LOCO_002/history"] = (200, history(1))
+    screen = opened("fleet")
+    screen.query_params["loco"] = "LOCO_002"
+    screen.run()
+    assert len(screen.get("vega_lite_chart")) == 5
+    said = screen.caption[-1].value.replace(NBSP, " ")
+    assert said.startswith("1 lecture, jusqu’à")
+    assert said.endswith("Sans modèle en service, ni seuil ni plage habituelle.")
+
+
+@pytest.mark.parametrize(("live", "every_s"), [(True, 2.0), (False, None)])
+def test_a_pause_stops_the_renewal(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, live: bool, every_s: float | None
+) -> None:
+    asked = []
+    fragment = st.fragment
+
+    def noted(draw: Any, *, run_every: float | None = None) -> Any:
+        asked.append(run_every)
+        return fragment(draw, run_every=run_every)
+
+    monkeypatch.setattr(st, "fragment", noted)
+    screen = opened("fleet")
+    screen.query_params["loco"] = "LOCO_002"
+    screen.session_state["fleet_live"] = live
+    screen.run()
     assert not screen.exception
-    assert len(screen.dataframe) == 1
+    assert asked == [every_s, every_s]
 
 
 def test_charts_carry_thresholds_units_and_french_numbers() -> None:
@@ -86,5 +133,6 @@ def test_charts_carry_thresholds_units_and_french_numbers() -> None:
     assert risk["config"]["locale"]["number"]["decimal"] == ","
     assert risk["layer"][1]["encoding"]["y"] == {"datum": 0.42}
     vibration = reading_chart(frame, GAUGES[2], [1.4, 2.5]).to_dict()
+    assert "datum" not in str(risk_chart(frame, None).to_dict())
     assert vibration["title"] == "Vibrations (mm/s)"
     assert vibration["layer"][0]["encoding"] == {"y": {"datum": 1.4}, "y2": {"datum": 2.5}}

@@ -75,8 +75,9 @@ def test_a_running_load_shows_its_progress_and_may_be_stopped(
     (progress,) = screen.get("progress")
     assert "lancé par A. Ngo" in progress.proto.text
     assert "contrôle des lignes" in progress.proto.text
+    screen.text_input(key="person").set_value("Aïcha Ngo").run()
     screen.button(key="cancel_20260301T120000Z-0123abcd").click().run()
-    assert sent(fake_api, f"{JOB}/cancel")
+    assert [request.person for request in sent(fake_api, f"{JOB}/cancel")] == ["Aïcha Ngo"]
 
 
 @pytest.mark.parametrize(

@@ -58,8 +58,10 @@ def test_a_promotion_asks_to_be_sure(opened: Open, fake_api: FakeApi) -> None:
     screen = opened("model").run()
     assert screen.button(key="promote").disabled
     screen.checkbox(key="promote_sure").check().run()
+    screen.text_input(key="person").set_value("Aïcha Ngo")
     screen.button(key="promote").click().run()
     assert "20260228T1-autre en service" in screen.success[0].value
+    assert [r.person for r in fake_api.received if r.path == path] == ["Aïcha Ngo"]
     assert screen.button(key="promote").disabled
 
 
