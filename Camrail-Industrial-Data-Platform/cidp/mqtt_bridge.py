@@ -202,6 +202,7 @@ class Bridge:
 
     def close(self) -> None:
         """Leave; the broker keeps the session."""
+        self._connected = False
         self._client.disconnect()
         self._client.loop_stop()
 

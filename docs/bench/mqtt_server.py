@@ -70,7 +70,9 @@ class MqttServer:
 
     def start(self) -> None:
         """Start and wait until it listens."""
-        self._process = subprocess.Popen([program() or "mosquitto", "-c", str(self._config)])
+        self._process = subprocess.Popen(
+            [program() or "mosquitto", "-c", str(self._config)], stderr=subprocess.DEVNULL
+        )
         deadline_s = time.monotonic() + START_S
         while True:
             try:

@@ -1,0 +1,211 @@
+"""What happens to a stream of telemetry: kills, rebalances, servers that go, bad messages."""
+
+import json
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Producer
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+from stream_desk import Desk, NotReached, until
+
+Found = dict[str, Any]
+READS = "Partitions reçues"
+CONNECTED = "MQTT répond"
+CYCLE_S = 6.0
+"""About what it takes to start a program and to kill it."""
+
+
+def counted(desk: Desk, produced: int, **more: Any) -> Found:
+    """Wait for the last event; tell what there is then, and whether it is what was produced."""
+    try:
+        rows, distinct, letters = desk.wait_for_rows(produced)
+        time.sleep(1)  # for what would be stored twice
+        rows, distinct, letters = desk.rows()
+    except NotReached:
+        rows, distinct, letters = desk.rows()
+    holds = rows == distinct == produced and letters == more.pop("letters", 0)
+    return {"produced": produced, "rows": rows, "distinct": distinct, "holds": holds} | more
+
+
+def killed_consumer(desk: Desk, events: int, kills: int, seed: int) -> Found:
+    """Kill the consumer again and again while events flow."""
+    rng = random.Random(seed)  # noqa: S311 (a reproducible run)
+    desk.make_topics()
+    with desk.producing(events, events / (kills * CYCLE_S)):
+        for _ in range(kills):
+            killed(desk, "kafka_consumer", READS, rng, "--instance", "one")
+    with desk.running("kafka_consumer", "--instance", "one"):
+        return counted(desk, events, kills=kills)
+
+
+def killed(desk: Desk, module: str, at_work: str, rng: random.Random, *words: str) -> None:
+    """Kill a program: one in five while it starts, the others soon after they say `at_work`."""
+    before = desk.said(at_work)
+    process = desk.start(module, *words)
+    if rng.random() < 0.2:
+        time.sleep(rng.uniform(0.5, 3.0))
+    else:
+        until(lambda: desk.said(at_work) > before, 120, lambda: at_work)
+        time.sleep(rng.uniform(0.0, 2.0))
+    process.kill()
+    process.wait()
+
+
+def rebalanced(desk: Desk, events: int, changes: int, seed: int) -> Found:
+    """Let a second and a third consumer come and go, now in order, now killed."""
+    rng = random.Random(seed)  # noqa: S311 (a reproducible run)
+    desk.make_topics()
+    with desk.running("kafka_consumer"), desk.producing(events, events / (changes * CYCLE_S)):
+        guests: list[subprocess.Popen[bytes]] = []
+        for change in range(changes):
+            if len(guests) < 2 and (not guests or rng.random() < 0.5):
+                before = desk.said(READS)
+                guests.append(desk.start("kafka_consumer"))
+                until(lambda before=before: desk.said(READS) > before, 120)
+            else:
+                guest = guests.pop(0)
+                guest.kill() if change % 2 else guest.terminate()
+                guest.wait()
+            time.sleep(rng.uniform(1.0, 4.0))
+        for guest in guests:
+            guest.terminate()
+            guest.wait()
+    with desk.running("kafka_consumer"):
+        return counted(desk, events, changes=changes)
+
+
+def stopped(
+    desk: Desk, events: int, stop: Callable[[], object], start: Callable[[], object], gone_s: float
+) -> Found:
+    """Stop a server while events flow, and start it after `gone_s`."""
+    desk.make_topics()
+    with desk.running("kafka_consumer", "--instance", "one") as consumer:
+        until(lambda: desk.said(READS) > 0, 120, lambda: READS)
+        with desk.producing(events, events / (gone_s * 2)):
+            time.sleep(gone_s / 2)
+            stop()
+            time.sleep(gone_s)
+            start()
+            began_s = time.monotonic()
+        found = counted(desk, events, gone_s=gone_s)
+        found["last_event_after_s"] = round(time.monotonic() - began_s, 1)
+        found["consumer_lives"] = consumer.poll() is None
+        found["holds"] = found["holds"] and found["consumer_lives"]
+    return found
+
+
+def killed_bridge(
+    desk: Desk, messages: int, clients: int, kills: int, seed: int, restarts: int = 0
+) -> Found:
+    """Kill the MQTT bridge, and restart the broker, while clients publish with QoS 1."""
+    rng = random.Random(seed)  # noqa: S311 (a reproducible run)
+    desk.make_topics()
+    with desk.running("mqtt_bridge"):  # so that the broker knows the session
+        until(lambda: desk.said(CONNECTED) > 0, 120, lambda: CONNECTED)
+        time.sleep(1)
+    pace_s = kills * CYCLE_S * clients / messages
+
+    def publish(client_number: int) -> None:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"{desk.name}-sensor-{client_number}",
+            clean_session=False,
+        )
+        client.max_inflight_messages_set(100)
+        client.reconnect_delay_set(1, 1)
+        acknowledged: list[int] = []
+        client.on_publish = lambda _client, _data, mid, _reason, _more: acknowledged.append(mid)
+        client.connect("127.0.0.1", desk.mqtt.port)
+        client.loop_start()
+        for number in range(client_number, messages, clients):
+            topic = f"camrail/{desk.event(number)['loco_id']}/telemetry"
+            client.publish(topic, desk.payload(number), qos=1)
+            time.sleep(pace_s)
+        ours = len(range(client_number, messages, clients))
+        until(lambda: len(acknowledged) >= ours, 240, lambda: f"{len(acknowledged)} of {ours}")
+        client.disconnect()
+        client.loop_stop()
+
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    with desk.running("kafka_consumer", "--instance", "one"):
+        for number in range(kills):
+            killed(desk, "mqtt_bridge", CONNECTED, rng)
+            if number < restarts:
+                desk.mqtt.stop()
+                desk.mqtt.start()
+        with desk.running("mqtt_bridge"):
+            for thread in threads:
+                thread.join()
+            return counted(desk, messages, kills=kills, clients=clients, restarts=restarts)
+
+
+BAD: list[Callable[[dict[str, Any]], bytes | None]] = [
+    lambda event: b"not json",
+    lambda event: json.dumps([event]).encode(),
+    lambda event: None,
+    lambda event: b"\xff\xfe" + json.dumps(event).encode("utf-16-le"),
+    lambda event: json.dumps(event | {"pressure": "5"}).encode(),
+    lambda event: json.dumps(event | {"vibration": 1e6}).encode(),
+    lambda event: json.dumps(event | {"timestamp": "2001-01-01T00:00:00Z"}).encode(),
+    lambda event: json.dumps(event | {"timestamp": "2101-01-01T00:00:00Z"}).encode(),
+    lambda event: json.dumps(event | {"speed": 80}).encode(),
+    lambda event: json.dumps({k: v for k, v in event.items() if k != "flow_rate"}).encode(),
+]
+"""Ways to spoil an event."""
+
+
+def bad_messages(desk: Desk, good: int, bad: int, folder: Path) -> Found:
+    """Put bad messages among good ones; then correct and replay all of them."""
+    desk.make_topics()
+    producer = Producer({"bootstrap.servers": desk.kafka.servers, "log_level": 0})
+    delivered: dict[tuple[int, int], int] = {}
+
+    def note(number: int) -> Callable[[Any, Any], None]:
+        def at(_error: object, record: Any) -> None:
+            delivered[record.partition(), record.offset()] = number
+
+        return at
+
+    for number in range(good + bad):
+        event = desk.event(number)
+        if number < bad:
+            spoiled = BAD[number % len(BAD)](event)
+            producer.produce(desk.topic, spoiled, event["loco_id"], on_delivery=note(number))
+        else:
+            producer.produce(desk.topic, json.dumps(event), event["loco_id"])
+        producer.poll(0)
+    producer.flush(60)
+    path = folder / f"{desk.name}.ndjson"
+    with desk.running("kafka_consumer", "--instance", "one"):
+        first = counted(desk, good, letters=bad)
+    exported = desk.run("dead_letters", "export", str(path))
+    if exported.returncode:
+        raise NotReached(exported.stderr)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    places = {(line["partition"], line["position"]) for line in lines if line["reason"]}
+    for line in lines:
+        line.pop("payload_base64", None)
+        line["payload"] = desk.payload(delivered[line["partition"], line["position"]]).decode()
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    replayed = desk.run("dead_letters", "replay", "--file", str(path))
+    again = desk.run("dead_letters", "replay", "--file", str(path))
+    rows, distinct, letters = desk.rows()
+    return {
+        "good": good,
+        "bad": bad,
+        "letters": letters,
+        "places_right": places == set(delivered),
+        "stored_after_replay": rows - good,
+        "holds": first["holds"]
+        and places == set(delivered)
+        and rows == distinct == good + bad
+        and (replayed.returncode, again.returncode) == (0, 0),
+    }

@@ -1,0 +1,116 @@
+"""Disturbs real streams and writes stream_faults.md: python docs/bench/stream_faults.py.
+
+Needs the root requirements, PostgreSQL's programs, Mosquitto, Java and the jars of Apache Kafka in
+the folder KAFKA_LIBS. `--only a,b` repeats some cases; those shown before stay in
+stream_faults.json. All of it takes about an hour on two idle cores. The exit code is 1 when a case
+does not hold.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from bench_page import machine
+from measuring import HERE, say
+from store import promoted_model
+from stream_cases import bad_messages, killed_bridge, killed_consumer, rebalanced, stopped
+from stream_desk import Desk, desks
+
+SEED: Final = 2026
+Found = dict[str, Any]
+PACKAGES: Final = ("confluent-kafka", "paho-mqtt", "psycopg", "msgspec", "onnxruntime")
+INTRODUCTION: Final = """# Streams that are disturbed
+
+Made by `docs/bench/stream_faults.py`; raw figures in `stream_faults.json`. Apache Kafka 4.1.0
+(KRaft, one node), Mosquitto and PostgreSQL (fsync on) on loopback, the platform's own programs as
+processes.
+*Rows* are what PostgreSQL holds at the end, *distinct* the pairs of locomotive and instant among
+them: a case holds when both are what was produced. `tests/faults/test_stream_faults.py` runs short
+forms of the same cases."""
+
+CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]] = {
+    "kills": (
+        "consumer killed (SIGKILL) at random points",
+        lambda desk, n: killed_consumer(desk, n.events, n.kills, SEED),
+    ),
+    "rebalances": (
+        "a second and a third consumer come and go",
+        lambda desk, n: rebalanced(desk, n.events, n.rebalances, SEED),
+    ),
+    "postgresql_30": (
+        "PostgreSQL stopped (immediate) for 30 s",
+        lambda desk, n: stopped(
+            desk, n.events, lambda: desk.postgres.stop("immediate"), desk.postgres.start, 30
+        ),
+    ),
+    "postgresql_120": (
+        "PostgreSQL stopped (immediate) for 120 s",
+        lambda desk, n: stopped(
+            desk, n.events, lambda: desk.postgres.stop("immediate"), desk.postgres.start, 120
+        ),
+    ),
+    "kafka_30": (
+        "Kafka killed for 30 s",
+        lambda desk, n: stopped(desk, n.events, desk.kafka.kill, desk.kafka.start, 30),
+    ),
+    "bridge": (
+        "MQTT bridge killed, Mosquitto restarted, while clients publish",
+        lambda desk, n: killed_bridge(desk, n.messages, 10, n.bridge_kills, SEED, restarts=2),
+    ),
+    "bad": (
+        "bad messages among good ones, corrected and replayed",
+        lambda desk, n: bad_messages(desk, 10_000, 1_000, desk.folder),
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the chosen cases and write the page; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", help=f"cases, among {','.join(CASES)}")
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--rebalances", type=int, default=20)
+    parser.add_argument("--bridge-kills", type=int, default=20)
+    chosen = parser.parse_args(argv)
+    results = HERE / "stream_faults.json"
+    known: Found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
+    with tempfile.TemporaryDirectory(prefix="camrail-faults-") as text:
+        folder = Path(text)
+        promoted_model(folder)
+        with desks(folder, folder / "models") as desk_of:
+            for name in chosen.only.split(",") if chosen.only else list(CASES):
+                say(name)
+                found = CASES[name][1](desk_of(name), chosen)
+                say(f"  {found}")
+                known[name] = found | {"measured_on": f"{date.today():%Y-%m-%d}"}
+                results.write_text(json.dumps(known, indent=1), encoding="utf-8")
+                (HERE / "stream_faults.md").write_text(page(known), encoding="utf-8")
+    return 0 if all(found["holds"] for found in known.values()) else 1
+
+
+def page(known: Found) -> str:
+    """Write the page of what has been shown."""
+    lines = ["| case | what there was | holds | on |", "| --- | --- | --- | --- |"]
+    for name, (title, _) in CASES.items():
+        if name in known:
+            found = dict(known[name])
+            holds, day = found.pop("holds"), found.pop("measured_on")
+            told = ", ".join(
+                f"{key.replace('_', ' ')} {value:,}"
+                if type(value) is int
+                else f"{key.replace('_', ' ')} {value}"
+                for key, value in found.items()
+            )
+            lines.append(f"| {title} | {told} | {'✓' if holds else '✗'} | {day} |")
+    return "\n\n".join([INTRODUCTION, machine(PACKAGES), "\n".join(lines)]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

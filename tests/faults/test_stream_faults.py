@@ -1,0 +1,55 @@
+"""Nothing is lost and nothing doubled when parts of a stream go; docs/bench has the full counts."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import kafka_server
+import mqtt_server
+import pytest
+from postgres_server import binaries
+from stream_cases import bad_messages, killed_bridge, killed_consumer, stopped
+from stream_desk import Desk, desks
+from tiny_bundle import write_bundle
+
+from cidp.registry import Registry
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mosquitto, pytest.mark.postgresql]
+
+
+@pytest.fixture(scope="module")
+def desk_of() -> Iterator[Callable[[str], Desk]]:
+    absent = kafka_server.why_absent() or mqtt_server.why_absent()
+    if not (binaries() / "postgres").exists():
+        absent = "no PostgreSQL"
+    if absent:
+        pytest.skip(absent)
+    with tempfile.TemporaryDirectory(prefix="camrail-stream-") as text:
+        folder = Path(text)
+        models = folder / "models"
+        Registry(models).promote(write_bundle(models / "instant"))
+        with desks(folder, models) as made:
+            yield made
+
+
+def test_a_consumer_that_is_killed_again_and_again(desk_of: Callable[[str], Desk]) -> None:
+    found = killed_consumer(desk_of("kills"), 5_000, 2, 1)
+    assert found["holds"], found
+
+
+def test_a_database_that_is_stopped(desk_of: Callable[[str], Desk]) -> None:
+    desk = desk_of("database")
+    found = stopped(desk, 5_000, lambda: desk.postgres.stop("immediate"), desk.postgres.start, 3.0)
+    assert found["holds"], found
+
+
+def test_a_bridge_that_is_killed(desk_of: Callable[[str], Desk]) -> None:
+    found = killed_bridge(desk_of("bridge"), 1_000, 2, 1, 1, restarts=1)
+    assert found["holds"], found
+
+
+def test_bad_messages_that_are_corrected_and_replayed(
+    desk_of: Callable[[str], Desk], tmp_path: Path
+) -> None:
+    found = bad_messages(desk_of("bad"), 200, 40, tmp_path)
+    assert found["holds"], found
