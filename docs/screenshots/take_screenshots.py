@@ -23,7 +23,7 @@ SERVICE = PICTURES.parents[1] / "Camrail-Industrial-Data-Platform"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 WIDTH, HEIGHT = 1280, 800
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 KEY = os.environ.get("API_KEY") or "entreprise_secret_key_2026"
 PAGES = {
     "cidp_flotte.png": "flotte?loco=LOCO_007&serie=R%C3%A9elle&periode=15+min",
@@ -32,13 +32,13 @@ PAGES = {
     "cidp_modele.png": "modele",
     "cidp_systeme.png": "systeme",
 }
-# The same picture twice in a second: charts and tables have been drawn to the new size.
+# The same size and drawings for a second: charts and tables have been drawn to the new size.
 SETTLED = """() => {
   const now = document.querySelector("[data-testid=stMain]").scrollHeight
-    + ":" + document.querySelectorAll("canvas, svg").length
-    + ":" + document.querySelector("[data-testid=stApp]").dataset.testScriptState;
+    + ":" + document.querySelectorAll("canvas, svg").length;
   if (window.seen !== now) { window.seen = now; window.since = performance.now(); }
-  return performance.now() - window.since > 1000 && now.endsWith("notRunning");
+  const pale = document.querySelector("[data-stale=true]");
+  return performance.now() - window.since > 1000 && !pale;
 }"""
 
 
@@ -70,21 +70,19 @@ def chromium() -> str | None:
 def take_working(browser: Browser, url: str) -> None:
     """Picture the starting position, then the danger of the piloting scenario."""
     page = open_page(browser, url)
-    expect(page.get_by_text("OPÉRATION NOMINALE")).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("À jour")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("OPÉRATION NOMINALE")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("À jour")).to_be_visible(timeout=PATIENCE_MS)
     save(page, "01_cidp_dashboard_vue_generale.png")
-    for label, presses in (("Vibrations", 50), ("Température", 40)):
-        for _ in range(presses):
-            page.get_by_role("slider", name=label).press("ArrowRight")
-    expect(page.get_by_text("DANGER DÉTECTÉ")).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("85 °C")).to_be_visible(timeout=30_000)
+    page = open_page(browser, f"{url}/?vibration=7.0&temperature=85.0")
+    expect(page.get_by_text("DANGER DÉTECTÉ")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("À jour")).to_be_visible(timeout=PATIENCE_MS)
     save(page, "02_cidp_dashboard_alerte_danger.png")
 
 
 def take_timeout(browser: Browser, url: str) -> None:
     """Picture what stands on the screen when the API does not answer in time."""
     page = open_page(browser, url)
-    expect(page.get_by_role("heading", name="API trop lente")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="API trop lente")).to_be_visible(timeout=PATIENCE_MS)
     save(page, "09_cidp_dashboard_error_timeout.png")
 
 
@@ -119,6 +117,7 @@ def send_danger(api: str, loco_id: str, vibration: float, temperature: float) ->
 def open_page(browser: Browser, url: str) -> Page:
     """Open the dashboard as a French operator sees it."""
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale="fr-FR")
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(url)
     return page
 
