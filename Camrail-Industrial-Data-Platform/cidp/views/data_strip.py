@@ -7,14 +7,15 @@ import streamlit as st
 from cidp.api_answers import Readiness, SourceState
 from cidp.api_client import ApiClient
 from cidp.views.api_state import ApiState, refresh
-from cidp.views.french import age, clock
+from cidp.views.french import age, clock, minute
+from cidp.views.markdown import plain
 
 REFRESH_S = 2.0
 SOURCES = {
     "simulator": "Simulateur local",
-    "http": "Télémétrie reçue par HTTP",
-    "kafka": "Télémétrie reçue par Kafka",
-    "mqtt": "Télémétrie reçue par MQTT",
+    "http": "Données réelles — HTTP",
+    "kafka": "Données réelles — Kafka",
+    "mqtt": "Données réelles — MQTT",
     "none": "Aucune donnée reçue",
 }
 
@@ -59,12 +60,21 @@ def newest_event(source: SourceState) -> str:
     )
 
 
+def source_said(source: SourceState) -> str:
+    """Name the source; of the simulator, also say why and since when it stands in."""
+    name = SOURCES[source.mode]
+    for feed in source.feeds:
+        if feed.door == source.mode == "simulator" and feed.reason:
+            return f"{name} — {plain(feed.reason)}, depuis {minute(feed.since)}"
+    return name
+
+
 def _unknown_source() -> Sign:
     return Sign("Source et âge des données inconnus", ":material/help:", "gray")
 
 
 def _source_signs(source: SourceState) -> list[Sign]:
-    origin = Sign(SOURCES[source.mode], ":material/sensors:", "blue")
+    origin = Sign(source_said(source), ":material/sensors:", "blue")
     if source.mode == "none":
         return [origin]
     if source.stale:

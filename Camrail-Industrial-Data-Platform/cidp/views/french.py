@@ -49,6 +49,11 @@ def clock(instant: datetime) -> str:
     return f"{instant.astimezone(DOUALA):%H:%M:%S}"
 
 
+def minute(instant: datetime) -> str:
+    """Write the hour and minute of an aware instant as they are in Douala."""
+    return f"{instant.astimezone(DOUALA):%H:%M}"
+
+
 def instant(moment: datetime) -> str:
     """Write the day and time of an aware instant as they are in Douala."""
     return f"{moment.astimezone(DOUALA):%d/%m/%Y %H:%M:%S}"

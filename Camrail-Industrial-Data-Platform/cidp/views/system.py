@@ -6,12 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from cidp import __version__
-from cidp.api_answers import Readiness
+from cidp.api_answers import Readiness, SourceState
 from cidp.api_client import ApiClient
 from cidp.views.access import Access
 from cidp.views.api_state import last_known
 from cidp.views.asking import failures_said, reachable, show_api_error
-from cidp.views.data_strip import SOURCES
+from cidp.views.data_strip import source_said
 from cidp.views.french import age, instant, number
 from cidp.views.job_panel import KINDS, STATES
 from cidp.views.markdown import plain
@@ -72,9 +72,15 @@ def health(readiness: Readiness) -> dict[str, tuple[bool, str]]:
         ),
         "Source des données": (
             not source.stale,
-            f"{SOURCES[source.mode]} ; dernier événement {seen}",
+            f"{source_said(source)} ; dernier événement {seen}{_lag(source)}",
         ),
     }
+
+
+def _lag(source: SourceState) -> str:
+    """Say how many messages wait in the broker, where it tells."""
+    waiting = [feed.lag for feed in source.feeds if feed.lag is not None]
+    return f" ; {number(sum(waiting))} messages en attente" if waiting else ""
 
 
 def _show_versions(client: ApiClient) -> None:

@@ -25,7 +25,7 @@ def source(mode: str, age_s: float | None, stale: bool) -> dict[str, Any]:
     ("given", "texts"),
     [
         (source("simulator", 3.4, False), ["Simulateur local", "À jour"]),
-        (source("http", 3.4, False), ["Télémétrie reçue par HTTP", "À jour"]),
+        (source("http", 3.4, False), ["Données réelles — HTTP", "À jour"]),
         (source("simulator", 90.0, True), ["Simulateur local", "PÉRIMÉ"]),
         (source("none", None, True), ["Aucune donnée reçue"]),
     ],
@@ -60,3 +60,12 @@ def test_the_newest_event_is_told_in_the_time_of_douala() -> None:
 def test_without_event_the_strip_says_how_to_get_some() -> None:
     empty = Readiness.model_validate(readiness(source=source("none", None, True))).source
     assert "simulateur" in newest_event(empty)
+
+
+def test_a_stand_in_says_why_and_since_when() -> None:
+    feed = {"door": "simulator", "since": "2026-03-01T13:02:30Z", "reason": "Kafka ne répond pas"}
+    stand_in = source("simulator", 3.4, False) | {"feeds": [feed | {"lag": None}]}
+    said = signs(state(source=stand_in))[0].text
+    assert said == "Simulateur local — Kafka ne répond pas, depuis 14:02"
+    real = source("kafka", 3.4, False) | {"feeds": [feed | {"door": "kafka", "lag": 12}]}
+    assert signs(state(source=real))[0].text == "Données réelles — Kafka"

@@ -27,6 +27,14 @@ def test_each_part_says_whether_it_is_well() -> None:
     assert "verrouillée" in parts["Base des événements"][1]
 
 
+def test_messages_that_wait_are_counted() -> None:
+    feeds = [{"door": "kafka", "since": "2026-03-01T13:02:30Z", "reason": "", "lag": 1_200}]
+    known = readiness()
+    known["source"] |= {"mode": "kafka", "feeds": feeds}
+    said = health(Readiness.model_validate(known))["Source des données"][1]
+    assert said.endswith(f"; 1{NBSP}200 messages en attente")
+
+
 def test_versions_jobs_and_links_are_shown(opened: Open, fake_api: FakeApi) -> None:
     screen = opened("system").run()
     said = "\n".join(text.value for text in screen.markdown)
