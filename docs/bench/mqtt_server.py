@@ -14,7 +14,6 @@ allow_anonymous true
 persistence true
 persistence_location {folder}/
 autosave_interval 1
-autosave_on_changes true
 max_queued_messages 0
 max_inflight_messages {inflight}
 user {user}

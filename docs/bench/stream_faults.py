@@ -78,13 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--rebalances", type=int, default=20)
     parser.add_argument("--bridge-kills", type=int, default=20)
+    parser.add_argument("--models", type=Path, help="registry with a promoted model")
     chosen = parser.parse_args(argv)
     results = HERE / "stream_faults.json"
     known: Found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
     with tempfile.TemporaryDirectory(prefix="camrail-faults-") as text:
         folder = Path(text)
-        promoted_model(folder)
-        with desks(folder, folder / "models") as desk_of:
+        if chosen.models is None:
+            promoted_model(folder)
+        with desks(folder, chosen.models or folder / "models") as desk_of:
             for name in chosen.only.split(",") if chosen.only else list(CASES):
                 say(name)
                 found = CASES[name][1](desk_of(name), chosen)
