@@ -271,6 +271,7 @@ def measure_training(size: str, rounds: Callable[[int], int], chosen: Namespace)
         say(f"  round {number}")
         gathered(measures, alternated([whole], 1))
         made = measures[WHOLE]["gave"][-1]
+        del made["bundle"]  # a place on this machine
         bare = {
             "rows": str(rows), "parameters": made["parameters"], "monotone": made["monotone"],
         }  # fmt: skip
@@ -334,8 +335,8 @@ def shown_training(found: Found) -> str:
 
 
 STEP_NAMES: Final = {
-    "start": "options",
-    "lecture": "imports, reading",
+    "start": "imports",
+    "lecture": "reading",
     "essai 1 sur 1": "search: the only trial, cross-validated in three",
     "étalonnage et seuil": "fit, calibration, export, threshold",
     "références": "baselines",
@@ -426,7 +427,9 @@ children. The code of the peers is in `docs/bench/peers/`.
                 f"Training on {size} rows",
                 "`model_training.py`, the *instant* model with its defaults, from the processed "
                 "CSV to the bundle, beside `RandomForestClassifier.fit` of the same settings on "
-                "the same rows, ready in memory, after its imports.",
+                "the same rows, ready in memory, after its imports. Beside its own fit and its "
+                "search the command imports, reads, exports and compares the ONNX model, has two "
+                "learned baselines cross-validated and fitted, and judges them all.",
                 lambda chosen, size=size, share=share: measure_training(
                     size, lambda rounds: max(1, round(rounds * share)), chosen
                 ),

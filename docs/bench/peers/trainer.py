@@ -24,7 +24,8 @@ def simulate(output: str, maintenance: str, options: list[str]) -> dict[str, Any
     places = ["--output", output, "--maintenance", maintenance]
     said = StringIO()
     told = _command(generate.main, [*places, *options], said)
-    return told | {"said": next(line for line in said.getvalue().splitlines() if "seconde" in line)}
+    speed = next(line for line in said.getvalue().splitlines() if "seconde" in line)
+    return _counts(told) | {"said": speed}
 
 
 def simulate_nothing_written(locos: int, days: float, step_minutes: int, seed: int) -> int:
@@ -39,7 +40,7 @@ def simulate_nothing_written(locos: int, days: float, step_minutes: int, seed: i
 def processed(raw: str, output: str, until: str, options: list[str]) -> dict[str, Any]:
     """`data_processing.py`: its account of the rows."""
     places = ["--input", raw, "--output", output, "--rejects", f"{output}.rejects.csv"]
-    return dict(_command(process.main, [*places, *options], StringIO()))
+    return _counts(_command(process.main, [*places, *options], StringIO()))
 
 
 def trained(table: str, folder: str, options: list[str]) -> dict[str, Any]:
@@ -145,6 +146,11 @@ def _command(main: Callable[[list[str]], int], arguments: list[str], errors: Str
     if code:
         raise SystemExit(product.getvalue() + errors.getvalue())
     return json.loads(product.getvalue())
+
+
+def _counts(told: dict[str, Any]) -> dict[str, Any]:
+    """What a command counted, without the places where it wrote."""
+    return {name: value for name, value in told.items() if isinstance(value, int)}
 
 
 def _seconds(job: Callable[[], object], calls: int) -> float:
