@@ -232,12 +232,13 @@ class Job(Answer):
 
 
 class KindOfJob(Answer):
-    """What may be asked of the server, and the right that it needs."""
+    """What may be asked of the server, its right, and the weight of a workbook that it takes."""
 
     kind: str
     label: str
     scope: Scope
     sources: tuple[str, ...]
+    workbook_max_bytes: int | None = None
 
 
 class Jobs(Answer):
@@ -245,6 +246,10 @@ class Jobs(Answer):
 
     jobs: tuple[Job, ...]
     kinds: tuple[KindOfJob, ...]
+
+    def label(self, kind: str) -> str:
+        """Return what people call a kind of job; one that may not be asked for has its name."""
+        return next((known.label for known in self.kinds if known.kind == kind), kind)
 
 
 class WarehouseScope(Answer):

@@ -1,5 +1,6 @@
 """The HTTP API as the dashboard calls it: typed answers, or one of the errors of `api_errors`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -65,7 +66,7 @@ Query = Mapping[str, str | int]
 class ClientSettings:
     """Where the API is, and the key to show to it (None: no key is sent)."""
 
-    url: str
+    url: str = field(repr=False)
     key: str | None = field(repr=False)
 
     @classmethod
@@ -75,6 +76,11 @@ class ClientSettings:
         url = url or f"http://127.0.0.1:{environ.get('API_PORT', '').strip() or 5000}"
         key = environ.get("API_KEY", "").strip()
         return cls(url, key or (DEMO_KEY if is_loopback(host_of(url)) else None))
+
+    @property
+    def shown_url(self) -> str:
+        """The address without the account that it may hold."""
+        return re.sub(r"//[^/?#]*@", "//", self.url)
 
 
 def host_of(url: str) -> str:
@@ -227,7 +233,8 @@ class ApiClient:
 
     def check_workbook(self, name: str) -> None:
         """Raise `NotThere` when there is nothing to download under this name."""
-        self._ok(self._send("GET", f"/reports/{name}", stream=True)).close()
+        if self._send("HEAD", f"/reports/{name}").status_code != requests.codes.ok:
+            self._ok(self._send("GET", f"/reports/{name}", stream=True)).close()  # says why
 
     def warehouse_scope(self) -> WarehouseScope:
         """Every site, and the first and last day of the warehouse."""
@@ -316,8 +323,8 @@ class ApiClient:
             )
         except requests.RequestException as error:
             if _is_read_timeout(error):
-                raise ApiTooSlow(self.settings.url, timeout_s) from error
-            raise ApiUnreachable(self.settings.url) from error
+                raise ApiTooSlow(self.settings.shown_url, timeout_s) from error
+            raise ApiUnreachable(self.settings.shown_url) from error
 
     def _ok(self, response: requests.Response) -> requests.Response:
         if response.status_code not in (requests.codes.ok, requests.codes.accepted):
@@ -334,7 +341,7 @@ class ApiClient:
         if status in (requests.codes.unauthorized, requests.codes.forbidden):
             return KeyRefused(status, said.message if said else None)
         if said is None:
-            return UnexpectedAnswer(self.settings.url, f"HTTP {status}")
+            return UnexpectedAnswer(self.settings.shown_url, f"HTTP {status}")
         return self._explained(urlsplit(response.url).path, status, said)
 
     def _explained(self, path: str, status: int, said: _Refusal) -> ApiError:
@@ -352,7 +359,7 @@ class ApiClient:
             return NotNow(reason)
         if status == requests.codes.not_found and said.message and not scoring:
             return NotThere(reason)
-        return UnexpectedAnswer(self.settings.url, f"HTTP {status} : {reason}")
+        return UnexpectedAnswer(self.settings.shown_url, f"HTTP {status} : {reason}")
 
     def _parse(self, answer: type[AnswerT], response: requests.Response) -> AnswerT:
         try:
@@ -360,7 +367,7 @@ class ApiClient:
         except ValidationError as error:
             fields = ", ".join(sorted({str(e["loc"][0]) for e in error.errors() if e["loc"]}))
             what = f"champs illisibles : {fields}" if fields else "ce n’est pas du JSON"
-            raise UnexpectedAnswer(self.settings.url, what) from error
+            raise UnexpectedAnswer(self.settings.shown_url, what) from error
 
 
 def _is_read_timeout(error: requests.RequestException) -> bool:

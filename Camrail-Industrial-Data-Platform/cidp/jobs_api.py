@@ -70,6 +70,7 @@ class _Endpoints:
 
     def listed(self) -> Response:
         sources = list(self._settings.etl.sources)
+        max_bytes = self._settings.jobs.upload_max_bytes
         return json_answer(
             {
                 "jobs": [self._summary(job) for job in self._runner.all()],
@@ -79,6 +80,7 @@ class _Endpoints:
                         "label": kind.label,
                         "scope": kind.scope,
                         "sources": sources if kind.name == "etl" else [],
+                        "workbook_max_bytes": max_bytes if kind.takes_workbook else None,
                     }
                     for kind in KINDS.values()
                 ],

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from launched import SERVICE, Server
+from launched import SERVICE, Server, running
 from loopback import free_port
 from playwright.sync_api import Browser, Page, expect
 
@@ -36,16 +36,14 @@ def documentation(environ: dict[str, str], browser: Browser, tmp_path: Path) -> 
     port = free_port()
     own = {"API_PORT": str(port), "CAMRAIL_MODELS_DIR": str(tmp_path)}
     server = Server(["api/api.py"], environ | own, f"http://127.0.0.1:{port}/health")
-    server.start()
-    page = browser.new_page(locale="en-US")
-    page.goto(f"http://127.0.0.1:{port}/docs")
-    yield page
-    server.stop()
+    with running(server):
+        page = browser.new_page(locale="en-US")
+        page.goto(f"http://127.0.0.1:{port}/docs")
+        yield page
 
 
 def test_a_request_is_tried_in_french(documentation: Page) -> None:
     page = documentation
-    page.set_default_timeout(8000)
     page.get_by_role("button", name="S'authentifier").click()
     page.locator(".modal-ux input").fill(DEMO_KEY)
     page.locator(".modal-ux").get_by_role("button", name="Retenir la clé").click()

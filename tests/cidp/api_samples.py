@@ -103,7 +103,13 @@ def job(**changes: Any) -> dict[str, Any]:
 def jobs(*found: dict[str, Any]) -> dict[str, Any]:
     names = [("etl", "operate"), ("etl-resubmit", "operate"), ("training", "admin")]
     kinds = [
-        {"kind": name, "label": name, "scope": scope, "sources": ["echantillon"] * (name == "etl")}
+        {
+            "kind": name,
+            "label": f"Travail {name}",
+            "scope": scope,
+            "sources": ["echantillon"] * (name == "etl"),
+            "workbook_max_bytes": 5 * 2**20 if name == "etl-resubmit" else None,
+        }
         for name, scope in names
     ]
     return {"jobs": list(found), "kinds": kinds}

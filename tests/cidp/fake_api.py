@@ -18,6 +18,7 @@ class Request(NamedTuple):
     body: Any
     query: str = ""
     person: str = ""
+    method: str = ""
 
 
 def score(body: dict[str, Any]) -> dict[str, Any]:
@@ -131,6 +132,9 @@ class FakeApi:
             def do_GET(self) -> None:
                 self._answer(None)
 
+            def do_HEAD(self) -> None:
+                self._answer(None)
+
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers["Content-Length"]))
                 is_json = self.headers["Content-Type"] == "application/json"
@@ -140,7 +144,9 @@ class FakeApi:
                 url = urlsplit(self.path)
                 person = (self.headers["X-Operator"] or "").encode("latin-1").decode()
                 key = self.headers["X-API-KEY"]
-                self._reply(fake._answer(Request(url.path, key, body, url.query, person)))
+                self._reply(
+                    fake._answer(Request(url.path, key, body, url.query, person, self.command))
+                )
 
             def _reply(self, answer: tuple[int, Any]) -> None:
                 status, body = answer
@@ -149,7 +155,8 @@ class FakeApi:
                     self.send_response(status)
                     self.send_header("Content-Length", str(len(content)))
                     self.end_headers()
-                    self.wfile.write(content)
+                    if self.command != "HEAD":
+                        self.wfile.write(content)
                 except OSError:
                     self.close_connection = True  # the client did not wait for us
 

@@ -155,6 +155,23 @@ def test_an_address_without_api_is_unreachable(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://nom:secret@127.0.0.1:9", "http://127.0.0.1:9"),
+        ("http://nom:secret@[::1", "http://[::1"),
+        ("http://127.0.0.1:9/a@b", "http://127.0.0.1:9/a@b"),
+    ],
+)
+def test_the_account_in_an_address_is_told_to_nobody(url: str, shown: str) -> None:
+    settings = ClientSettings.from_environ({"API_URL": url})
+    assert settings.shown_url == shown
+    with pytest.raises(ApiUnreachable) as caught:
+        ApiClient(settings).predict(READING)
+    assert f" {shown}." in str(caught.value)
+    assert "secret" not in f"{caught.value}{settings!r}"
+
+
+@pytest.mark.parametrize(
     ("environ", "url", "key"),
     [
         ({}, "http://127.0.0.1:5000", DEMO_KEY),

@@ -114,6 +114,7 @@ def test_a_load_is_started_followed_and_kept(server: Server) -> None:
     assert [each["id"] for each in listed["jobs"]] == [job["id"]]
     assert "log_tail" not in listed["jobs"][0]
     assert listed["kinds"][0]["sources"] == ["quotidien", "autre"]
+    assert [kind["workbook_max_bytes"] for kind in listed["kinds"][:2]] == [None, 1_000_000]
 
 
 def test_a_second_load_gets_the_address_of_the_first_and_cancelling_frees_the_way(

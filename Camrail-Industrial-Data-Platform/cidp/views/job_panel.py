@@ -15,18 +15,12 @@ REFRESH_S = 1.0
 STATES = {
     "running": "en cours",
     "cancelling": "arrêt demandé",
-    "succeeded": "réussi",
-    "failed": "échoué",
-    "cancelled": "arrêté",
-    "interrupted": "interrompu par l’arrêt de l’API",
+    "succeeded": "succès",
+    "failed": "échec",
+    "cancelled": "arrêt",
+    "interrupted": "interruption par l’arrêt de l’API",
 }
 RUNNING = {"running", "cancelling"}
-KINDS = {
-    "etl": "Chargement de l’entrepôt",
-    "etl-resubmit": "Reprise de rejets corrigés",
-    "bootstrap": "Amorçage du modèle",
-    "training": "Entraînement",
-}
 _FAILED = "job_failed"
 
 
@@ -43,13 +37,15 @@ def show_jobs(access: Access, kinds: Sequence[str], *, may_stop: bool) -> bool:
     """
     if failed := st.session_state.pop(_FAILED, None):
         show_api_error(failed)
-    job = newest(reachable(access.client).jobs().jobs, kinds)
+    found = reachable(access.client).jobs()
+    job = newest(found.jobs, kinds)
     if job is None:
         return False
+    label = found.label(job.kind)
     if job.state in RUNNING:
-        st.fragment(_follow, run_every=REFRESH_S)(access, job.id, may_stop)
+        st.fragment(_follow, run_every=REFRESH_S)(access, job.id, label, may_stop)
         return True
-    _show_end(reachable(access.client).job(job.id))
+    _show_end(reachable(access.client).job(job.id), label)
     return False
 
 
@@ -69,14 +65,14 @@ def handed_back(access: Access, name: str, workbook: bytes) -> None:
         st.session_state[_FAILED] = error
 
 
-def _follow(access: Access, job_id: str, may_stop: bool) -> None:
+def _follow(access: Access, job_id: str, label: str, may_stop: bool) -> None:
     with failures_said():
         job = reachable(access.client).job(job_id)
         if job.state not in RUNNING:
             st.rerun()
         step = plain(job.progress.text) if job.progress else "démarrage"
         percent = job.progress.percent if job.progress else None
-        st.progress((percent or 0) / 100, f"{_title(job)} : {step}")
+        st.progress((percent or 0) / 100, f"{_title(job, label)} : {step}")
         if may_stop:
             st.button(
                 "Arrêter",
@@ -95,13 +91,13 @@ def _cancel(access: Access, job_id: str) -> None:
         st.session_state[_FAILED] = error
 
 
-def _title(job: Job) -> str:
+def _title(job: Job, label: str) -> str:
     by = plain(job.on_behalf_of or job.started_by)
-    return f"{KINDS[job.kind]}, lancé par {by} le {instant(job.started_at)}"
+    return f"{plain(label)} (par {by}, le {instant(job.started_at)})"
 
 
-def _show_end(job: Job) -> None:
-    line = f"{_title(job)} : **{STATES[job.state]}**"
+def _show_end(job: Job, label: str) -> None:
+    line = f"{_title(job, label)} : **{STATES[job.state]}**"
     if job.state == "succeeded":
         warned = (job.result or {}).get("warnings") or ()
         st.caption(f":material/task_alt: {line}.")

@@ -7,13 +7,13 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from cidp.api_answers import Kpi, Machines, Volumes, WarehouseScope
+from cidp.api_answers import KindOfJob, Kpi, Machines, Volumes, WarehouseScope
 from cidp.api_client import REJECTS, REPORT, ApiClient, WarehouseFilter
 from cidp.api_errors import NotThere, ServiceUnavailable
 from cidp.views.access import Access
 from cidp.views.asking import failures_said, reachable
 from cidp.views.charts import ALARM, DARK, DAY, SITE_COLORS, french
-from cidp.views.french import day, instant, number, percent, quantity
+from cidp.views.french import day, figure, instant, number, percent, quantity
 from cidp.views.job_panel import handed_back, show_jobs, started
 
 TOP = 10
@@ -101,8 +101,8 @@ def _show_figures(client: ApiClient, shown: WarehouseFilter) -> None:
         )
         st.caption(f"Du {day(kpis.filters.first)} au {day(kpis.filters.last)}{compared}.")
     figures = [kpi for kpi in kpis.kpis if kpi.name in KPIS]
-    for four in (figures[:4], figures[4:]):
-        for kpi, column in zip(four, st.columns(4), strict=True):
+    for four in (figures[:4], figures[4:8]):
+        for kpi, column in zip(four, st.columns(4), strict=False):
             with column:
                 _show_kpi(kpi)
     volumes = client.volumes(shown)
@@ -140,13 +140,6 @@ def _show_kpi(kpi: Kpi) -> None:
         delta_color="inverse" if kpi.name in WORSE_WHEN_HIGHER else "normal",
         border=True,
     )
-
-
-def figure(value: float, unit: str, decimals: int) -> str:
-    """Write a key figure; shares are given in percent."""
-    if unit == "%":
-        return percent(value, decimals)
-    return quantity(value, unit, decimals) if unit else number(value, decimals)
 
 
 def volume_chart(found: Volumes) -> Any:
@@ -226,8 +219,9 @@ def _show_work(access: Access, shown: WarehouseFilter) -> None:
     loading, correcting = st.columns(2, gap="large")
     with loading:
         if may_load:
-            source = st.selectbox("Export à charger", kinds["etl"].sources or ("défaut",))
-            options = {"source": source} if kinds["etl"].sources else {}
+            sources = kinds["etl"].sources if "etl" in kinds else ()
+            source = st.selectbox("Export à charger", sources or ("défaut",))
+            options = {"source": source} if sources else {}
             st.button(
                 "Lancer l’ETL",
                 key="run_etl",
@@ -240,7 +234,7 @@ def _show_work(access: Access, shown: WarehouseFilter) -> None:
             )
         _download(access.client, REPORT, "Télécharger le rapport Excel")
     with correcting:
-        _show_rejects(access, may_load, running)
+        _show_rejects(access, kinds.get("etl-resubmit") if may_load else None, running)
     _show_runs(access.client)
 
 
@@ -262,7 +256,7 @@ def _download(client: ApiClient, name: str, label: str) -> None:
     )
 
 
-def _show_rejects(access: Access, may_load: bool, running: bool) -> None:
+def _show_rejects(access: Access, resubmit: KindOfJob | None, running: bool) -> None:
     try:
         rejects = access.client.rejects().rejects
     except ServiceUnavailable:
@@ -276,16 +270,17 @@ def _show_rejects(access: Access, may_load: bool, running: bool) -> None:
         ]
         st.dataframe(pd.DataFrame(listed), hide_index=True, height=180, alt="Rejets par règle")
         _download(access.client, REJECTS, "Télécharger les rejets à corriger")
-    if may_load:
-        _hand_back(access, running)
+    if resubmit:
+        _hand_back(access, resubmit.workbook_max_bytes, running)
 
 
-def _hand_back(access: Access, running: bool) -> None:
+def _hand_back(access: Access, max_bytes: int | None, running: bool) -> None:
+    most_mib = (max_bytes or 0) // 2**20
     corrected = st.file_uploader(
-        "Rendre le classeur corrigé (.xlsx, 10 Mio au plus)",
+        f"Rendre le classeur corrigé (.xlsx{f', {most_mib} Mio au plus' if most_mib else ''})",
         type="xlsx",
         key="corrected",
-        max_upload_size=10,
+        max_upload_size=most_mib or None,
     )
     content = corrected.getvalue() if corrected else b""
     st.button(

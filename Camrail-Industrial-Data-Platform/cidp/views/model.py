@@ -1,6 +1,7 @@
 """Modèle: what serves and how well, what has drifted, and the versions that may take its place."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -9,11 +10,12 @@ import streamlit as st
 from cidp.api_answers import Figures, ModelCard, ModelVersion, Promotion
 from cidp.api_client import ApiClient, UncheckedReading, moved
 from cidp.api_errors import ApiError, ModelMissing
+from cidp.drift import ENOUGH_ROWS
 from cidp.views.access import Access
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.charts import DARK, french, line_at
-from cidp.views.french import day, instant, number, percent, quantity
-from cidp.views.gauges import GAUGES, field_label
+from cidp.views.french import day, figure, instant, number, percent, quantity
+from cidp.views.gauges import GAUGES, Gauge, field_label
 from cidp.views.job_panel import show_jobs, started
 from cidp.views.markdown import plain
 from cidp.views.supervision import FIRST_LOCO
@@ -90,22 +92,29 @@ def compared(metrics: Mapping[str, Figures]) -> list[dict[str, str]]:
     known = [name for name in NAMES if name in metrics]
     return [
         {"Mesure": label}
-        | {NAMES[name]: _figure(metrics[name].get(figure), unit, decimals) for name in known}
-        for figure, (label, unit, decimals) in FIGURES.items()
-        if any(metrics[name].get(figure) is not None for name in known)
+        | {NAMES[name]: figure(metrics[name].get(name_of_figure), unit, decimals) for name in known}
+        for name_of_figure, (label, unit, decimals) in FIGURES.items()
+        if any(metrics[name].get(name_of_figure) is not None for name in known)
     ]
-
-
-def _figure(value: float | None, unit: str, decimals: int) -> str:
-    if value is None:
-        return "—"
-    if unit == "%":
-        return percent(value, decimals)
-    return quantity(value, unit, decimals) if unit else number(value, decimals)
 
 
 def _show_curves(client: ApiClient, card: ModelCard) -> None:
     st.subheader("Risque selon chaque mesure", anchor=False)
+    frame = _risks_by_measure(client)
+    for gauge, column in zip(GAUGES, st.columns(len(GAUGES)), strict=True):
+        column.altair_chart(
+            _curve(frame, gauge, card.threshold),
+            key=f"curve_{gauge.field}",
+            alt=f"Risque selon {gauge.label.lower()}",
+        )
+    nominal = ", ".join(f"{gauge.label.lower()} {number(gauge.start)}" for gauge in GAUGES)
+    st.caption(
+        f"Les autres mesures à leur valeur nominale ({nominal}). Tirets : le seuil d’alerte."
+    )
+
+
+def _risks_by_measure(client: ApiClient) -> Any:
+    """Return one row per measure and value, the other measures standing at their start."""
     start = UncheckedReading(FIRST_LOCO, **{gauge.field: gauge.start for gauge in GAUGES})
     readings, places = [], []
     for gauge in GAUGES:
@@ -114,36 +123,30 @@ def _show_curves(client: ApiClient, card: ModelCard) -> None:
             readings.append(moved(start, **{gauge.field: value}))
             places.append((gauge, value))
     risks = client.predict_many(readings).results
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         [
             {"gauge": gauge.field, "value": value, "risk": risk.risk_probability}
             for (gauge, value), risk in zip(places, risks, strict=True)
         ]
     )
-    for gauge, column in zip(GAUGES, st.columns(len(GAUGES)), strict=True):
-        curve = (
-            alt.Chart(frame[frame["gauge"] == gauge.field])
-            .mark_line(color=DARK)
-            .encode(
-                x=alt.X("value:Q", title=f"{gauge.label} ({gauge.unit})")
-                .scale(domain=[gauge.lowest, gauge.highest])
-                .axis(tickCount=4),
-                y=alt.Y("risk:Q", title="Risque").scale(domain=[0, 1]).axis(format=".0%"),
-                tooltip=[
-                    alt.Tooltip("value:Q", title=gauge.label, format=",.1f"),
-                    alt.Tooltip("risk:Q", title="Risque", format=".1%"),
-                ],
-            )
+
+
+def _curve(frame: Any, gauge: Gauge, threshold: float) -> Any:
+    curve = (
+        alt.Chart(frame[frame["gauge"] == gauge.field])
+        .mark_line(color=DARK)
+        .encode(
+            x=alt.X("value:Q", title=f"{gauge.label} ({gauge.unit})")
+            .scale(domain=[gauge.lowest, gauge.highest])
+            .axis(tickCount=4),
+            y=alt.Y("risk:Q", title="Risque").scale(domain=[0, 1]).axis(format=".0%"),
+            tooltip=[
+                alt.Tooltip("value:Q", title=gauge.label, format=",.1f"),
+                alt.Tooltip("risk:Q", title="Risque", format=".1%"),
+            ],
         )
-        column.altair_chart(
-            french((curve + line_at(card.threshold)).properties(height=220)),
-            key=f"curve_{gauge.field}",
-            alt=f"Risque selon {gauge.label.lower()}",
-        )
-    st.caption(
-        "Les autres mesures à leur valeur nominale (débit 500, pression 5, vibrations 2, "
-        "température 45). Tirets : le seuil d’alerte."
     )
+    return french((curve + line_at(threshold)).properties(height=220))
 
 
 def _show_drift(client: ApiClient) -> None:
@@ -152,9 +155,18 @@ def _show_drift(client: ApiClient) -> None:
     count = client.metric("api_drift_readings").get("", 0)
     if not drift:
         st.caption(
-            f"Pas encore mesurable : {number(count)} lectures notées dans l’heure, il en faut 500."
+            f"Pas encore mesurable. Lectures notées dans l’heure : {number(count)} ; il en faut "
+            f"{number(ENOUGH_ROWS)}."
         )
         return
+    st.altair_chart(_drift_chart(drift), key="drift", alt="Dérive par mesure")
+    st.caption(
+        f"Sur {number(count)} lectures notées par l’API, comparées à l’entraînement. Tirets : à "
+        f"surveiller dès {number(WATCHED, 2)}, dérive dès {number(DRIFTED, 2)}."
+    )
+
+
+def _drift_chart(drift: Mapping[str, float]) -> Any:
     frame = pd.DataFrame(
         [
             {
@@ -174,15 +186,7 @@ def _show_drift(client: ApiClient) -> None:
     texts = base.mark_text(align="left", dx=4, color="#1b2733").encode(text="said:N")
     bars = base.mark_bar(color=DARK)
     limits = line_at(WATCHED, "x") + line_at(DRIFTED, "x")
-    st.altair_chart(
-        french((bars + texts + limits).properties(height=230)),
-        key="drift",
-        alt="Dérive par mesure",
-    )
-    st.caption(
-        f"Sur {number(count)} lectures notées par l’API, comparées à l’entraînement. Tirets : à "
-        f"surveiller dès {number(WATCHED, 2)}, dérive dès {number(DRIFTED, 2)}."
-    )
+    return french((bars + texts + limits).properties(height=230))
 
 
 def _verdict(psi: float) -> str:
@@ -221,10 +225,10 @@ def _version_row(version: ModelVersion) -> dict[str, str]:
         "Modèle": SLOTS[version.slot],
         "État": "inutilisable" if version.error else serving,
         "Créée le (Douala)": instant(version.created_at) if version.created_at else "",
-        "Seuil": _figure(version.threshold, "%", 1),
-        "Précision moyenne": _figure(metrics.get("average_precision"), "", 3),
-        "Rappel": _figure(metrics.get("recall"), "%", 0),
-        "Coût": _figure(metrics.get("cost"), "", 0),
+        "Seuil": figure(version.threshold, "%", 1),
+        "Précision moyenne": figure(metrics.get("average_precision"), "", 3),
+        "Rappel": figure(metrics.get("recall"), "%", 0),
+        "Coût": figure(metrics.get("cost"), "", 0),
         "Raison": version.error or "",
     }
 

@@ -18,13 +18,18 @@ from cidp.views.supervision import show_supervision
 from cidp.views.system import show_system
 
 # Streamlit writes numbers in its widgets by the browser's language, declares English pages, has an
-# English button in its uploader, and captions too pale to be read by everybody.
+# English button in its uploader and an English word for a failed download, and captions too pale
+# to be read by everybody.
 _FRENCH_PAGE = """<style>
 [data-testid="stCaptionContainer"] { color: #4b5866; opacity: 1; }
 [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
 [data-testid="stFileUploaderDropzone"] button p { font-size: 0; }
 [data-testid="stFileUploaderDropzone"] button p::after {
   content: "Parcourir"; font-size: 0.875rem;
+}
+[data-testid="stDownloadButtonError"] { font-size: 0; }
+[data-testid="stDownloadButtonError"]::after {
+  content: "L’API n’a pas donné le fichier : réessayez dans un instant."; font-size: 0.875rem;
 }
 </style><script>
 document.documentElement.lang = "fr";

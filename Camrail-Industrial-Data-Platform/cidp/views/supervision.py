@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import streamlit as st
 
@@ -21,6 +22,7 @@ FIRST_LOCO = "LOCO_001"
 LIVE = "live_supervision"
 _LAST_TEST = "last_api_test"
 _LAST_ASKED = "last_asked"
+_LAST_MAP = "last_map"
 _BY_LABEL = {gauge.label: gauge for gauge in GAUGES}
 
 
@@ -183,7 +185,7 @@ def _show_reasons(client: ApiClient, reading: UncheckedReading, prediction: Pred
         if prediction.explanation:
             _show_contributions(prediction.explanation)
     with around:
-        _show_map(client, reading, prediction.threshold)
+        _show_map(client, reading, prediction)
 
 
 def _show_contributions(explanation: Explanation) -> None:
@@ -196,7 +198,7 @@ def _show_contributions(explanation: Explanation) -> None:
     )
 
 
-def _show_map(client: ApiClient, reading: UncheckedReading, threshold: float) -> None:
+def _show_map(client: ApiClient, reading: UncheckedReading, prediction: Prediction) -> None:
     st.subheader("Risque autour de ce point", anchor=False)
     first, second = st.columns(2)
     labels = list(_BY_LABEL)
@@ -204,17 +206,29 @@ def _show_map(client: ApiClient, reading: UncheckedReading, threshold: float) ->
     others = [label for label in labels if label != across.label]
     up = _BY_LABEL[second.selectbox("Axe vertical", others, index=2, key=f"map_y_{across.field}")]
     with failures_said():
-        readings = readings_around(reading, across, up)
-        found = cells(readings, reachable(client).predict_many(readings), across, up)
+        found = _cells(client, reading, prediction.model_version, across, up)
         st.altair_chart(
-            risk_map(found, reading, threshold, across, up),
+            risk_map(found, reading, prediction.threshold, across, up),
             key="risk_map",
             alt=f"Carte du risque selon {across.label.lower()} et {up.label.lower()}",
         )
         st.caption(
             "La croix est la position des curseurs ; les deux autres mesures ne bougent pas. "
-            f"L’orange est le seuil d’alerte, {percent(threshold)} ; plus foncé, c’est le danger."
+            f"L’orange est le seuil d’alerte, {percent(prediction.threshold)} ; plus foncé, c’est "
+            "le danger."
         )
+
+
+def _cells(
+    client: ApiClient, reading: UncheckedReading, version: str, across: Gauge, up: Gauge
+) -> Any:
+    """Return the map of a reading, asked for once while nothing of it changes."""
+    asked = (reading, version, across, up)
+    if _LAST_MAP not in st.session_state or st.session_state[_LAST_MAP][0] != asked:
+        readings = readings_around(reading, across, up)
+        found = cells(readings, reachable(client).predict_many(readings), across, up)
+        st.session_state[_LAST_MAP] = (asked, found)
+    return st.session_state[_LAST_MAP][1]
 
 
 def _show_last_test(outcome: Outcome | None) -> None:

@@ -13,7 +13,7 @@ from cidp.views.api_state import last_known
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.data_strip import source_said
 from cidp.views.french import age, instant, number
-from cidp.views.job_panel import KINDS, STATES
+from cidp.views.job_panel import STATES
 from cidp.views.markdown import plain
 
 REFRESH_S = 5.0
@@ -24,7 +24,7 @@ def show_system(access: Access) -> None:
     """Draw the page; it renews itself."""
     st.fragment(_show, run_every=REFRESH_S)(access)
     st.subheader("Liens", anchor=False)
-    url = access.client.settings.url
+    url = access.client.settings.shown_url
     with st.container(horizontal=True):
         st.link_button("Documentation de l’API", f"{url}/docs", icon=":material/menu_book:")
         st.link_button("Mesures Prometheus", f"{url}/metrics", icon=":material/monitoring:")
@@ -89,7 +89,7 @@ def _show_versions(client: ApiClient) -> None:
     facts = {
         "API": client.version(),
         "Tableau de bord": __version__,
-        "Adresse de l’API": client.settings.url,
+        "Adresse de l’API": client.settings.shown_url,
         "Processus qui répondent": number(workers),
     }
     st.markdown("\n".join(f"- **{name}** : {plain(said)}" for name, said in facts.items()))
@@ -97,20 +97,20 @@ def _show_versions(client: ApiClient) -> None:
 
 def _show_last_jobs(client: ApiClient) -> None:
     st.subheader("Derniers travaux", anchor=False)
-    jobs = client.jobs().jobs
-    if not jobs:
+    found = client.jobs()
+    if not found.jobs:
         st.caption("Aucun travail n’a encore été lancé par l’API.")
         return
     listed: list[dict[str, Any]] = [
         {
             "Début (Douala)": instant(job.started_at),
             "Fin (Douala)": instant(job.ended_at) if job.ended_at else "",
-            "Travail": KINDS[job.kind],
+            "Travail": found.label(job.kind),
             "État": STATES[job.state],
             "Pour": job.on_behalf_of or "",
             "Clé": job.started_by,
             "Raison": job.error or "",
         }
-        for job in jobs[:20]
+        for job in found.jobs[:20]
     ]
     st.dataframe(pd.DataFrame(listed), hide_index=True, alt="Derniers travaux de l’API")

@@ -1,11 +1,12 @@
 from typing import Any
 
 import pytest
-from api_samples import VOLUMES, Open, job, jobs
+from api_samples import KPIS, VOLUMES, Open, job, jobs
 from fake_api import FakeApi, Request
 
 from cidp.api_answers import Machines, Volumes
-from cidp.views.logistics import figure, machines_chart, volume_chart
+from cidp.views.french import figure
+from cidp.views.logistics import machines_chart, volume_chart
 
 NBSP = "\N{NO-BREAK SPACE}"
 RUNNING = {
@@ -73,7 +74,7 @@ def test_a_running_load_shows_its_progress_and_may_be_stopped(
     assert not screen.exception
     assert screen.button(key="run_etl").disabled
     (progress,) = screen.get("progress")
-    assert "lancé par A. Ngo" in progress.proto.text
+    assert "Travail etl (par A. Ngo, le 01/03/2026" in progress.proto.text
     assert "contrôle des lignes" in progress.proto.text
     screen.text_input(key="person").set_value("Aïcha Ngo").run()
     screen.button(key="cancel_20260301T120000Z-0123abcd").click().run()
@@ -83,8 +84,8 @@ def test_a_running_load_shows_its_progress_and_may_be_stopped(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"state": "failed", "error": "Fichier illisible."}, "échoué**. Fichier illisible."),
-        ({"state": "interrupted"}, "interrompu par l’arrêt de l’API"),
+        ({"state": "failed", "error": "Fichier illisible."}, "échec**. Fichier illisible."),
+        ({"state": "interrupted"}, "interruption par l’arrêt de l’API"),
         ({"result": {"warnings": ["trop de rejets"]}}, "trop de rejets"),
     ],
 )
@@ -116,6 +117,20 @@ def test_without_a_warehouse_the_etl_can_still_be_run(opened: Open, fake_api: Fa
     assert not screen.warning
 
 
+def test_what_a_newer_api_adds_or_leaves_out_breaks_nothing(
+    opened: Open, fake_api: FakeApi
+) -> None:
+    fake_api.answers["/warehouse/kpis"] = (200, KPIS | {"kpis": KPIS["kpis"][:5]})
+    added = job(kind="etl-resubmit", on_behalf_of=None)
+    fake_api.answers |= {"/jobs": (200, {"jobs": [added], "kinds": []}), JOB: (200, added)}
+    screen = opened("logistics").run()
+    assert not screen.exception
+    assert len(screen.metric) == 5
+    assert any("etl-resubmit (par demo" in caption.value for caption in screen.caption)
+    assert screen.selectbox[-1].options == ["défaut"]
+    assert not screen.file_uploader
+
+
 def test_an_empty_period_is_said(opened: Open, fake_api: FakeApi) -> None:
     fake_api.answers["/warehouse/volumes"] = (200, VOLUMES | {"volumes": []})
     screen = opened("logistics").run()
@@ -126,6 +141,7 @@ def test_corrected_rejects_are_handed_back(opened: Open, fake_api: FakeApi) -> N
     screen = opened("logistics").run()
     assert screen.button(key="resubmit").disabled
     (uploader,) = screen.file_uploader
+    assert uploader.label == "Rendre le classeur corrigé (.xlsx, 5 Mio au plus)"
     uploader.upload("rejets.xlsx", b"PK corriges", "application/octet-stream").run()
     screen.button(key="resubmit").click().run()
     assert not screen.exception

@@ -30,7 +30,9 @@ def test_curves_and_drift_are_drawn(opened: Open, fake_api: FakeApi) -> None:
     assert "Sur 812 lectures" in "\n".join(caption.value for caption in screen.caption)
     fake_api.answers["/metrics"] = (200, b"api_drift_readings 12.0\n")
     screen.run()
-    assert "12 lectures notées dans l’heure" in "\n".join(c.value for c in screen.caption)
+    said = "\n".join(caption.value for caption in screen.caption)
+    assert "Lectures notées dans l’heure : 12 ; il en faut 500." in said
+    assert "débit d’huile 500, pression 5, vibrations 2, température 45" in said
 
 
 def test_a_training_is_started_with_its_choices(opened: Open, fake_api: FakeApi) -> None:

@@ -261,6 +261,23 @@ def test_the_map_is_asked_around_the_point_for_two_of_the_readings(
     assert {reading["flow_rate"] for reading in request.body} == {500.0}
 
 
+def test_the_map_is_asked_again_only_when_something_of_it_moved(
+    screen: AppTest, fake_api: FakeApi
+) -> None:
+    def maps() -> int:
+        return len([r for r in fake_api.received if r.path == "/predict/batch"])
+
+    screen.run()
+    screen.run()
+    assert maps() == 1
+    screen.slider(key="vibration").set_value(7.0).run()
+    assert maps() == 2
+    answer = explained({"loco_id": "L", "vibration": 7.0, "temperature": 45.0})
+    fake_api.predict = (200, answer | {"model_version": "autre"})
+    screen.run()
+    assert maps() == 3
+
+
 def test_a_map_that_fails_leaves_the_verdict(screen: AppTest, fake_api: FakeApi) -> None:
     fake_api.answers["/predict/batch"] = (503, {"error": "No Model", "message": "chargement"})
     screen.run()

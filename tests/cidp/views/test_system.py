@@ -1,3 +1,4 @@
+import pytest
 from api_samples import Open, job, jobs
 from fake_api import FakeApi, readiness
 
@@ -41,10 +42,23 @@ def test_versions_jobs_and_links_are_shown(opened: Open, fake_api: FakeApi) -> N
     assert "**API** : 3.0.0" in said
     assert "**Processus qui répondent** : 2" in said
     table = screen.dataframe[0].value
-    assert table["État"].tolist() == ["réussi"]
+    assert table["État"].tolist() == ["succès"]
+    assert table["Travail"].tolist() == ["Travail etl"]
     assert table["Pour"].tolist() == ["A. Ngo"]
     links = [link.proto.url for link in screen.get("link_button")]
     assert links == [f"{fake_api.url}/{page}" for page in ("docs", "metrics", "ready")]
+
+
+def test_the_account_in_the_address_of_the_api_is_not_shown(
+    opened: Open, fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_URL", fake_api.url.replace("//", "//nom:secret@"))
+    screen = opened("system").run()
+    assert not screen.exception
+    shown = [text.value for text in screen.markdown]
+    shown += [link.proto.url for link in screen.get("link_button")]
+    assert "secret" not in "\n".join(shown)
+    assert f"{fake_api.url}/docs" in shown
 
 
 def test_a_platform_that_ran_nothing_says_so(opened: Open, fake_api: FakeApi) -> None:
@@ -53,4 +67,4 @@ def test_a_platform_that_ran_nothing_says_so(opened: Open, fake_api: FakeApi) ->
     assert "Aucun travail" in screen.caption[-1].value
     fake_api.answers["/jobs"] = (200, jobs(job(state="cancelled")))
     screen.run()
-    assert screen.dataframe[0].value["État"].tolist() == ["arrêté"]
+    assert screen.dataframe[0].value["État"].tolist() == ["arrêt"]
