@@ -12,7 +12,7 @@ from cidp.views.access import Access
 from cidp.views.api_state import last_known
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.data_strip import source_said
-from cidp.views.french import age, instant, number
+from cidp.views.french import age, counted, instant, number
 from cidp.views.job_panel import STATES
 from cidp.views.markdown import plain
 
@@ -80,7 +80,7 @@ def health(readiness: Readiness) -> dict[str, tuple[bool, str]]:
 def _lag(source: SourceState) -> str:
     """Say how many messages wait in the broker, where it tells."""
     waiting = [feed.lag for feed in source.feeds if feed.lag is not None]
-    return f" ; {number(sum(waiting))} messages en attente" if waiting else ""
+    return f" ; {counted(sum(waiting), 'message')} en attente" if waiting else ""
 
 
 def _show_versions(client: ApiClient) -> None:
