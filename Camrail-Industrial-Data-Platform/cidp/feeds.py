@@ -16,6 +16,7 @@ from cidp.event_store import EventStore
 
 ASKED = "demandé"
 TELL_S = 4.0
+AGAIN_S = 1.0
 SILENT = timedelta(seconds=15)
 """A program that has said nothing for that long has ended."""
 _FORGOTTEN = timedelta(days=1)
@@ -56,8 +57,9 @@ class Feeder:
         """Renew what is said, unless it was a moment ago, or the source is not `alive`."""
         if time.monotonic() < self._tell_at_s:
             return
-        self._tell_at_s = time.monotonic() + TELL_S
-        if not alive():
+        lives = alive()
+        self._tell_at_s = time.monotonic() + (TELL_S if lives else AGAIN_S)
+        if not lives:
             return
         now = self._now()
         try:
