@@ -61,7 +61,7 @@ class Outcome:
     seconds: float = 0.0
     said: str = ""
     next_run_s: float | None = None
-    drafts: int = 0
+    more_files: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Killing:
         if opened is not None:
             time.sleep(max(opened + share * self.window_s - time.monotonic(), 0))
         in_transaction = desk.warehouse.in_transaction()
-        is_writing = bool(desk.drafts())
+        is_writing = bool(desk.more_files())
         run.kill()
         end = run.wait()
         desk.warehouse.settle()
@@ -113,7 +113,15 @@ class Killing:
         )
         again, what = next_run(self, scenario, tables)
         return Outcome(
-            moment, tables, report, fault or what, None, 0.0, "", again.seconds, len(desk.drafts())
+            moment,
+            tables,
+            report,
+            fault or what,
+            None,
+            0.0,
+            "",
+            again.seconds,
+            len(desk.more_files()),
         )
 
 

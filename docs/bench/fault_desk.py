@@ -215,8 +215,8 @@ class Desk:
         if content is not None:
             self.report.write_bytes(content)
 
-    def drafts(self) -> list[str]:
-        """Name what stands beside the workbooks that a run leaves on purpose."""
+    def more_files(self) -> list[str]:
+        """Name what stands beside the two workbooks: drafts, and numbered workbooks of rejects."""
         kept = {self.report.name, "rejets_a_corriger.xlsx"}
         return sorted(path.name for path in self.reports.iterdir() if path.name not in kept)
 

@@ -255,10 +255,12 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         )
     faults = [outcome for outcome in outcomes if outcome.fault]
     verdict = f"✗ {len(faults)} faults: {faults[0].fault}" if faults else "✓ every one held."
-    drafts = sum(outcome.drafts for outcome in outcomes)
-    return "\n".join(
-        [*lines, "", f"{verdict} Drafts beside the report after a next run: {drafts}."]
+    more = sum(outcome.more_files for outcome in outcomes)
+    beside = (
+        f"Beside the workbooks of a next run: {more} other files (a rejects workbook that stood "
+        "there is never replaced; the next one takes a number)."
     )
+    return "\n".join([*lines, "", f"{verdict} {beside}"])
 
 
 def listing(outcomes: Sequence[Outcome]) -> str:
