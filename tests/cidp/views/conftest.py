@@ -1,10 +1,18 @@
 """The dashboard in front of a fake API, as on one machine: nobody signs in."""
 
+import sys
+
 import pytest
 import streamlit as st
 from api_samples import Open, in_order
 from fake_api import FakeApi
 from streamlit.testing.v1 import AppTest
+
+
+@pytest.fixture(autouse=True)
+def same_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put back the main module, which a page's script replaces, and new processes would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture
