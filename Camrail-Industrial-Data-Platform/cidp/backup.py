@@ -51,7 +51,14 @@ def _make(flags: argparse.Namespace) -> str:
     absent = [
         f"  {LABELS[name]} : absent ({places[name]})\n" for name in places if name not in full
     ]
-    return f"{newest(flags.to)}\n{_told(manifest)}{''.join(absent)}"
+    if "keys" not in places and not flags.only:
+        absent.append(f"  {LABELS['keys']} : aucun fichier réglé (API_KEYS_FILE, --keys)\n")
+    damaged = [f"  ATTENTION : {fault}\n" for place in full.values() for fault in _faults(place)]
+    return f"{newest(flags.to)}\n{_told(manifest)}{''.join(absent + damaged)}"
+
+
+def _faults(place: Place) -> list[str]:
+    return place.faults() if isinstance(place, RegistryPlace) else []
 
 
 def _check(flags: argparse.Namespace) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from cidp.backup_archive import Kind
-from cidp.errors import BackupError, ModelError
+from cidp.errors import BackupError, BundleRefused, ModelError
 from cidp.files import write_whole
-from cidp.model_bundle import PICKLE_FILE
-from cidp.registry import Registry
+from cidp.model_bundle import PICKLE_FILE, checked_bytes
+from cidp.registry import INSTANT, TREND, Registry
 from cidp.store_url import StoreUrl
 
 _SIDECARS = ("-wal", "-shm", "-journal")
@@ -137,6 +137,20 @@ class RegistryPlace(_FilePlace):
 
     def is_empty(self) -> bool:
         return not self._path.exists() or not any(self._path.iterdir())
+
+    def faults(self) -> list[str]:
+        """Name the versions whose files are not those of their manifest: saved as they are."""
+        registry = Registry(self._path)
+        found = []
+        for slot in (INSTANT, TREND):
+            for version in registry.versions(slot):
+                try:
+                    manifest = registry.manifest(version, slot)
+                    for name in manifest.files:
+                        checked_bytes(registry.bundles_of(slot) / version, manifest, name)
+                except BundleRefused as error:
+                    found.append(str(error))
+        return found
 
     def save(self, folder: Path) -> None:
         latest = Registry(self._path).latest_pickle

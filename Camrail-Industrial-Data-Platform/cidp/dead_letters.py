@@ -109,8 +109,7 @@ def all_open(store: EventStore) -> Iterator[Letter]:
 def replay(parts: Parts, letters: Sequence[Letter], who: str) -> Report:
     """Hand `letters` in by their doors, and close those whose event is on record now.
 
-    What is refused again stays open; a correction that conflicts is a letter of its own besides.
-    Raises `StoreError`, `NoModel`.
+    What is refused again stays open and is not kept a second time. Raises `StoreError`, `NoModel`.
     """
     parts.model.refresh()
     refused = {letter.id: why for letter in letters if (why := _hopeless(letter))}
@@ -120,7 +119,7 @@ def replay(parts: Parts, letters: Sequence[Letter], who: str) -> Report:
         number = {id(letter.message): letter.id for letter in ours}
         batch, still = parts.ingest.prepare([letter.message for letter in ours], door)
         refused |= {number[id(message)]: reason for message, reason in still}
-        tally, conflicts = parts.ingest.store(Prepared(batch, []))
+        tally, conflicts = parts.ingest.store(Prepared(batch, []), keeps_conflicts=False)
         refused |= {number[id(message)]: reason for message, reason in conflicts}
         stored += tally.stored
         duplicates += tally.duplicates
@@ -224,12 +223,15 @@ def _with_fields(letter: Letter, fields: Sequence[str]) -> Letter:
 
 
 def _list(parts: Parts, chosen: argparse.Namespace) -> int:
-    for letter in open_letters(parts.store, 0, chosen.limit):
+    found = open_letters(parts.store, 0, chosen.limit + 1)
+    for letter in found[: chosen.limit]:
         message = letter.message
         parted = "" if message.partition is None else f"[{message.partition}]"
         place = f"{message.topic or ''}{parted}@{message.position}"
         text = f"{letter.id}  {letter.received_at}  {letter.door}  {place}  {letter.reason}"
         sys.stdout.write(f"{escaped(text)}\n")
+    if len(found) > chosen.limit:
+        sys.stdout.write("… et d'autres : --limit N en montre plus, export les écrit toutes\n")
     return 0
 
 

@@ -84,11 +84,13 @@ class EventStore(ABC):
         letters: Sequence[DeadLetter],
         received_at: datetime,
         positions: Sequence[StreamPosition] = (),
+        *,
+        keeps_conflicts: bool = True,
     ) -> Saved:
         """Store a batch, its dead letters and the positions after it, in one transaction.
 
         An event whose (source, loco_id, timestamp) is known is a duplicate if its values are the
-        same, else a conflict, which is kept among the dead letters.
+        same, else a conflict, which is kept among the dead letters unless it is there already.
         """
         if len(batch):
             low, high = np.array([batch.micros.min(), batch.micros.max()], "datetime64[us]")
@@ -103,7 +105,8 @@ class EventStore(ABC):
                 if receipt.outcome is Outcome.CONFLICT
             ]
             kept = [*letters, *conflicts]
-            _insert_letters(session, batch.door, kept, received_at)
+            inserted = kept if keeps_conflicts else letters
+            _insert_letters(session, batch.door, inserted, received_at)
             _write_positions(session, positions)
         return Saved(batch, others, kept)
 

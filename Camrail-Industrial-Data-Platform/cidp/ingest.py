@@ -107,13 +107,17 @@ class IngestHandler:
         return self._scored(self._decoder.decode(messages, self._window()), door)
 
     def store(
-        self, prepared: Prepared, positions: Iterable[StreamPosition] = ()
+        self,
+        prepared: Prepared,
+        positions: Iterable[StreamPosition] = (),
+        *,
+        keeps_conflicts: bool = True,
     ) -> tuple[Tally, Sequence[DeadLetter]]:
         """Store what was prepared, in one transaction with `positions`.
 
-        Return also the dead letters that were kept, conflicts included.
+        Return also the dead letters, conflicts included, though these may be kept already.
         """
-        saved = self._save(prepared, positions)
+        saved = self._save(prepared, positions, keeps_conflicts)
         tally = Tally(
             saved.count(Outcome.STORED),
             saved.count(Outcome.DUPLICATE),
@@ -146,12 +150,19 @@ class IngestHandler:
         )
         return Prepared(batch, decoded.letters)
 
-    def _save(self, prepared: Prepared, positions: Iterable[StreamPosition]) -> Saved:
+    def _save(
+        self,
+        prepared: Prepared,
+        positions: Iterable[StreamPosition],
+        keeps_conflicts: bool = True,
+    ) -> Saved:
         batch, letters = prepared
         now = self._now()
         try:
             self._prune(now)
-            saved = self._store.save(batch, letters, now, tuple(positions))
+            saved = self._store.save(
+                batch, letters, now, tuple(positions), keeps_conflicts=keeps_conflicts
+            )
         except StoreError:
             self._metrics.store_errors.inc()
             raise

@@ -69,13 +69,21 @@ def run(settings: Settings, chosen: argparse.Namespace, stop: threading.Event) -
     if chosen.source == SIMULATOR:
         lines = from_simulator(settings, chosen.rate or 5.0, chosen.speed or 1.0, stop)
         return send(settings, lines, stop, "simulator", lambda _number, _line: 0.0)
-    lines = from_csv(Path(chosen.source), utc_now() if chosen.now else None)
+    # At their own speed instants keep their distances; at any other they are those of sending.
+    start = utc_now() if chosen.now and chosen.speed else None
+    clock = utc_now if chosen.now and not chosen.speed else None
+    lines = from_csv(Path(chosen.source), start, clock)
     door: Door = "simulator" if chosen.simulated else "kafka"
     return send(settings, lines, stop, door, _pace(chosen.rate, chosen.speed))
 
 
-def from_csv(path: Path, start: datetime | None) -> Iterator[Line]:
-    """Yield a file's rows as messages; with `start`, moved in time so that the first is then.
+def from_csv(
+    path: Path, start: datetime | None, clock: Callable[[], datetime] | None = None
+) -> Iterator[Line]:
+    """Yield a file's rows as messages.
+
+    With `start`, they are moved in time so that the first is then; with `clock`, each is stamped
+    with the instant of its turn.
 
     What is no number is sent as it stands, for the consumer to refuse by name.
     """
@@ -91,6 +99,8 @@ def from_csv(path: Path, start: datetime | None) -> Iterator[Line]:
                 if start and instant:
                     shift = start - instant if shift is None else shift
                     instant += shift
+                if clock:
+                    instant = clock()
                 event = {name: _number(row[name]) for name in READINGS}
                 stamp = utc_text(instant) if instant else row["timestamp"]
                 named = {"loco_id": row["loco_id"], "timestamp": stamp} | event
@@ -208,7 +218,9 @@ def _parser() -> argparse.ArgumentParser:
         "--speed", type=positive, help="vitesse par rapport aux instants du fichier (1 : la leur)"
     )
     parser.add_argument(
-        "--now", action="store_true", help="décale les instants : la première mesure est à présent"
+        "--now",
+        action="store_true",
+        help="date les mesures d'à présent : chacune à son envoi, ou la première avec --speed",
     )
     parser.add_argument(
         "--simulated", action="store_true", help="range les mesures du fichier avec les simulées"

@@ -101,6 +101,22 @@ def test_everything_comes_back_elsewhere_as_it_was(site: Site, tmp_path: Path) -
     assert [key.id for key in read_key_file(elsewhere / "keys.yaml")] == ["capteurs"]
 
 
+def test_a_damaged_model_is_saved_and_named_and_absent_keys_are_told(
+    site: Site, tmp_path: Path
+) -> None:
+    registry = Registry(site.models)
+    model = registry.bundles / registry.promoted_version() / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"?")
+    code, said = site.run(
+        "make", "--to", tmp_path / "archives", f"--models={site.models}",
+        *(f"--{name}={url}" for name, url in site.databases.items()),
+    )  # fmt: skip
+    assert code == 0
+    assert "ATTENTION : Modèle" in said
+    assert "model.onnx ne correspond pas à l'empreinte" in said
+    assert "clés : aucun fichier réglé" in said
+
+
 def test_a_backup_holds_what_was_committed_while_others_write(site: Site, tmp_path: Path) -> None:
     path = Path(site.databases["events"])
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:

@@ -47,7 +47,9 @@ def test_letters_are_listed_with_their_place_and_reason(command: Command) -> Non
     assert (code, len(lines)) == (0, 6)
     assert lines[0].endswith("kafka  t[0]@1  body : JSON invalide")
     assert lines[-1].endswith("camrail/L1/telemetry[0]@0  timestamp : champ obligatoire absent")
-    assert len(command("list", "--limit", 2)[1].splitlines()) == 2
+    cut = command("list", "--limit", 2)[1].splitlines()
+    assert len(cut) == 3
+    assert "--limit N en montre plus" in cut[2]
 
 
 def test_corrected_letters_are_stored_once_and_closed(
@@ -88,6 +90,8 @@ def test_a_field_is_set_and_what_is_refused_again_stays_open(
     assert "coupé à 65536 octets sur 70002" in errors
     assert table(lettered, "SELECT count(*) FROM dead_letters") == [(6,)]
     assert "conflit : à corriger ou abandonner" in command("replay", ids[4])[2]
+    assert "conflit : mêmes" in command("replay", ids[4], "--set", "vibration=4.0")[2]
+    assert table(lettered, "SELECT count(*) FROM dead_letters") == [(6,)]
     assert "n'est pas un objet JSON" in command("replay", ids[0], "--set", "a=1")[2]
     assert "champ=valeur" in command("replay", ids[4], "--set", "a")[2]
     assert command("replay", ids[4], "--set", "vibration=2.0")[1].startswith(

@@ -53,6 +53,25 @@ def login(url: StoreUrl, tmp_path: Path) -> Iterator[Callable[[str], StoreUrl]]:
     executed(url, "DROP ROLE camrail_owner, camrail_writer, camrail_reader")
 
 
+def test_an_owner_who_is_no_superuser_gives_the_roles_and_keeps_the_tables(
+    url: StoreUrl, tmp_path: Path
+) -> None:
+    executed(url, "CREATE ROLE prop LOGIN CREATEROLE")
+    owns = "EXECUTE format('ALTER SCHEMA %I OWNER TO prop', current_schema())"
+    executed(url, f"DO $$ BEGIN {owns}; END $$")
+    owner = StoreUrl.parse(url.target.replace("//dpa@", "//prop@"), tmp_path)
+    try:
+        store = store_at(owner)
+        store.save(batch(event()), [], NOON)
+        executed(owner, ROLES)
+        store.save(batch(event(1)), [], NOON)
+        store.close()
+    finally:
+        roles = "camrail_owner, camrail_writer, camrail_reader, prop"
+        executed(url, f"DROP OWNED BY {roles} CASCADE")
+        executed(url, f"DROP ROLE {roles}")
+
+
 def test_a_writer_stores_prunes_and_handles_and_changes_no_reading(
     login: Callable[[str], StoreUrl],
 ) -> None:

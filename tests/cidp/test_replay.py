@@ -85,6 +85,12 @@ def test_instants_can_be_moved_and_what_is_no_number_stays(path: Path) -> None:
     assert (found[2]["flow_rate"], found[2]["pressure"]) == ("cinq", 5.0)
 
 
+def test_instants_can_be_those_of_sending(path: Path) -> None:
+    moments = iter(datetime(2027, 1, 1, second=second, tzinfo=UTC) for second in (1, 2, 3, 4, 5))
+    found = [orjson.loads(line.payload) for line in from_csv(path, None, lambda: next(moments))]
+    assert [event["timestamp"][17:19] for event in found] == ["01", "02", "03", "04", "05"]
+
+
 def test_a_file_that_cannot_be_sent_is_named(tmp_path: Path) -> None:
     with pytest.raises(StreamError, match=r"rien\.csv est illisible"):
         list(from_csv(tmp_path / "rien.csv", None))

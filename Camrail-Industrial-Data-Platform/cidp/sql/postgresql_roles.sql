@@ -20,6 +20,7 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', place, role);
     END LOOP;
 
+    GRANT camrail_owner TO CURRENT_USER; -- who gives the tables away, and still changes them
     EXECUTE format('GRANT CREATE ON SCHEMA %s TO camrail_owner', place);
     FOR owned IN
         SELECT oid::REGCLASS FROM pg_class
