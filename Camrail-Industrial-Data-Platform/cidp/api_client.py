@@ -306,7 +306,7 @@ class ApiClient:
         key = self.settings.key if keyed else None
         headers: dict[str, str | bytes | None] = {
             "X-API-KEY": key.encode() if key else None,
-            "X-Operator": person.encode() or None,
+            "X-Operator": quote(person, safe=" .,'@") or None,  # nothing else than ASCII arrives
         }
         try:
             return self._session.request(

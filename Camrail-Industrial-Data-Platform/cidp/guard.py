@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec
+from urllib.parse import unquote
 
 from flask import Response, request
 
@@ -132,17 +133,14 @@ def writer_id() -> str:
 
 
 def operator() -> str:
-    """Return who acts: the header X-Operator, in UTF-8 or Latin-1, or else the key's name.
+    """Return who acts: the header X-Operator, percent-encoded, or else the key's name.
 
-    Raises `ParametersRefused` for a name that a record does not take.
+    A header that is not ASCII never arrives: the server drops it. Raises `ParametersRefused` for a
+    name that a record does not take.
     """
-    header: str = request.environ.get("HTTP_X_OPERATOR", "").strip()
-    if not header:
+    name = unquote(request.environ.get("HTTP_X_OPERATOR", "").strip())
+    if not name:
         return writer_id()
-    try:
-        name = header.encode("latin-1").decode("utf-8")
-    except UnicodeDecodeError:  # what a Python client sends for a text
-        name = header
     if not is_name(name):
         raise ParametersRefused([FieldError(field="X-Operator", message=NAME_EXPECTED)])
     return name

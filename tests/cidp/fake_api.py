@@ -4,7 +4,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 VERSION = "20260301T120001Z-ab12cd34"
 THRESHOLD = 0.42
@@ -142,7 +142,7 @@ class FakeApi:
 
             def _answer(self, body: Any) -> None:
                 url = urlsplit(self.path)
-                person = (self.headers["X-Operator"] or "").encode("latin-1").decode()
+                person = unquote((self.headers["X-Operator"] or "").encode("ascii").decode())
                 key = self.headers["X-API-KEY"]
                 self._reply(
                     fake._answer(Request(url.path, key, body, url.query, person, self.command))

@@ -129,7 +129,7 @@ def test_a_second_load_gets_the_address_of_the_first_and_cancelling_frees_the_wa
         assert job["id"] in shown(answer)["message"]
     path = f"/jobs/{job['id']}/cancel"
     assert client.post(path, headers=OPERATES | {"X-Operator": "=1"}).status_code == 400
-    named = OPERATES | {"X-Operator": "Aïcha Ngo"}
+    named = OPERATES | {"X-Operator": "A%C3%AFcha Ngo"}
     with audited() as lines:
         asked = conforms(client.post(path, headers=named), "/jobs/{job_id}/cancel", "post")
     assert any(f"arrêt du travail {job['id']} demandé par Aïcha Ngo" in line for line in lines)

@@ -90,7 +90,7 @@ def test_the_person_who_promotes_is_audited_by_name(
     old, new = (bundle.name for bundle in bundles)
     refused = promote(client, new, KEY | {"X-Operator": "=SUM(A1)"})
     assert (refused.status_code, content(refused)["details"][0]["field"]) == (400, "X-Operator")
-    assert promote(client, new, KEY | {"X-Operator": "Aïcha Ngo"}).status_code == 200
+    assert promote(client, new, KEY | {"X-Operator": "A%C3%AFcha Ngo"}).status_code == 200
     assert any(f"modèle {new} promu par Aïcha Ngo, avant {old}" in line for line in said)
 
 
