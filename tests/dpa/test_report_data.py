@@ -111,3 +111,14 @@ def test_a_warehouse_without_transactions_has_no_period(either: Desk) -> None:
     data = report(either, Filters())
     assert (data.period, data.in_warehouse, shown(data)) == (None, 0, [])
     assert data.rejects["Règle"].to_pylist() == ["DATE_INVALIDE"]
+
+
+def test_rejects_given_back_uncorrected_stay_in_sight_when_the_export_is_read_again(
+    desk: Desk,
+) -> None:
+    desk.erp("T1,M1,2026-01-05,10,OK", "T2,M1,hier,1,OK")
+    desk.run()
+    desk.run(resubmit=desk.settings.rejects_workbook)
+    data = report(desk, Filters())
+    assert data.lot["rows_rejected"] == 1
+    assert data.rejects["Règle"].to_pylist() == ["DATE_INVALIDE"]

@@ -189,8 +189,8 @@ def _balance(book: Book, sheet: Worksheet, data: ReportData, row: int) -> int:
 
 
 def _left_to_correct(count: int) -> str:
-    verb = "restent" if count > 1 else "reste"
-    return f"Voir la feuille Rejets : {number(count)} y {verb} à corriger."
+    lines = plural(count, "ligne reste", "lignes restent")
+    return f"Voir la feuille Rejets : {lines} à corriger, tous lots confondus."
 
 
 def _links(book: Book, sheet: Worksheet, placed: list[Placed], row: int) -> None:
@@ -320,7 +320,7 @@ def _machine_sheets(book: Book, data: ReportData, max_rows: int) -> list[Placed]
 
 def _reject_sheets(book: Book, data: ReportData, max_rows: int) -> list[Placed]:
     count = plural(data.rejects.num_rows, "ligne rejetée", "lignes rejetées")
-    title = f"{count} par ce lot et encore à corriger ; les filtres ne s'y appliquent pas."
+    title = f"{count} et encore à corriger, de tous les lots ; les filtres ne s'y appliquent pas."
     return list(
         book.table_sheets("Rejets", "Lignes rejetées", title, REJECTS, data.rejects, max_rows)
     )

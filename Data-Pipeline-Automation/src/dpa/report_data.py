@@ -71,9 +71,9 @@ NOTHING_SHOWN: Final = (
 def read_report(
     url: DwhUrl, run_id: str | None, filters: Filters, busy_timeout_s: float
 ) -> ReportData:
-    """Read one consistent state of the warehouse: what `filters` keep, and the rejects of the run.
+    """Read one consistent state of the warehouse: what `filters` keep, the run, open rejects.
 
-    Without `run_id`, of the last one. Raises UsageError for a site that the warehouse does not
+    Without `run_id`, the last run. Raises UsageError for a site that the warehouse does not
     know, WarehouseError.
     """
     with reading(url, busy_timeout_s) as reader:
@@ -117,7 +117,7 @@ def report_of(reader: queries.Reader, run_id: str, filters: Filters) -> ReportDa
         transactions=transactions,
         site_days=site_days,
         machines=machine_rates(transactions).select([column.label for column in MACHINES]),
-        rejects=queries.rejects(reader, lot["lot_key"]),
+        rejects=queries.rejects(reader),
     )
 
 

@@ -169,12 +169,11 @@ def _looked_up(keys: pa.Array, values: Mapping[int, Any]) -> pa.Array:
     )
 
 
-def rejects(reader: Reader, lot_key: int) -> pa.Table:
-    """Read the open rejects of a run, in the order of its file."""
+def rejects(reader: Reader) -> pa.Table:
+    """Read the open rejects, those of the last run first, in the order of their file."""
     found = reader.table(
-        """SELECT * FROM v_rejets WHERE "Clé lot" = ? AND "État" = 'ouvert' """
-        'ORDER BY "Ligne", "Rejet"',
-        lot_key,
+        """SELECT * FROM v_rejets WHERE "État" = 'ouvert' """
+        'ORDER BY "Clé lot" DESC, "Ligne", "Rejet"'
     )
     typed = _typed(found, REJECTS)
     shown = [" | ".join(json.loads(row).values()) for row in typed["Ligne d'origine"].to_pylist()]
