@@ -20,6 +20,7 @@ from cidp.views.markdown import plain
 
 REFRESH_S = 5.0
 SHOWN = 200
+LIST_HEIGHT_PX = 390
 MOST_EXPORTED = 10_000
 PAGE = 1_000
 CHOSEN = "alerte"
@@ -102,7 +103,11 @@ def _show_list(access: Access, query: dict[str, str | int]) -> None:
     with failures_said():
         page = reachable(access.client).alerts({**query, "limit": SHOWN})
         if not page.alerts:
-            st.info("Aucune alerte ne répond à ces critères.", icon=":material/notifications_off:")
+            # As high as the table: what stands below must not move under the pointer.
+            with st.container(height=LIST_HEIGHT_PX, border=False):
+                st.info(
+                    "Aucune alerte ne répond à ces critères.", icon=":material/notifications_off:"
+                )
             return
         # Another table after each click: rows move, and a selection would not move with them.
         key = f"alerts_{st.session_state.setdefault(_CLICKS, 0)}"
@@ -110,6 +115,7 @@ def _show_list(access: Access, query: dict[str, str | int]) -> None:
             pd.DataFrame(rows(page.alerts)),
             hide_index=True,
             key=key,
+            height=LIST_HEIGHT_PX,
             on_select=lambda: _choose(key, page.alerts),
             selection_mode="single-row",
             alt="Les alertes, la plus récente d’abord",

@@ -1,4 +1,4 @@
-"""Flotte en direct: one row per locomotive, the riskiest first, and the history of one of them."""
+"""Flotte en direct: one row per locomotive, alerts and risks first, and the history of one."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -45,10 +45,15 @@ def show_fleet(access: Access) -> None:
 
 
 def by_risk(fleet: Fleet) -> list[Locomotive]:
-    """Return the locomotives, the riskiest first; those that are silent come last."""
+    """Return the locomotives: those with an open alert, then the riskiest; silent ones last."""
     return sorted(
         fleet.locomotives,
-        key=lambda loco: (loco.state == "silent", -loco.risk_probability, loco.loco_id),
+        key=lambda loco: (
+            not loco.alerts,
+            loco.state == "silent",
+            -loco.risk_probability,
+            loco.loco_id,
+        ),
     )
 
 

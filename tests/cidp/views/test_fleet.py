@@ -29,6 +29,13 @@ def test_the_riskiest_come_first_and_the_silent_last() -> None:
     assert list(table["Risque récent"].iloc[0]) == [0.1, 0.9]
 
 
+def test_an_open_alert_comes_first_though_its_locomotive_is_silent() -> None:
+    alert = {"id": 3, "cause": "vibration", "state": "new"}
+    silent = locomotive("C", 0.4, state="silent", age_seconds=400, alerts=[alert])
+    found = Fleet.model_validate(fleet(locomotive("A", 0.5), silent))
+    assert [loco.loco_id for loco in by_risk(found)] == ["C", "A"]
+
+
 def test_the_table_counts_what_is_in_danger(opened: Open, fake_api: FakeApi) -> None:
     alert = {"id": 3, "cause": "vibration", "state": "new"}
     found = fleet(locomotive("A", 0.1), locomotive("B", 0.9, alerts=[alert]))
