@@ -26,6 +26,8 @@ from cidp.settings import SERVICE_FOLDER, Settings
 KEY = "une-cle-reelle-pour-essais"
 READING = {"loco_id": "L1", "flow_rate": 500, "pressure": 5, "vibration": 2, "temperature": 45}
 posix = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+ROWS = 20_000
+"""Of one batch: as many as it may have."""
 
 
 def fetch(port: int, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
@@ -63,7 +65,7 @@ def answer_to_pieces(port: int) -> bytes:
 
 def ask_slowly(port: int, answers: list[tuple[int, Any]]) -> threading.Thread:
     """Send rows that take the server a second; return once it has them, without the answer."""
-    rows = [READING | {"vibration": "?"}] * 10_000
+    rows = [READING | {"vibration": "?"}] * ROWS
     body = json.dumps(rows).encode()
     sent = threading.Event()
 
@@ -80,7 +82,7 @@ def ask_slowly(port: int, answers: list[tuple[int, Any]]) -> threading.Thread:
     asking = threading.Thread(target=ask)
     asking.start()
     sent.wait(30)
-    time.sleep(0.1)
+    time.sleep(0.05)  # a moment to begin, short of the time that the rows take
     return asking
 
 
@@ -156,10 +158,9 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert "api_predictions_total 2.0" in fetch(port, "/metrics")[1]
     answers: list[tuple[int, Any]] = []
     asking = ask_slowly(port, answers)
-    assert answers == []
     os.killpg(child.pid, asked)  # as a terminal does
     asking.join()
-    assert answers == [(200, 10_000)]
+    assert answers == [(200, ROWS)]
     said, _ = child.communicate(timeout=server.STOP_TIMEOUT_S - 1)
     assert child.returncode == 0, said
     assert f"API sur http://127.0.0.1:{port}" in said
