@@ -157,8 +157,9 @@ def screen(part: Part, terms: Terms) -> Screened:
         early = douala_days(dates) < np.datetime64(terms.since)
         before = _only(raw, early)
         typed, faults = check(_our_cells(before, terms)[0], dates[early], terms.conventions)
-        rows = accepted_rows(typed, _sound(faults), before.lines)
-        earlier = Earlier(int(early.sum()), rows, hashes(typed.transaction_id)[_sound(faults)])
+        sound = _sound(faults)
+        rows = accepted_rows(typed, sound, before.lines)
+        earlier = Earlier(int(early.sum()), rows, hashes(typed.transaction_id)[sound])
         raw, dates = _only(raw, ~early), dates[~early]
         cells, defaulted = _our_cells(raw, terms)
     typed, faults = check(cells, dates, terms.conventions)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from dpa.columns import TRANSACTION_COLUMNS
 from dpa.errors import SourceEmpty, SourceUnreadable
-from dpa.header import defaults_of, resolve_columns
+from dpa.header import defaults_of
 from dpa.mapping import Mapping
 from dpa.parts import TransactionSource
 from dpa.sheet_grid import Grid, read_grid
@@ -42,9 +42,7 @@ def read_excel_source(path: Path, mapping: Mapping, sheet: str | None) -> Transa
     workbook = open_workbook(path)
     chosen = _chosen_sheet(workbook, mapping, sheet or mapping.sheet)
     header, rows = _below_header(chosen)
-    resolve_columns(path, header, mapping)  # a sheet of one cell has no header to speak of
-    _refuse_no_row(path, chosen, rows)
-    return transaction_source(
+    source = transaction_source(
         path,
         workbook.sha256,
         chosen.name,
@@ -54,6 +52,8 @@ def read_excel_source(path: Path, mapping: Mapping, sheet: str | None) -> Transa
         _notes(workbook, chosen),
         chosen.grid.facts.epoch,
     )
+    _refuse_no_row(path, chosen, rows)  # last: a sheet of one cell lacks columns, not rows
+    return source
 
 
 def extract_from_excel(path: str | Path, sheet: str | int | None = None) -> pd.DataFrame:
