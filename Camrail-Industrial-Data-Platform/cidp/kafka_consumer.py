@@ -6,7 +6,6 @@ a backup, a topic made anew or a consumer killed in between lose nothing: what c
 """
 
 import argparse
-import os
 import sys
 import threading
 import time
@@ -43,9 +42,8 @@ from cidp.kafka_client import (
     producer_options,
     said,
 )
-from cidp.logs import configure_logs
-from cidp.settings import Settings, launch_environment
-from cidp.stop_signals import stop_on_signals
+from cidp.program import run_until_stopped
+from cidp.settings import Settings
 
 RETRY_S = 1.0
 PATIENCE_S = 5.0
@@ -63,16 +61,10 @@ Kept = tuple[Tally, Sequence[DeadLetter]]
 def main(argv: Sequence[str] | None = None) -> int:
     """Store what Kafka brings until asked to stop; return the exit code."""
     chosen = _parser().parse_args(argv)
-    stop = threading.Event()
-    with stop_on_signals(stop):
-        try:
-            settings = Settings.from_environ(launch_environment(os.environ))
-            configure_logs(settings.logs.folder, "kafka_consumer")
-            run(settings, stop, chosen.reason, chosen.instance)
-        except CidpError as error:
-            logger.error("{}", error)
-            return 1
-    return 0
+    return run_until_stopped(
+        "kafka_consumer",
+        lambda settings, stop: run(settings, stop, chosen.reason, chosen.instance),
+    )
 
 
 def run(

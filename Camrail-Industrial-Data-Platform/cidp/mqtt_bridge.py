@@ -5,7 +5,6 @@ went away is delivered again.
 """
 
 import argparse
-import os
 import queue
 import sys
 import threading
@@ -22,16 +21,15 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from cidp.assembly import Parts, assemble
 from cidp.cli import FrenchParser
-from cidp.errors import CidpError, StreamError
+from cidp.errors import StreamError
 from cidp.event_batch import Message
 from cidp.event_store import MAX_PAYLOAD_BYTES
 from cidp.feeds import Feeder, add_reason
 from cidp.kafka_client import DOOR_HEADER, make_topics, produce, producer_options, said
-from cidp.logs import configure_logs
 from cidp.micro_batches import Feed, Waiting
 from cidp.mqtt_client import mqtt_address, persistent_client
-from cidp.settings import Settings, launch_environment
-from cidp.stop_signals import stop_on_signals
+from cidp.program import run_until_stopped
+from cidp.settings import Settings
 
 TOPICS = "camrail/+/telemetry"
 POLL_S = 0.1
@@ -45,16 +43,10 @@ Done = Callable[[], object]
 def main(argv: Sequence[str] | None = None) -> int:
     """Bring over what MQTT delivers until asked to stop; return the exit code."""
     chosen = _parser().parse_args(argv)
-    stop = threading.Event()
-    with stop_on_signals(stop):
-        try:
-            settings = Settings.from_environ(launch_environment(os.environ))
-            configure_logs(settings.logs.folder, "mqtt_bridge")
-            run(settings, stop, chosen.reason, direct=chosen.direct)
-        except CidpError as error:
-            logger.error("{}", error)
-            return 1
-    return 0
+    return run_until_stopped(
+        "mqtt_bridge",
+        lambda settings, stop: run(settings, stop, chosen.reason, direct=chosen.direct),
+    )
 
 
 def run(settings: Settings, stop: threading.Event, reason: str, *, direct: bool) -> None:

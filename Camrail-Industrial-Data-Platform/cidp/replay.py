@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import os
 import sys
 import threading
 import time
@@ -19,15 +18,14 @@ from loguru import logger
 
 from cidp.auth import utc_now
 from cidp.cli import FrenchParser, positive
-from cidp.errors import ChildFailed, CidpError, StreamError
+from cidp.errors import ChildFailed, StreamError
 from cidp.event_batch import Door
 from cidp.event_store import utc_text
 from cidp.kafka_client import DOOR_HEADER, make_topics, produce, producer_options, said
-from cidp.logs import configure_logs
 from cidp.orchestration import TAIL_LINES, end_program, follow_lines, start_program
-from cidp.settings import Settings, launch_environment
+from cidp.program import run_until_stopped
+from cidp.settings import Settings
 from cidp.simulator_feed import GENERATOR
-from cidp.stop_signals import stop_on_signals
 from cidp.telemetry import READINGS, parse_instant
 
 SIMULATOR = "simulator"
@@ -46,17 +44,12 @@ class Line(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> int:
     """Send everything, or until asked to stop; return the exit code."""
     chosen = _parser().parse_args(argv)
-    stop = threading.Event()
-    with stop_on_signals(stop):
-        try:
-            settings = Settings.from_environ(launch_environment(os.environ))
-            configure_logs(settings.logs.folder, "replay")
-            sent = run(settings, chosen, stop)
-        except CidpError as error:
-            logger.error("{}", error)
-            return 1
-    logger.info("{} messages envoyés à {}", sent, settings.kafka.topic)
-    return 0
+
+    def work(settings: Settings, stop: threading.Event) -> None:
+        sent = run(settings, chosen, stop)
+        logger.info("{} messages envoyés à {}", sent, settings.kafka.topic)
+
+    return run_until_stopped("replay", work)
 
 
 def run(settings: Settings, chosen: argparse.Namespace, stop: threading.Event) -> int:

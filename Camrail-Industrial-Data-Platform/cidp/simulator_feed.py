@@ -1,7 +1,6 @@
 """The simulator's readings, handed to the ingest handler in micro-batches."""
 
 import argparse
-import os
 import queue
 import sys
 import threading
@@ -13,14 +12,13 @@ from loguru import logger
 
 from cidp.assembly import assemble
 from cidp.cli import FrenchParser, positive
-from cidp.errors import ChildFailed, CidpError
+from cidp.errors import ChildFailed
 from cidp.event_batch import Door, Message
 from cidp.feeds import ASKED, Feeder, add_reason
-from cidp.logs import configure_logs
 from cidp.micro_batches import Feed, Waiting
 from cidp.orchestration import TAIL_LINES, end_program, follow_lines, start_program
-from cidp.settings import Settings, launch_environment
-from cidp.stop_signals import stop_on_signals
+from cidp.program import run_until_stopped
+from cidp.settings import Settings
 
 GENERATOR = "src/data_generator.py"
 SOURCE: Door = "simulator"
@@ -32,16 +30,10 @@ MAX_LINE_BYTES = 65_536
 def main(argv: Sequence[str] | None = None) -> int:
     """Feed the store until asked to stop; return the exit code."""
     flags = _parser().parse_args(argv)
-    stop = threading.Event()
-    with stop_on_signals(stop):
-        try:
-            settings = Settings.from_environ(launch_environment(os.environ))
-            configure_logs(settings.logs.folder, "simulator_feed")
-            run(settings, flags.rate, flags.speed, stop, flags.reason)
-        except CidpError as error:
-            logger.error("{}", error)
-            return 1
-    return 0
+    return run_until_stopped(
+        "simulator_feed",
+        lambda settings, stop: run(settings, flags.rate, flags.speed, stop, flags.reason),
+    )
 
 
 def run(
