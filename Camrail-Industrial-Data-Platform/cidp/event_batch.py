@@ -51,8 +51,9 @@ class Message(NamedTuple):
     """One message as it came, and where it stood in its stream.
 
     `position` counts from 0: the offset in (topic, partition), the line of the simulator, or the
-    index in the request. `payload` is None for Kafka's tombstones. `instant` stands for the
-    timestamp of an event that has none; a door whose redelivery would bring another one gives none.
+    index in the request. `payload` is None for Kafka's tombstones. `micros`, since 1970, stands for
+    the timestamp of an event that has none; a door whose redelivery would bring another one gives
+    none.
     `loco_id` is the only locomotive that the sender may speak of, where the door knows it.
     """
 
@@ -60,7 +61,7 @@ class Message(NamedTuple):
     payload: bytes | None
     topic: str | None = None
     partition: int | None = None
-    instant: datetime | None = None
+    micros: int | None = None
     loco_id: str | None = None
 
 

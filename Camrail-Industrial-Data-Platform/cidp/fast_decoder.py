@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 
 from cidp.errors import TelemetryRefused
-from cidp.event_batch import EPOCH, DeadLetter, Floats, Integers, Message, to_micros
+from cidp.event_batch import DeadLetter, Floats, Integers, Message, from_micros, to_micros
 from cidp.telemetry import TimeWindow, is_loco_id, parse_event, shown_name
 
 TOMBSTONE = "message vide (tombstone) : un événement est attendu"
@@ -22,7 +22,7 @@ _is_plain = re.compile(
     r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 ).fullmatch
-_MICROSECOND = timedelta(microseconds=1)
+_CALENDAR = to_micros(datetime.min.replace(tzinfo=UTC)), to_micros(datetime.max.replace(tzinfo=UTC))
 
 
 class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -95,11 +95,11 @@ class FastDecoder:
             text = event.timestamp
             # A surplus of quotes can only be a repeated key.
             if text is not None and payload.count(b'"') == _QUOTES and _is_plain(text):
-                event.micros = (datetime.fromisoformat(text) - EPOCH) // _MICROSECOND
+                event.micros = round(datetime.fromisoformat(text).timestamp() * 1_000_000)
             elif text is None and payload.count(b'"') == _QUOTES_WITHOUT_TIMESTAMP:
-                if message.instant is None:
+                if message.micros is None:
                     return None
-                event.micros = to_micros(message.instant)
+                event.micros = message.micros
             else:
                 return None
         except (msgspec.DecodeError, ValueError):
@@ -117,7 +117,8 @@ class FastDecoder:
 def _slow(message: Message, window: TimeWindow) -> _Event:
     if message.payload is None:
         raise TelemetryRefused([{"field": "body", "message": TOMBSTONE}])
-    event = parse_event(message.payload, window, message.instant)
+    instant = None if message.micros is None else from_micros(np.clip(message.micros, *_CALENDAR))
+    event = parse_event(message.payload, window, instant)
     if message.loco_id not in (None, event.loco_id):
         other = f"l'expéditeur ne peut parler que de {shown_name(str(message.loco_id))}"
         raise TelemetryRefused([{"field": "loco_id", "message": other}])

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from confluent_kafka import (
@@ -30,7 +29,7 @@ from loguru import logger
 from cidp.assembly import Parts, assemble
 from cidp.cli import FrenchParser
 from cidp.errors import CidpError, NoModel, StoreError, StreamError
-from cidp.event_batch import EPOCH, DeadLetter, Door, Message, StreamPosition
+from cidp.event_batch import DeadLetter, Door, Message, StreamPosition
 from cidp.event_store import MAX_PAYLOAD_BYTES
 from cidp.feeds import Feeder, add_reason
 from cidp.ingest import Prepared, Tally
@@ -150,7 +149,7 @@ class StreamConsumer:
 
     def _step(self) -> None:
         records = self._consumer.consume(self._kafka.batch_events, self._kafka.batch_s)
-        messages = [record for record in records if self._is_message(record)]
+        messages = [_message_of(record) for record in records if self._is_message(record)]
         if messages:
             prepared = self._prepare(messages)
             self._settle()
@@ -168,11 +167,10 @@ class StreamConsumer:
             self._say_error(error)
         return error is None
 
-    def _prepare(self, records: Sequence[Record]) -> list[Prepared]:
+    def _prepare(self, brought: Sequence[tuple[Door, Message]]) -> list[Prepared]:
         """Check and score, door by door; waits for a model, and gives nothing after a stop."""
         by_door: dict[Door, list[Message]] = {}
-        for record in records:
-            door, message = _message_of(record)
+        for door, message in brought:
             by_door.setdefault(door, []).append(message)
         while not self._stop.is_set():
             try:
@@ -263,11 +261,8 @@ class StreamConsumer:
             if self._is_message(record):
                 self._consumer.seek(TopicPartition(*_place(record)))
 
-    def _positions_after(self, records: Sequence[Record]) -> list[StreamPosition]:
-        after: dict[int, int] = {}
-        for record in records:
-            _, partition, offset = _place(record)
-            after[partition] = offset + 1
+    def _positions_after(self, brought: Sequence[tuple[Door, Message]]) -> list[StreamPosition]:
+        after = {message.partition or 0: message.position + 1 for _, message in brought}
         self._next |= after
         return [StreamPosition(self._kafka.topic, *position) for position in sorted(after.items())]
 
@@ -451,9 +446,8 @@ def _message_of(record: Record) -> tuple[Door, Message]:
         key = _text(record.key())
         return door, Message(offset, payload, topic, partition, None, key)
     kind, millis = record.timestamp()
-    known = kind != TIMESTAMP_NOT_AVAILABLE
-    instant = EPOCH + timedelta(milliseconds=millis) if known else None
-    return door or "kafka", Message(offset, payload, topic, partition, instant)
+    micros = None if kind == TIMESTAMP_NOT_AVAILABLE else millis * 1000
+    return door or "kafka", Message(offset, payload, topic, partition, micros)
 
 
 def _parser() -> argparse.ArgumentParser:

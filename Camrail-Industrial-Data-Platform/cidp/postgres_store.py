@@ -9,14 +9,19 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 
 from cidp.errors import StoreError, StoreIncompatible, StoreUnavailable
-from cidp.event_batch import Batch, Integers
+from cidp.event_batch import Batch, Integers, to_micros
 from cidp.event_store import SCHEMA_VERSION, EventStore, migration
 from cidp.fleet_state import Alerting
 from cidp.store_session import Row, Session
 from cidp.store_url import StoreUrl
+from cidp.telemetry import READINGS
+
+MANY_EVENTS = 500
+"""From here on it is worth trying whether all are new; PostgreSQL logs each vain try."""
 
 _SCHEMA_LOCK = 0x_CA_3A_E0_E2
 """Advisory lock of whoever makes or changes the tables."""
@@ -36,26 +41,15 @@ _TYPES = {
 }  # fmt: skip
 _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names}
 
-_ARRIVING = np.dtype(
-    [("fields", ">i2")]
-    + [
-        part
-        for name, kind, size in (
-            ("event", ">i4", 4),
-            ("loco", ">i4", 4),
-            ("timestamp", ">i8", 8),
-            ("flow_rate", ">f8", 8),
-            ("pressure", ">f8", 8),
-            ("vibration", ">f8", 8),
-            ("temperature", ">f8", 8),
-            ("probability", ">f8", 8),
-            ("critical", "i1", 1),
-        )
-        for part in ((f"{name}_bytes", ">i4"), (name, kind))
-    ]
-)
-"""One row of the table `arriving`, as COPY's binary format has it."""
 
+def _copied(*fields: tuple[str, str]) -> np.dtype[np.void]:
+    """Return one row of COPY's binary format: how many fields, then each one's size and value."""
+    sized = [part for name, kind in fields for part in ((f"{name}_bytes", ">i4"), (name, kind))]
+    return np.dtype([("fields", ">i2"), *sized])
+
+
+_MEASURED = [(name, ">f8") for name in (*READINGS, "probability")] + [("critical", "i1")]
+_ARRIVING = _copied(("event", ">i4"), ("loco", ">i4"), ("timestamp", ">i8"), *_MEASURED)
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
 _MICROS_2000 = 946_684_800_000_000
@@ -75,6 +69,12 @@ SELECT %(door)s, (%(locos)s::text[])[loco + 1], timestamp, flow_rate, pressure, 
        temperature, probability, critical, %(model)s, %(received)s
 FROM arriving
 ON CONFLICT DO NOTHING
+"""
+_COPY_READINGS = """
+COPY readings
+    (source, loco_id, timestamp, flow_rate, pressure, vibration, temperature, probability,
+     critical, model_version, received_at)
+FROM STDIN (FORMAT BINARY)
 """
 _KNOWN_READINGS = """
 SELECT event, known.flow_rate, known.pressure, known.vibration, known.temperature,
@@ -117,6 +117,8 @@ class PostgresSession(Session):
     def insert_readings(
         self, batch: Batch, chosen: Integers, received_at: datetime
     ) -> dict[int, Row]:
+        if len(chosen) >= MANY_EVENTS and self._copied(_readings(batch, chosen, received_at)):
+            return {}
         with self._connection.cursor() as cursor:
             with cursor.copy("COPY arriving FROM STDIN (FORMAT BINARY)") as copy:
                 copy.write(_arriving(batch, chosen))
@@ -132,6 +134,16 @@ class PostgresSession(Session):
             known = cursor.execute(_KNOWN_READINGS, parameters)
             return {event: tuple(record) for event, *record in known}
 
+    def _copied(self, readings: bytes) -> bool:
+        """Copy readings straight into their table; False, and nothing done, if one is known."""
+        try:
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                with cursor.copy(_COPY_READINGS) as copy:
+                    copy.write(readings)
+        except psycopg.errors.UniqueViolation:
+            return False
+        return True
+
     def instant(self, value: Any) -> datetime:
         found: datetime = value
         return found
@@ -142,20 +154,56 @@ class PostgresSession(Session):
 
 
 def _arriving(batch: Batch, chosen: Integers) -> bytes:
-    """Write the chosen events as COPY's binary format."""
-    rows = np.empty(len(chosen), _ARRIVING)
-    names = _ARRIVING.names or ()
-    rows["fields"] = len(names) // 2
-    for name in names[1::2]:
-        rows[name] = _ARRIVING[name.removesuffix("_bytes")].itemsize
+    """Write the chosen events as COPY brings them into the table `arriving`."""
+    rows = _filled(_ARRIVING, batch, chosen)
     rows["event"] = chosen
     rows["loco"] = batch.loco[chosen]
+    return _COPY_HEAD + rows.tobytes() + _COPY_END
+
+
+def _readings(batch: Batch, chosen: Integers, received_at: datetime) -> bytes:
+    """Write the chosen events as COPY brings them into the table `readings`."""
+    names = [name.encode() for name in batch.locos]
+    sizes = np.array([len(name) for name in names])[batch.loco[chosen]]
+    parts = [_COPY_HEAD]
+    for size in np.unique(sizes).tolist():
+        kind = _reading(len(batch.door), size, len(batch.model_version))
+        events = chosen[sizes == size]
+        rows = _filled(kind, batch, events)
+        rows["source"] = batch.door.encode()
+        rows["loco_id"] = np.array(names)[batch.loco[events]]
+        rows["model_version"] = batch.model_version.encode()
+        rows["received_at"] = to_micros(received_at) - _MICROS_2000
+        parts.append(rows.tobytes())
+    return b"".join([*parts, _COPY_END])
+
+
+@lru_cache(maxsize=64)
+def _reading(door: int, loco_id: int, model_version: int) -> np.dtype[np.void]:
+    """Return a row of `readings`, whose texts have so many bytes."""
+    return _copied(
+        ("source", f"S{door}"),
+        ("loco_id", f"S{loco_id}"),
+        ("timestamp", ">i8"),
+        *_MEASURED,
+        ("model_version", f"S{model_version}"),
+        ("received_at", ">i8"),
+    )
+
+
+def _filled(kind: np.dtype[np.void], batch: Batch, chosen: Integers) -> npt.NDArray[np.void]:
+    """Make a row for each chosen event, with the fields that rows of both tables have."""
+    rows = np.empty(len(chosen), kind)
+    names = kind.names or ()
+    rows["fields"] = len(names) // 2
+    for name in names[1::2]:
+        rows[name] = kind[name.removesuffix("_bytes")].itemsize
     rows["timestamp"] = batch.micros[chosen] - _MICROS_2000
-    for place, name in enumerate(("flow_rate", "pressure", "vibration", "temperature")):
+    for place, name in enumerate(READINGS):
         rows[name] = batch.values[chosen, place]
     rows["probability"] = batch.risks[chosen]
     rows["critical"] = batch.critical[chosen]
-    return _COPY_HEAD + rows.tobytes() + _COPY_END
+    return rows
 
 
 @lru_cache(maxsize=64)
@@ -203,8 +251,8 @@ class PostgresStore(EventStore):
         healthy = False
         try:
             connection = self._lend()
-            yield PostgresSession(connection)
-            connection.commit()
+            with connection.transaction():
+                yield PostgresSession(connection)
             healthy = True
         except psycopg.Error as error:
             self.close()  # after a restart of the server, none of them would work

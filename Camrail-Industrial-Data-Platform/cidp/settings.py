@@ -154,7 +154,7 @@ class KafkaSettings(_Section):
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     user: str = ""
     ca_file: AnyPath | None = None
-    batch_events: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    batch_events: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     batch_s: Annotated[float, Field(ge=0.001, le=10)] = 0.05
 
 

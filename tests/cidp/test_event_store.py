@@ -14,9 +14,15 @@ from cidp.event_batch import DeadLetter, Message, Outcome, Receipt, StreamPositi
 from cidp.event_store import CONFLICT, MAX_PAYLOAD_BYTES, EventStore, utc_text
 from cidp.store_url import StoreUrl
 
+COPYING = pytest.param("postgresql, by COPY", marks=pytest.mark.postgresql)
 
-@pytest.fixture(params=BACK_ENDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> StoreUrl:
+
+@pytest.fixture(params=[*BACK_ENDS, COPYING])
+def url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> StoreUrl:
+    if request.param == COPYING.values[0]:
+        monkeypatch.setattr("cidp.postgres_store.MANY_EVENTS", 1)
     return new_url(request, request.param, tmp_path)
 
 
@@ -44,6 +50,30 @@ def test_an_event_and_its_score_are_stored(store: EventStore) -> None:
     with store.session() as session:
         ((timestamp, received_at),) = session.rows("SELECT timestamp, received_at FROM readings")
         assert (session.instant(timestamp), session.instant(received_at)) == (NOON, NOON)
+
+
+def test_a_large_batch_is_stored_as_small_ones_are(store: EventStore) -> None:
+    events = [
+        event(n, vibration=n / 8, risk=n / 2048, loco_id=f"L{n % 13:0{1 + n % 3}}")
+        for n in range(1200)
+    ]
+    assert store.save(batch(*events, door="kafka"), [], NOON).count(Outcome.STORED) == 1200
+    kept = "SELECT loco_id, timestamp, vibration, probability, critical, received_at FROM readings"
+    together = rows(store, f"{kept} ORDER BY loco_id, timestamp")
+    store.prune(NOON + timedelta(days=40))
+    for first in range(0, 1200, 100):
+        store.save(batch(*events[first : first + 100], door="kafka"), [], NOON)
+    assert rows(store, f"{kept} ORDER BY loco_id, timestamp") == together
+
+
+def test_a_large_batch_with_known_events_stores_the_rest(store: EventStore) -> None:
+    store.save(batch(event(7), event(8, vibration=3), door="kafka"), [], NOON)
+    saved = store.save(batch(*map(event, range(1200)), door="kafka"), [], NOON)
+    assert [index for index, each in enumerate(saved.receipts()) if each.outcome != "stored"] == [
+        7, 8,
+    ]  # fmt: skip
+    assert (readings(store), saved.count(Outcome.CONFLICT)) == (1200, 1)
+    assert rows(store, "SELECT sum(readings) FROM hourly") == [(1200,)]
 
 
 def test_microseconds_are_kept(store: EventStore) -> None:

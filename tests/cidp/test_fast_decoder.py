@@ -39,7 +39,8 @@ def slowly(raw: bytes, instant: datetime | None) -> object:
 
 
 def quickly(raw: bytes, instant: datetime | None) -> object:
-    decoded = FastDecoder().decode([Message(0, raw, instant=instant)], WINDOW)
+    micros = None if instant is None else to_micros(instant)
+    decoded = FastDecoder().decode([Message(0, raw, micros=micros)], WINDOW)
     if decoded.letters:
         return decoded.letters[0].reason
     return decoded.loco_ids[0], int(decoded.micros[0]), tuple(decoded.values[0].tolist())
@@ -140,3 +141,9 @@ def test_a_batch_keeps_the_order_of_what_it_accepts_and_of_what_it_refuses() -> 
 def test_no_message_gives_empty_columns() -> None:
     decoded = FastDecoder().decode([], WINDOW)
     assert (decoded.values.shape, decoded.micros.shape) == ((0, 4), (0,))
+
+
+def test_a_message_dated_beyond_the_calendar_is_refused() -> None:
+    raw = json.dumps({name: EVENT[name] for name in EVENT if name != "timestamp"}).encode()
+    decoded = FastDecoder().decode([Message(0, raw, micros=m) for m in (-(2**62), 2**62)], WINDOW)
+    assert [letter.reason.partition(" ")[0] for letter in decoded.letters] == ["timestamp"] * 2

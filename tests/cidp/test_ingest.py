@@ -11,7 +11,7 @@ from stores import NOON as NOW
 
 from cidp.assembly import Parts, assemble
 from cidp.errors import NoModel, StoreError, TelemetryRefused
-from cidp.event_batch import Message, Outcome, StreamPosition
+from cidp.event_batch import Message, Outcome, StreamPosition, to_micros
 from cidp.settings import Settings
 
 EVENT: dict[str, Any] = {
@@ -91,7 +91,7 @@ def test_bad_messages_of_a_stream_are_kept_with_position_and_reason(serving: Par
 def test_an_event_without_a_timestamp_takes_that_of_its_message(serving: Parts) -> None:
     bare = {name: value for name, value in EVENT.items() if name != "timestamp"}
     raw = json.dumps(bare).encode()
-    dated = Message(0, raw, "t", 0, NOW)
+    dated = Message(0, raw, "t", 0, to_micros(NOW))
     assert serving.ingest.ingest_messages([dated], "kafka").stored == 1
     assert serving.ingest.ingest_messages([dated], "kafka").duplicates == 1
     assert serving.ingest.ingest_messages([Message(0, raw)], "mqtt").rejected == 1
