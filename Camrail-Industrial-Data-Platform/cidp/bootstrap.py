@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from cidp.model_bundle import Manifest, Slot
 from cidp.orchestration import TrainingSummary, run_for_document
 from cidp.registry import INSTANT, TREND, Registry
 from cidp.settings import Settings, launch_environment
-from cidp.stop_signals import STOP_SIGNALS
+from cidp.stop_signals import interrupt_on_stop
 
 TRAINER = "src/model_training.py"
 
@@ -28,13 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     slots = (options.slot,) if options.slot else (INSTANT, TREND)
     promoted: list[Manifest] = []
-    _interrupt_on_stop()
+    interrupt_on_stop()
     try:
         settings = Settings.from_environ(launch_environment(os.environ))
         configure_logs(settings.logs.folder, "bootstrap")
         logger.info("Entraînement sur {}", settings.pmd.sensors.name)
         for slot in slots:
-            promoted.append(train_and_promote(settings, _echo, options.progress, slot))
+            promoted.append(train_and_promote(settings, echo, options.progress, slot))
             if not options.json:
                 _say_promoted(promoted[-1], settings)
     except CidpError as error:
@@ -94,17 +93,22 @@ def training_arguments(settings: Settings, model_file: Path, slot: Slot = INSTAN
 
     Raises `ChildFailed` when a file of the seed data is missing.
     """
-    for path in (settings.pmd.sensors, settings.pmd.maintenance):
-        if not path.is_file():
-            raise ChildFailed(f"Données d'amorçage absentes : {path}.")
     files = {
-        "--input": settings.pmd.sensors,
-        "--maintenance": settings.pmd.maintenance,
+        **seed_data(settings),
         "--slot": slot,
         "--bundles": Registry(settings.model.folder).bundles_of(slot),
         "--model-file": model_file,
     }
     return ["--json", *(str(part) for pair in files.items() for part in pair)]
+
+
+def seed_data(settings: Settings) -> dict[str, Path]:
+    """Return the trainer's options that name the seed data; raises `ChildFailed` without them."""
+    files = {"--input": settings.pmd.sensors, "--maintenance": settings.pmd.maintenance}
+    for path in files.values():
+        if not path.is_file():
+            raise ChildFailed(f"Données d'amorçage absentes : {path}.")
+    return files
 
 
 def _failed(reason: str, *, as_json: bool) -> int:
@@ -118,13 +122,8 @@ def _print_document(**fields: Any) -> None:
     sys.stdout.write(f"{TrainingSummary(**fields).model_dump_json()}\n")
 
 
-def _interrupt_on_stop() -> None:
-    """Let a request to stop end the trainer as well, as Ctrl-C does."""
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.default_int_handler)
-
-
-def _echo(line: str) -> None:
+def echo(line: str) -> None:
+    """Pass on what a child says of its work."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

@@ -21,6 +21,7 @@ CidpError
 ├── NotificationError
 │   ├── NotDelivered         the message surely did not arrive: it may be sent again
 │   └── NotConfirmed         the message may have arrived: it is not sent again
+├── NothingToLearn           recorded readings, or work orders, from which no model can be trained
 ├── ChildError
 │   ├── ChildFailed          a child program ended badly or did not say what it should
 │   └── ChildTimedOut        a child program did not end in time
@@ -130,6 +131,10 @@ class NotDelivered(NotificationError):
 
 class NotConfirmed(NotificationError):
     """Nobody knows whether the message arrived."""
+
+
+class NothingToLearn(CidpError):
+    """The recorded readings, or what is known of failures, cannot train a model."""
 
 
 class ChildError(CidpError):

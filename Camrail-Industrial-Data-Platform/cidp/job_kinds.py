@@ -14,7 +14,7 @@ from cidp.auth import Scope
 from cidp.bootstrap import TRAINER, training_arguments
 from cidp.civil_day import parse_day
 from cidp.errors import FieldError, RequestRefused
-from cidp.orchestration import Document, EtlSummary, TrainingSummary
+from cidp.orchestration import Document, EtlSummary, RetrainingSummary, TrainingSummary
 from cidp.pydantic_compat import (
     AfterValidator,
     BaseModel,
@@ -27,7 +27,8 @@ from cidp.settings import SERVICE_FOLDER, Settings, service_path
 from cidp.telemetry import field_errors
 
 ETL_SCRIPT = "src/main_pipeline.py"
-ETL, RESUBMIT, BOOTSTRAP, TRAINING = "etl", "etl-resubmit", "bootstrap", "training"
+ETL, RESUBMIT, BOOTSTRAP = "etl", "etl-resubmit", "bootstrap"
+TRAINING, RETRAINING = "training", "retraining"
 MAX_SITES = 50
 
 _SITE = re.compile(r"[^\W_][\w .'’()/-]{0,63}")
@@ -89,6 +90,13 @@ class TrainingOptions(_Options):
     trials: Annotated[int, Field(ge=1, le=50)] = 1
     seed: Annotated[int, Field(ge=0, le=2_147_483_647)] = 42
     seeds: Annotated[int, Field(ge=1, le=10)] = 1
+
+
+class RetrainingOptions(_Options):
+    """How long the trainer looks for settings, and with which draws."""
+
+    trials: Annotated[int, Field(ge=1, le=50)] = 1
+    seed: Annotated[int, Field(ge=0, le=2_147_483_647)] = 42
 
 
 Command = Callable[[Settings, Any, Path], list[str]]
@@ -204,6 +212,16 @@ def _training(settings: Settings, options: TrainingOptions, folder: Path) -> lis
     ]
 
 
+def _retraining(_settings: Settings, options: RetrainingOptions, _folder: Path) -> list[str]:
+    words = [f"--trials={options.trials}", f"--seed={options.seed}"]
+    return ["-m", "cidp.train", "--from=store", "--json", *words]
+
+
+def _retraining_timeout_s(settings: Settings) -> float:
+    """Time for three programs: the processing, and a training for each model."""
+    return 3 * settings.pmd.training_timeout_s
+
+
 def _etl_timeout_s(settings: Settings) -> float:
     return settings.etl.timeout_s
 
@@ -230,6 +248,10 @@ KINDS = {
         JobKind(
             TRAINING, "Entraînement d'un modèle, sans promotion", "admin", TRAINING,
             TrainingOptions, TrainingSummary, _training, _training_timeout_s,
+        ),
+        JobKind(
+            RETRAINING, "Entraînement sur les lectures recueillies", "admin", TRAINING,
+            RetrainingOptions, RetrainingSummary, _retraining, _retraining_timeout_s,
         ),
     )
 }  # fmt: skip

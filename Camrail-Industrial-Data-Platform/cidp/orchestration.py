@@ -11,7 +11,7 @@ from typing import IO, Annotated, Literal, TypeVar
 
 from cidp import tether
 from cidp.errors import ChildFailed, ChildTimedOut
-from cidp.model_bundle import Count, Manifest, Sha256
+from cidp.model_bundle import Count, Manifest, Sha256, Slot
 from cidp.pydantic_compat import BaseModel, ConfigDict, Field, ValidationError
 
 TAIL_LINES = 15
@@ -36,6 +36,45 @@ class TrainingSummary(Document):
     bundle: str | None
     model_file: str | None
     manifest: Manifest | None
+
+
+class ProcessingSummary(Document):
+    """What `data_processing.py --json` prints; `docs/contracts/processing-summary.schema.json`."""
+
+    status: Literal["ok", "error"]
+    processed: str | None
+    rejects: str | None
+    read: Count = 0
+    kept: Count = 0
+    rejected: Count = 0
+    duplicates: Count = 0
+    in_repair: Count = 0
+    unobserved: Count = 0
+    failures: Count = 0
+    positives: Count = 0
+
+
+class TrainedModel(BaseModel):
+    """What became of one model of a retraining, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slot: Slot
+    version: str
+    promoted: bool
+    why: str
+
+
+LessonSource = Literal["bootstrap", "postgresql", "sqlite"]
+
+
+class RetrainingSummary(Document):
+    """What `cidp.train --json` prints; `fell_back` when the database was gone."""
+
+    status: Literal["ok", "error"]
+    source: LessonSource | None = None
+    fell_back: bool = False
+    models: tuple[TrainedModel, ...] = ()
 
 
 class EtlSource(BaseModel):

@@ -188,11 +188,16 @@ class NotificationSettings(_Section):
 
 
 class PmdSettings(_Section):
-    """Where PM-D is, which trains and simulates, and the seed data that its trainer is given."""
+    """Where PM-D is, which trains and simulates, and what its trainer is given.
+
+    `sensors` and `maintenance` are the seed data; `work_orders`, of which nothing is known at
+    first, tell the failures of the fleet that the event store has recorded.
+    """
 
     folder: AnyPath = Path("../Predictive-Maintenance-Dashboard")
     sensors: AnyPath = Path("data/sensors.csv")
     maintenance: AnyPath = Path("data/maintenance.csv")
+    work_orders: AnyPath | None = None
     training_timeout_s: Seconds = 600
 
 
@@ -411,6 +416,7 @@ def _from_variables(environ: Mapping[str, str]) -> dict[str, dict[str, Any]]:
             "security": environ.get("CAMRAIL_KAFKA_SECURITY") or None,
             "user": environ.get("CAMRAIL_KAFKA_USER") or None,
         },
+        "pmd": {"work_orders": environ.get("CAMRAIL_WORK_ORDERS") or None},
         "etl": {
             "dwh": environ.get("DPA_DWH") or None,
             "report": environ.get("DPA_REPORT") or None,

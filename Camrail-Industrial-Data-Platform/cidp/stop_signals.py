@@ -12,6 +12,12 @@ if sys.platform == "win32":
     STOP_SIGNALS.append(signal.SIGBREAK)
 
 
+def interrupt_on_stop() -> None:
+    """Let a request to stop end the children of this program as well, as Ctrl-C does."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
+
+
 @contextmanager
 def stop_on_signals(stop: threading.Event) -> Iterator[None]:
     """Have Ctrl-C, Ctrl-Break and SIGTERM set `stop`."""

@@ -66,6 +66,15 @@ def test_a_training_writes_into_the_registry_and_promotes_nothing(
     assert "--trials=3" in words
 
 
+def test_a_retraining_learns_from_the_store_of_the_settings(
+    settings: Settings, tmp_path: Path
+) -> None:
+    words = command(settings, "retraining", {"trials": 3}, tmp_path)
+    assert words == ["-m", "cidp.train", "--from=store", "--json", "--trials=3", "--seed=42"]
+    kinds = (KINDS["training"], KINDS["retraining"])
+    assert len({kind.slot for kind in kinds}) == 1  # they would compete for the cores
+
+
 @pytest.mark.parametrize("name", [name for name in KINDS if not KINDS[name].takes_workbook])
 def test_the_document_names_the_options_of_each_kind(name: str) -> None:
     schema = REQUESTS[name]["properties"]["options"]["$ref"].rsplit("/", 1)[1]

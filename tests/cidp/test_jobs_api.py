@@ -140,7 +140,7 @@ def test_a_second_load_gets_the_address_of_the_first_and_cancelling_frees_the_wa
     assert again.status_code == 409
 
 
-@pytest.mark.parametrize("kind", ["bootstrap", "training"])
+@pytest.mark.parametrize("kind", ["bootstrap", "training", "retraining"])
 def test_training_needs_the_scope_admin(server: Server, kind: str) -> None:
     answer = start(server(), {"kind": kind}, OPERATES)
     assert answer.status_code == 403
@@ -186,6 +186,7 @@ def test_who_may_act_may_also_look(server: Server) -> None:
         ({"kind": "bootstrap", "options": {"trials": 2}}, "options.trials"),
         ({"kind": "training", "options": {"trials": 0}}, "options.trials"),
         ({"kind": "training", "options": {"seed": "1"}}, "options.seed"),
+        ({"kind": "retraining", "options": {"maintenance": "/etc/passwd"}}, "options.maintenance"),
         ({"kind": "etl", "on_behalf_of": "a\nb"}, "on_behalf_of"),
         ({"kind": "etl", "on_behalf_of": ""}, "on_behalf_of"),
         ({"kind": "etl", "on_behalf_of": "=SUM(A1)"}, "on_behalf_of"),

@@ -40,7 +40,7 @@ def models() -> list[tuple[str, type[BaseModel]]]:
     from cidp import model_bundle, orchestration, telemetry
     from dpa import progress as etl_progress
     from dpa import summary
-    from pmd import manifest
+    from pmd import manifest, processing_summary
     from pmd.cli import progress as training_progress
 
     return [
@@ -48,6 +48,8 @@ def models() -> list[tuple[str, type[BaseModel]]]:
         ("etl-summary", orchestration.EtlSummary),
         ("bundle-manifest", manifest.Manifest),
         ("bundle-manifest", model_bundle.Manifest),
+        ("processing-summary", processing_summary.ProcessingSummary),
+        ("processing-summary", orchestration.ProcessingSummary),
         ("training-summary", manifest.TrainingSummary),
         ("training-summary", orchestration.TrainingSummary),
         ("telemetry-event", telemetry.TelemetryEvent),

@@ -13,7 +13,7 @@ import pytest
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
-from pmd.bundle_check import check_bundle
+from pmd.bundle_check import check_bundle, read_served, rival
 from pmd.calibration import calibrated
 from pmd.errors import BundleRefused
 from pmd.forests import default_settings
@@ -139,3 +139,18 @@ def test_a_pickle_of_something_else_is_refused(bundle: Path) -> None:
     joblib.dump(LogisticRegression(), buffer)
     replace(bundle, "model.pkl", buffer.getvalue())
     refused(bundle, "LogisticRegression")
+
+
+def test_a_rival_answers_whatever_the_order_of_the_columns(bundle: Path, trained: Trained) -> None:
+    served, values = read_served(bundle), trained.table.values[:500]
+    features = trained.table.columns.features
+    expected = rival(served, features)(values)
+    turned = rival(served, features[::-1])(values[:, ::-1])
+    assert np.array_equal(expected.scores, trained.served.probabilities(values))
+    assert np.array_equal(expected.alarms, expected.scores > trained.threshold)
+    assert np.array_equal(turned.scores, expected.scores)
+
+
+def test_a_rival_that_needs_other_columns_is_refused(bundle: Path) -> None:
+    with pytest.raises(BundleRefused, match=r"\['pressure'\] manquent à cette table"):
+        rival(read_served(bundle), ("flow_rate", "vibration", "temperature"))

@@ -21,6 +21,7 @@ STATES = {
     "interrupted": "interruption par l’arrêt de l’API",
 }
 RUNNING = {"running", "cancelling"}
+FELL_BACK = "La base d’événements ne répondait pas : entraîné sur les données d’amorçage."
 _FAILED = "job_failed"
 
 
@@ -99,10 +100,15 @@ def _title(job: Job, label: str) -> str:
 def _show_end(job: Job, label: str) -> None:
     line = f"{_title(job, label)} : **{STATES[job.state]}**"
     if job.state == "succeeded":
-        warned = (job.result or {}).get("warnings") or ()
+        result = job.result or {}
         st.caption(f":material/task_alt: {line}.")
-        for warning in warned:
+        for warning in result.get("warnings") or ():
             st.warning(plain(str(warning)), icon=":material/rule:")
+        if result.get("fell_back"):
+            st.warning(FELL_BACK, icon=":material/rule:")
+        for model in result.get("models") or ():
+            done = "promu" if model["promoted"] else "gardé au registre, non promu"
+            st.caption(plain(f"Modèle {model['slot']} {model['version']} {done} ; {model['why']}."))
         return
     st.warning(f"{line}. {plain(job.error or '')}", icon=":material/error:")
     if job.log_tail:

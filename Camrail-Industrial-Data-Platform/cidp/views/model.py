@@ -46,6 +46,14 @@ FIGURES: dict[str, tuple[str, str, int]] = {
     "lead_time_median_h": ("Avance médiane", "h", 0),
     "false_alarms_per_group_month": ("Fausses alertes par mois", "", 1),
 }
+LESSONS = {
+    "d’amorçage": ("training", "elle ne sert qu’une fois promue"),
+    "recueillies, avec les ordres de travail": (
+        "retraining",
+        "elle sert si elle est meilleure que celle qui sert, jugée sur les mêmes lectures",
+    ),
+}
+"""What may be learned from: the kind of work, and what becomes of the new version."""
 _PROMOTED = "promotion_said"
 _FAILED = "promotion_failed"
 
@@ -203,7 +211,7 @@ def _show_versions(access: Access) -> None:
         alt="Les versions du registre, la plus récente d’abord",
     )
     may_change = access.may("models")
-    running = show_jobs(access, ["training", "bootstrap"], may_stop=may_change)
+    running = show_jobs(access, ["training", "retraining", "bootstrap"], may_stop=may_change)
     if said := st.session_state.pop(_PROMOTED, None):
         st.success(said, icon=":material/check_circle:")
     if failed := st.session_state.pop(_FAILED, None):
@@ -235,6 +243,8 @@ def _version_row(version: ModelVersion) -> dict[str, str]:
 
 def _show_training(access: Access, running: bool) -> None:
     st.markdown("**Entraîner**")
+    data = st.selectbox("Données", list(LESSONS), key="lesson")
+    kind, after = LESSONS[data]
     trials = st.number_input("Réglages essayés", 1, 50, 1, key="trials")
     seed = st.number_input("Graine", 0, 2_147_483_647, 42, key="seed")
     st.button(
@@ -243,9 +253,9 @@ def _show_training(access: Access, running: bool) -> None:
         type="primary",
         icon=":material/model_training:",
         on_click=started,
-        args=(access, "training", {"trials": int(trials), "seed": int(seed)}),
+        args=(access, kind, {"trials": int(trials), "seed": int(seed)}),
         disabled=running,
-        help="La nouvelle version va au registre ; elle ne sert qu’une fois promue.",
+        help=f"La nouvelle version va au registre ; {after}.",
     )
 
 

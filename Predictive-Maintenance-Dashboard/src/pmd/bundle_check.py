@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,8 +12,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 from pydantic import ValidationError
 from sklearn.calibration import CalibratedClassifierCV
 
+from pmd.baselines import Predictor
 from pmd.calibration import forest_of
 from pmd.errors import BundleRefused
+from pmd.judgement import served_predictor
 from pmd.manifest import Manifest
 from pmd.model_bundle import TOLERANCE
 from pmd.model_pickle import load_model
@@ -42,19 +45,51 @@ class Agreement(NamedTuple):
     gap: float
 
 
+class Served(NamedTuple):
+    """What a bundle says of itself, and its served model, whose digest is the manifest's."""
+
+    manifest: Manifest
+    model: OnnxModel
+
+
+def read_served(folder: Path) -> Served:
+    """Read the manifest and the ONNX model of a bundle; nothing is unpickled.
+
+    Raises `BundleRefused`.
+    """
+    manifest = _manifest(folder)
+    served = _served(folder, _content(folder, manifest, "model.onnx"), len(manifest.features))
+    _refuse_other_canaries(folder, manifest, served)
+    return Served(manifest, served)
+
+
+def rival(served: Served, features: Sequence[str]) -> Predictor:
+    """A bundle as a predictor of rows of `features`, alarming at its own threshold.
+
+    Raises `BundleRefused` when it needs others than these.
+    """
+    names = [feature.name for feature in served.manifest.features]
+    absent = sorted(set(names) - set(features))
+    if absent:
+        raise BundleRefused(
+            f"Lot {served.manifest.version} : {absent} manquent à cette table, il ne peut pas être "
+            "jugé sur elle."
+        )
+    places = [list(features).index(name) for name in names]
+    predict = served_predictor(served.model, served.manifest.threshold)
+    return lambda values: predict(values[:, places])
+
+
 def check_bundle(folder: Path, rows: int = ROWS, seed: int = 0) -> Agreement:
     """Check digests, features, classes and pickle, then compare both models on drawn rows.
 
     Half of the drawn numbers lie on a threshold of the trees, or beside one. Raises `BundleRefused`
     with what is wrong.
     """
-    manifest = _manifest(folder)
-    contents = {name: _content(folder, manifest, name) for name in ("model.onnx", "model.pkl")}
+    manifest, served = read_served(folder)
     names = [feature.name for feature in manifest.features]
-    served = _served(folder, contents["model.onnx"], len(names))
-    model = load_model(contents["model.pkl"])
+    model = load_model(_content(folder, manifest, "model.pkl"))
     _refuse_other_shape(folder, model, names)
-    _refuse_other_canaries(folder, manifest, served)
     bounds = [(feature.minimum, feature.maximum) for feature in manifest.features]
     ranges = np.array(bounds, dtype=np.float32).T
     drawn = probing_rows(forest_of(model), ranges, rows, np.random.default_rng(seed))

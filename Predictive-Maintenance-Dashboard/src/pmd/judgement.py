@@ -16,6 +16,7 @@ from pmd.baselines import Answer, Predictor, Values
 from pmd.episodes import false_alarms, warnings
 from pmd.evaluation import Costs, Figures, Floats, Labels, figures
 from pmd.lead_time import Episodes
+from pmd.served_model import OnnxModel
 
 Names = NDArray[np.object_]
 
@@ -84,6 +85,16 @@ def judge(
         labels=rows.labels,
         probabilities=model.scores,
     )
+
+
+def served_predictor(served: OnnxModel, threshold: float) -> Predictor:
+    """A model that alarms above its own threshold."""
+
+    def answer(values: Values) -> Answer:
+        probabilities = served.probabilities(values)
+        return Answer(probabilities, probabilities > threshold, probabilities)
+
+    return answer
 
 
 def _figures(rows: HeldOutRows, answer: Answer, costs: Costs) -> Figures:

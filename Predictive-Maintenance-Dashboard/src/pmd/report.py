@@ -48,6 +48,7 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
             f"({held.split}), dont {number(held.positives)} positives",
             header,
             *(title.ljust(_LABEL) + _cells(manifest.metrics[key]) for key, title in PREDICTORS),
+            *(key.ljust(_LABEL) + _cells(manifest.metrics[key]) for key in rivals(manifest)),
             *_intervals(manifest),
             f"Seuil du modèle : probabilité > {number(manifest.threshold, 4)} "
             f"(panne manquée {number(manifest.cost_miss, 1)}, "
@@ -56,6 +57,11 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
             f"{feature.unit}".rstrip(),
         ]
     )
+
+
+def rivals(manifest: Manifest) -> list[str]:
+    """The versions of the bundles that were judged beside the model."""
+    return [key for key in manifest.metrics if key not in dict(PREDICTORS)]
 
 
 def _cells(figures: Figures) -> str:

@@ -30,6 +30,7 @@ class OnnxModel:
         self._session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
         )
+        self._input: str = self._session.get_inputs()[0].name
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -49,7 +50,7 @@ class OnnxModel:
         return np.concatenate(ask(delayed(self._answer)(piece) for piece in pieces))
 
     def _answer(self, values: Rows) -> NDArray[np.float64]:
-        (answer,) = self._session.run(["probabilities"], {INPUT_NAME: values})
+        (answer,) = self._session.run(["probabilities"], {self._input: values})
         return np.asarray(answer[:, 1], dtype=np.float64)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 
 from pmd.baselines import (
-    Answer,
     Predictor,
     SensorRule,
     best_sensor_rule,
@@ -22,7 +21,7 @@ from pmd.calibration import calibrate, calibrated, slope
 from pmd.errors import UntrainableData
 from pmd.evaluation import Costs, Figures, cheapest_threshold, figures
 from pmd.forests import ForestSettings
-from pmd.judgement import HeldOutRows, Judgement, judge
+from pmd.judgement import HeldOutRows, Judgement, judge, served_predictor
 from pmd.leaks import refuse_leaks
 from pmd.probing import probing_rows
 from pmd.search import Learning, search
@@ -65,9 +64,16 @@ class Trained:
 
 
 def train(
-    table: TrainingTable, costs: Costs, seed: int, progress: Progress, trials: int = 1
+    table: TrainingTable,
+    costs: Costs,
+    seed: int,
+    progress: Progress,
+    trials: int = 1,
+    rivals: Mapping[str, Predictor] | None = None,
 ) -> Trained:
     """Learn from one part of `table`, choose settings and threshold there too, judge on the other.
+
+    `rivals` are judged beside it, on the same rows.
 
     Each forest is cross-validated once: its out-of-fold scores rank it among the `trials`,
     calibrate it and choose its threshold. Raises `UntrainableData` (or `LeakingColumns`) when no
@@ -90,9 +96,10 @@ def train(
     progress("références")
     rule = best_sensor_rule(learning.values, learning.labels, costs)
     predictors: dict[str, Predictor] = {
-        "model": _predictor(served, threshold),
+        "model": served_predictor(served, threshold),
         "never_fails": never_fails,
         "single_threshold": rule,
+        **(rivals or {}),
     }
     predictors.update(learned_baselines(learning, costs, seed))
     progress("évaluation")
@@ -132,14 +139,6 @@ def _held_out(table: TrainingTable, split: Split) -> HeldOutRows:
 
 def _take(column: NDArray[Any] | None, rows: NDArray[np.intp]) -> NDArray[Any] | None:
     return None if column is None else column[rows]
-
-
-def _predictor(served: OnnxModel, threshold: float) -> Predictor:
-    def answer(values: Rows) -> Answer:
-        probabilities = served.probabilities(values)
-        return Answer(probabilities, probabilities > threshold, probabilities)
-
-    return answer
 
 
 def _refuse_backwards(model: CalibratedClassifierCV) -> None:

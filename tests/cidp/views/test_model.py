@@ -44,6 +44,32 @@ def test_a_training_is_started_with_its_choices(opened: Open, fake_api: FakeApi)
     }  # fmt: skip
 
 
+def test_a_training_may_learn_from_what_was_recorded(opened: Open, fake_api: FakeApi) -> None:
+    screen = opened("model").run()
+    screen.selectbox(key="lesson").set_value("recueillies, avec les ordres de travail").run()
+    screen.button(key="train").click().run()
+    assert sent(fake_api, "/jobs")[0].body == {
+        "kind": "retraining", "options": {"trials": 1, "seed": 42}, "on_behalf_of": None,
+    }  # fmt: skip
+
+
+def test_what_became_of_each_model_is_told(opened: Open, fake_api: FakeApi) -> None:
+    done = job(kind="retraining")
+    models = [
+        {"slot": "instant", "version": VERSION, "promoted": True, "why": "meilleur"},
+        {"slot": "trend", "version": VERSION, "promoted": False, "why": "coût 9 contre 8"},
+    ]
+    result = {"status": "ok", "source": "bootstrap", "fell_back": True, "models": models}
+    fake_api.answers |= {
+        "/jobs": (200, jobs(done)), f"/jobs/{done['id']}": (200, done | {"result": result}),
+    }  # fmt: skip
+    screen = opened("model").run()
+    said = "\n".join(caption.value for caption in screen.caption)
+    assert " promu ; meilleur." in said
+    assert "gardé au registre, non promu ; coût 9 contre 8." in said
+    assert "ne répondait pas" in "\n".join(warning.value for warning in screen.warning)
+
+
 def test_only_one_training_at_a_time(opened: Open, fake_api: FakeApi) -> None:
     training = job(kind="training", state="running", ended_at=None)
     fake_api.answers |= {

@@ -290,3 +290,20 @@ def test_a_bundle_is_verified_instead_of_training(
     (bundle / "model.pkl").write_bytes(b"altered")
     assert main(["--verify", str(bundle), "--json"]) == 1
     assert "model.pkl ne correspond pas" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_an_earlier_bundle_is_judged_on_the_same_rows(
+    service: Path, history_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry, maintenance = map(str, history_files)
+    words = ["--input", telemetry, "--maintenance", maintenance, "--json"]
+    assert main(words) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main([*words, "--against", first["bundle"]]) == 0
+    captured = capsys.readouterr()
+    again = json.loads(captured.out)["manifest"]
+    version = first["manifest"]["version"]
+    assert again["metrics"][version] == again["metrics"]["model"]  # same data, same seed
+    assert any(line.startswith(version) for line in captured.err.splitlines())
+    assert main([*words, "--against", str(service / "nowhere")]) == 1
+    assert "Lot nowhere refusé" in json.loads(capsys.readouterr().out)["error"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from loguru import logger
 from pmd.cli import console
 from pmd.errors import InvalidOption
 from pmd.french import number
+from pmd.processing_summary import ProcessingSummary
 from pmd.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,9 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
 
 
+def _failure(message: str) -> str:
+    return ProcessingSummary(
+        status="error", error=message, processed=None, rejects=None
+    ).model_dump_json()
+
+
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        "Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales."
+        "Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales.", _failure
     )
     add = parser.add_argument
     add("--input", type=Path, default=settings.raw_telemetry,
@@ -90,14 +96,14 @@ def _process(options: argparse.Namespace, settings: Settings) -> None:
     if refused:
         logger.warning("rejets gardés dans {} : {}", options.rejects, number(refused))
     if options.json:
-        document = {
-            "status": "ok",
-            "error": None,
-            "processed": str(options.output.resolve()),
-            "rejects": str(options.rejects.resolve()),
+        summary = ProcessingSummary(
+            status="ok",
+            error=None,
+            processed=str(options.output.resolve()),
+            rejects=str(options.rejects.resolve()),
             **asdict(account),
-        }
-        console.write_product(json.dumps(document, ensure_ascii=False))
+        )
+        console.write_product(summary.model_dump_json())
 
 
 def _in_memory(options: argparse.Namespace, maintenance: Path | None, now: datetime) -> Account:

@@ -23,6 +23,7 @@ from pmd.sensors import BY_NAME, Sensor
 from pmd.settings import Settings
 
 if TYPE_CHECKING:
+    from pmd.baselines import Predictor
     from pmd.features import Recipe
     from pmd.training import Trained
     from pmd.training_table import Columns, TrainingTable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 CONFIGURABLE = (
     "input", "maintenance", "slot", "features", "post-hoc", "target", "group", "time", "monotone",
     "horizon-hours", "cost-miss", "cost-false-alarm", "trials", "seed", "seeds", "bundles",
-    "model-file", "model-card",
+    "model-file", "model-card", "against",
 )  # fmt: skip
 DEFAULT_COST_MISS = 10.0
 DEFAULT_COST_FALSE_ALARM = 1.0
@@ -90,6 +91,8 @@ def _parser(settings: Settings) -> console.Parser:
         "rf_failure_trend.joblib)")  # fmt: skip
     add("--model-card", type=Path,
         help="fiche Markdown à écrire ; ses images PNG : dossier de même nom")  # fmt: skip
+    add("--against", type=Path,
+        help="lot à juger aussi, à son propre seuil, sur les mêmes lignes jamais vues")  # fmt: skip
     add("--verify", type=Path,
         help="relit ce lot au lieu d'entraîner : empreintes, pickle, ONNX")  # fmt: skip
     parser.take_config(lambda path: arguments_of(path, CONFIGURABLE))
@@ -126,8 +129,9 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
             if rows:
                 logger.warning("{} lignes laissées de côté : {}", number(rows), reason)
         costs = Costs(options.cost_miss, options.cost_false_alarm)
+        rivals = _rivals(options.against, table) if options.against else {}
         trained, replicas = replicate(
-            lambda seed: train(table, costs, seed, progress, options.trials),
+            lambda seed: train(table, costs, seed, progress, options.trials, rivals),
             range(options.seed, options.seed + options.seeds),
         )
         progress("export")
@@ -153,6 +157,14 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
         manifest=bundle.manifest,
     )
     console.write_product(summary.model_dump_json())
+
+
+def _rivals(folder: Path, table: TrainingTable) -> dict[str, Predictor]:
+    """The bundle in `folder`, by its version, as a predictor of this table's rows."""
+    from pmd.bundle_check import read_served, rival
+
+    served = read_served(folder)
+    return {served.manifest.version: rival(served, table.columns.features)}
 
 
 def _verify(options: argparse.Namespace) -> None:

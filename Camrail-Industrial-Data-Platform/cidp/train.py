@@ -1,0 +1,264 @@
+"""Models trained on what the event store recorded, promoted where they beat those that serve."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from loguru import logger
+
+from cidp.assembly import open_store
+from cidp.auth import utc_now
+from cidp.bootstrap import TRAINER, echo, seed_data
+from cidp.cli import FrenchParser, positive
+from cidp.errors import (
+    BundleRefused,
+    CidpError,
+    NoModel,
+    NothingToLearn,
+    SettingsError,
+    StoreUnavailable,
+)
+from cidp.event_batch import Series
+from cidp.logs import configure_logs
+from cidp.model_bundle import Slot
+from cidp.orchestration import (
+    LessonSource,
+    ProcessingSummary,
+    RetrainingSummary,
+    TrainedModel,
+    TrainingSummary,
+    run_for_document,
+)
+from cidp.promotion import Verdict, verdict
+from cidp.registry import INSTANT, TREND, Registry
+from cidp.settings import Settings, launch_environment
+from cidp.stop_signals import interrupt_on_stop
+from cidp.training_export import Exported, export_readings
+from cidp.views.french import counted
+
+PROCESSING = "src/data_processing.py"
+FEWEST_LOCOS = 3
+"""Some learn, others judge: see the trainer's split."""
+
+
+class Lesson(NamedTuple):
+    """What a training learns from: the trainer's options that name it, and where it came from."""
+
+    source: LessonSource
+    files: dict[str, Path]
+    fell_back: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, and promote what is better; return the exit code."""
+    chosen = _parser().parse_args(argv)
+    interrupt_on_stop()
+    try:
+        settings = Settings.from_environ(launch_environment(os.environ))
+        configure_logs(settings.logs.folder, "train")
+        summary = run(settings, chosen)
+    except CidpError as error:
+        return _failed(str(error), as_json=chosen.json)
+    except KeyboardInterrupt:
+        return _failed("Interrompu : les modèles qui servent restent.", as_json=chosen.json)
+    if chosen.json:
+        sys.stdout.write(f"{summary.model_dump_json()}\n")
+    return 0
+
+
+def run(settings: Settings, chosen: argparse.Namespace) -> RetrainingSummary:
+    """Do what was chosen; raises `CidpError`, and then no other model serves than before."""
+    with tempfile.TemporaryDirectory() as text:
+        scratch = Path(text)
+        lesson = _lesson(settings, chosen, scratch)
+        slots: tuple[Slot, ...] = (chosen.slot,) if chosen.slot else (INSTANT, TREND)
+        models = tuple(_train(settings, chosen, lesson, slot, scratch) for slot in slots)
+    return RetrainingSummary(
+        status="ok", error=None, source=lesson.source, fell_back=lesson.fell_back, models=models
+    )
+
+
+def _lesson(settings: Settings, chosen: argparse.Namespace, scratch: Path) -> Lesson:
+    if chosen.source == "bootstrap":
+        return Lesson("bootstrap", dict(seed_data(settings)))
+    _refuse_other_kind(settings, chosen.source)
+    orders = _work_orders(settings, chosen)
+    try:
+        return _recorded(settings, chosen, orders, scratch)
+    except StoreUnavailable as error:
+        logger.warning("{} Repli : entraînement sur les données d'amorçage.", error)
+        return Lesson("bootstrap", dict(seed_data(settings)), fell_back=True)
+
+
+def _refuse_other_kind(settings: Settings, wanted: str) -> None:
+    address = settings.store.address
+    if wanted in ("postgresql", "sqlite") and wanted != address.kind:
+        raise SettingsError(
+            f"--from {wanted} : CAMRAIL_EVENT_STORE désigne {address}, une base {address.kind}."
+            f" Donnez-lui l'adresse de la base, ou demandez --from {address.kind}."
+        )
+
+
+def _work_orders(settings: Settings, chosen: argparse.Namespace) -> Path:
+    path: Path | None = chosen.maintenance or settings.pmd.work_orders
+    if path is None:
+        raise NothingToLearn(
+            "Sans ordres de travail, nul ne sait quelles locomotives sont tombées en panne :"
+            " donnez --maintenance FICHIER (ou CAMRAIL_WORK_ORDERS), un CSV aux colonnes loco_id,"
+            " opened_at, closed_at, failure_type, status."
+        )
+    if not path.is_file():
+        raise NothingToLearn(f"Ordres de travail absents : {path}.")
+    return path
+
+
+def _recorded(
+    settings: Settings, chosen: argparse.Namespace, orders: Path, scratch: Path
+) -> Lesson:
+    """Export the readings of the event store and have PM-D label them."""
+    store, now = open_store(settings), utc_now()
+    kept = settings.telemetry.retention
+    window = min(kept, timedelta(days=chosen.days)) if chosen.days else kept
+    step = timedelta(minutes=chosen.step_minutes)
+    raw = scratch / "lectures.csv"
+    try:
+        exported = export_readings(store, raw, chosen.series, now - window, now, step)
+    finally:
+        store.close()
+    told = _told(exported)
+    logger.info("{}, prises dans {}", told, settings.store.address)
+    if exported.locos < FEWEST_LOCOS:
+        raise NothingToLearn(
+            f"{told} : il faut {FEWEST_LOCOS} locomotives au moins, pour juger le modèle sur"
+            " d'autres que celles dont il apprend."
+        )
+    labelled = scratch / f"lectures_{settings.store.address.kind}.parquet"
+    files = {
+        "--input": raw,
+        "--maintenance": orders,
+        "--output": labelled,
+        "--rejects": scratch / "rejets.csv",
+    }
+    account = run_for_document(
+        settings.pmd.folder / PROCESSING,
+        ["--json", *_words(files)],
+        ProcessingSummary,
+        settings.pmd.training_timeout_s,
+        echo,
+    )
+    if not account.positives:
+        raise NothingToLearn(
+            f"Aucune panne de {orders.name} n'a de lectures dans les 24 h d'avant"
+            f" ({counted(account.failures, 'panne')} des locomotives de la base dans ce fichier) :"
+            f" {told}, dont rien ne s'apprend. Donnez des ordres de travail de cette période, ou"
+            " attendez une panne."
+        )
+    return Lesson(settings.store.address.kind, {"--input": labelled})
+
+
+def _told(exported: Exported) -> str:
+    return (
+        f"{counted(exported.readings, 'lecture')} de {counted(exported.locos, 'locomotive')} du"
+        f" {exported.first:%d/%m/%Y %H:%M} au {exported.last:%d/%m/%Y %H:%M} UTC"
+    )
+
+
+def _train(
+    settings: Settings, chosen: argparse.Namespace, lesson: Lesson, slot: Slot, scratch: Path
+) -> TrainedModel:
+    """Train one model beside the one that serves, and promote it if it is to serve."""
+    registry = Registry(settings.model.folder)
+    served = _served(registry, slot)
+    bundles = registry.bundles_of(slot)
+    files = lesson.files | {"--bundles": bundles, "--model-file": scratch / "model.joblib"}
+    if served:
+        files["--against"] = bundles / served
+    words = [*_words(files), "--slot", slot, "--trials", str(chosen.trials)]
+    summary = run_for_document(
+        settings.pmd.folder / TRAINER,
+        ["--json", *words, "--seed", str(chosen.seed)],
+        TrainingSummary,
+        settings.pmd.training_timeout_s,
+        echo,
+    )
+    if summary.manifest is None:
+        raise BundleRefused("L'entraîneur n'a pas rendu le manifeste de son modèle.")
+    version = summary.manifest.version
+    found = verdict(summary.manifest, served)
+    if lesson.fell_back and served:
+        found = Verdict(False, "entraîné sur l'amorçage faute de base : le modèle servi reste")
+    elif found.promoted and _served(registry, slot) != served:
+        found = Verdict(False, "un autre modèle a été promu pendant l'entraînement")
+    if found.promoted:
+        registry.promote(version, slot)
+    _say(slot, version, found)
+    return TrainedModel(slot=slot, version=version, promoted=found.promoted, why=found.why)
+
+
+def _served(registry: Registry, slot: Slot) -> str | None:
+    """Return the promoted version of a slot, which can serve; raises `BundleRefused`."""
+    try:
+        version = registry.promoted_version(slot)
+    except NoModel:
+        return None
+    registry.manifest(version, slot)
+    return version
+
+
+def _words(files: dict[str, Path]) -> list[str]:
+    return [str(part) for pair in files.items() for part in pair]
+
+
+def _say(slot: Slot, version: str, found: Verdict) -> None:
+    done = "promu" if found.promoted else "gardé au registre, non promu"
+    logger.info("Modèle {} {} {} ; {}", slot, version, done, found.why)
+
+
+def _failed(reason: str, *, as_json: bool) -> int:
+    sys.stderr.write(f"{reason}\n")
+    if as_json:
+        summary = RetrainingSummary(status="error", error=reason)
+        sys.stdout.write(f"{summary.model_dump_json()}\n")
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = FrenchParser(
+        prog="train",
+        description=(
+            "Entraîne les modèles instant puis trend sur les lectures que la base d'événements a"
+            " gardées, et promeut chacun s'il est meilleur que celui qui sert, jugé sur les mêmes"
+            " lectures tenues à l'écart."
+        ),
+    )
+    add = parser.add_argument
+    add("--from", dest="source", choices=("store", "postgresql", "sqlite", "bootstrap"),
+        default="store", help="d'où apprendre : la base d'événements réglée, quelle qu'elle soit"
+        " (store, défaut) ou de cette sorte seulement ; ou les données d'amorçage")  # fmt: skip
+    add("--maintenance", type=Path, metavar="FICHIER",
+        help="ordres de travail, CSV (défaut : CAMRAIL_WORK_ORDERS)")  # fmt: skip
+    add("--days", type=positive, metavar="N",
+        help="jours à prendre avant maintenant (défaut : tous ceux que la base garde)")  # fmt: skip
+    add("--step-minutes", type=_minutes, default=60.0, metavar="N",
+        help="une lecture par locomotive et par pas (défaut : 60) ; 0 : toutes")  # fmt: skip
+    series: tuple[Series, ...] = ("real", "simulated")
+    add("--series", choices=series, default="real",
+        help="lectures réelles (défaut) ou du simulateur")  # fmt: skip
+    add("--slot", choices=(INSTANT, TREND), help="ce modèle seulement (défaut : les deux)")
+    add("--trials", type=int, default=1, metavar="N", help="réglages à essayer (défaut : 1)")
+    add("--seed", type=int, default=42, metavar="N", help="graine (défaut : 42)")
+    add("--json", action="store_true", help="imprime un seul document JSON")
+    return parser
+
+
+def _minutes(text: str) -> float:
+    return 0.0 if text == "0" else positive(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

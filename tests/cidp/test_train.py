@@ -1,0 +1,238 @@
+"""cidp.train learns from the recorded readings, and promotes what beats the served model."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postgres import BACK_ENDS
+from stores import new_url
+
+from cidp.assembly import assemble
+from cidp.event_batch import Door, Message
+from cidp.registry import Registry
+from cidp.settings import SERVICE_FOLDER, Settings
+from cidp.views.french import number
+
+GENERATOR = SERVICE_FOLDER.parent / "Predictive-Maintenance-Dashboard/src/data_generator.py"
+RETENTION_DAYS = 95
+BATCH = 10_000
+
+
+class Place:
+    """A store, a registry whose instant model is a tiny one, and the command run on them."""
+
+    def __init__(self, folder: Path, models: Path, address: str) -> None:
+        self.folder, self.models = folder, models
+        config = folder / "config.yaml"
+        config.write_text(f"telemetry: {{retention_days: {RETENTION_DAYS}}}\n", encoding="utf-8")
+        self.environ = {
+            "CAMRAIL_CONFIG": str(config),
+            "CAMRAIL_EVENT_STORE": address,
+            "CAMRAIL_MODELS_DIR": str(models),
+            "CAMRAIL_LOGS_DIR": str(folder / "logs"),
+        }
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cidp.train", *words],
+            cwd=SERVICE_FOLDER,
+            env=os.environ | {"CAMRAIL_WORK_ORDERS": ""} | self.environ,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    def served(self) -> str:
+        return Registry(self.models).promoted_version()
+
+    def simulate(self, locos: int, days: int, step_minutes: int) -> tuple[Path, Path]:
+        """Write a history that ends now; return its readings and its work orders."""
+        raw, orders = self.folder / "raw.csv", self.folder / "orders.csv"
+        end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        words = {
+            "--locos": locos, "--days": days, "--step-minutes": step_minutes,
+            "--end": f"{end:%Y-%m-%dT%H:%M:%SZ}", "--output": raw, "--maintenance": orders,
+        }  # fmt: skip
+        subprocess.run(
+            [sys.executable, GENERATOR, *(str(part) for pair in words.items() for part in pair)],
+            check=True,
+            env=os.environ | {"PMD_LOGS_DIR": str(self.folder / "logs")},
+        )
+        return raw, orders
+
+    def ingest(self, raw: Path, door: Door = "kafka") -> int:
+        """Hand in the readings of a file by the one ingest handler."""
+        parts = assemble(Settings.from_environ(self.environ))
+        parts.model.refresh()
+        with raw.open(encoding="utf-8", newline="") as file:
+            messages = [
+                Message(position, json.dumps(event_of(row)).encode(), "train_telemetry", 0)
+                for position, row in enumerate(csv.DictReader(file))
+            ]
+        stored = 0
+        try:
+            for start in range(0, len(messages), BATCH):
+                tally = parts.ingest.ingest_messages(messages[start : start + BATCH], door)
+                stored += tally.stored
+        finally:
+            parts.store.close()
+        return stored
+
+
+def event_of(row: dict[str, str]) -> dict[str, Any]:
+    numbers = ("flow_rate", "pressure", "vibration", "temperature")
+    return {
+        "loco_id": row["loco_id"],
+        "timestamp": row["timestamp"],
+        **{name: float(row[name]) for name in numbers},
+    }
+
+
+@pytest.fixture(params=BACK_ENDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path, models: Path) -> Place:
+    url = new_url(request, request.param, tmp_path)
+    return Place(tmp_path, models, url.target)
+
+
+@pytest.fixture
+def lone(tmp_path: Path, models: Path) -> Place:
+    return Place(tmp_path, models, str(tmp_path / "events.sqlite"))
+
+
+def orders_file(folder: Path, *lines: str) -> str:
+    path = folder / "ordres.csv"
+    head = "loco_id,opened_at,closed_at,failure_type,status"
+    path.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.postgresql
+def test_forty_locomotives_over_ninety_days_in_postgresql(
+    request: pytest.FixtureRequest, tmp_path: Path, models: Path
+) -> None:
+    place = Place(tmp_path, models, new_url(request, "postgresql", tmp_path).target)
+    before = place.served()
+    raw, orders = place.simulate(40, 90, 120)
+    count = raw.read_text(encoding="utf-8").count("\n") - 1
+    assert count > 40_000
+    assert place.ingest(raw) == count
+    words = ("--from", "postgresql", "--maintenance", str(orders), "--slot", "instant", "--json")
+    ended = place.run(*words)
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    (found,) = document["models"]
+    assert (document["source"], document["fell_back"]) == ("postgresql", False)
+    assert found["promoted"], found
+    assert before in found["why"]
+    assert place.served() == found["version"]
+    manifest = Registry(models).manifest(found["version"], "instant")
+    assert manifest.held_out.groups == 13
+    assert manifest.metrics["model"]["cost"] < manifest.metrics["never_fails"]["cost"]
+    assert f"{number(count)} lectures de 40 locomotives" in ended.stderr
+
+    again = json.loads(place.run(*words).stdout)["models"][0]
+    assert not again["promoted"]
+    assert again["why"].startswith("égal : ")
+    assert place.served() == found["version"] != again["version"]
+
+
+def test_both_databases_teach_alike(place: Place) -> None:
+    raw, orders = place.simulate(12, 40, 240)
+    place.ingest(raw)
+    kind = "postgresql" if "://" in place.environ["CAMRAIL_EVENT_STORE"] else "sqlite"
+    words = ("--maintenance", str(orders), "--step-minutes", "0", "--json")
+    ended = place.run("--from", "store", *words)
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    assert document["source"] == kind
+    instant, trend = document["models"]
+    assert (instant["slot"], trend["slot"]) == ("instant", "trend")
+    assert trend["promoted"]
+    assert trend["why"] == "aucun modèle ne servait"
+    other = "sqlite" if kind == "postgresql" else "postgresql"
+    refused = place.run("--from", other, *words)
+    assert refused.returncode == 1
+    assert f"une base {kind}" in json.loads(refused.stdout)["error"]
+
+
+def test_a_database_that_is_gone_leaves_the_bootstrap_and_the_served_model(
+    lone: Place, tmp_path: Path
+) -> None:
+    lone.environ["CAMRAIL_EVENT_STORE"] = "postgresql://nobody@127.0.0.1:1/nothing"
+    before, orders = lone.served(), orders_file(tmp_path)
+    words = ("--from", "postgresql", "--maintenance", orders, "--slot", "instant", "--json")
+    ended = lone.run(*words)
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    assert (document["source"], document["fell_back"]) == ("bootstrap", True)
+    assert not document["models"][0]["promoted"]
+    assert "le modèle servi reste" in document["models"][0]["why"]
+    assert lone.served() == before
+    assert "ne répond pas" in ended.stderr
+    assert "Repli : entraînement sur les données d'amorçage" in ended.stderr
+
+
+def one_locomotive(place: Place) -> list[str]:
+    place.ingest(place.simulate(1, 5, 240)[0])
+    return ["--maintenance", orders_file(place.folder)]
+
+
+def other_failures(place: Place) -> list[str]:
+    place.ingest(place.simulate(4, 5, 240)[0])
+    day = datetime.now(UTC) - timedelta(days=60)
+    line = f"LOCO_001,{day:%Y-%m-%dT%H:%M:%SZ},{day:%Y-%m-%dT%H:%M:%SZ},cooling_loss,closed"
+    return ["--maintenance", orders_file(place.folder, line)]
+
+
+def other_columns(place: Place) -> list[str]:
+    place.ingest(place.simulate(4, 5, 240)[0])
+    path = place.folder / "ordres.csv"
+    path.write_text("machine;date\nLOCO_001;hier\n", encoding="utf-8")
+    return ["--maintenance", str(path)]
+
+
+def binary_file(place: Place) -> list[str]:
+    place.ingest(place.simulate(4, 5, 240)[0])
+    path = place.folder / "ordres.csv"
+    path.write_bytes(b"\xff\xfe\x00PK\x03\x04" * 50)
+    return ["--maintenance", str(path)]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (lambda place: [], "Sans ordres de travail"),
+        (lambda place: ["--maintenance", str(place.folder / "nulle-part.csv")], "absents : "),
+        (lambda place: ["--maintenance", orders_file(place.folder)], "Aucune lecture réelle"),
+        (one_locomotive, "de 1 locomotive du .* il faut 3 locomotives"),
+        (other_failures, r"Aucune panne de ordres\.csv .*1 panne des locomotives"),
+        (other_columns, r"ordres\.csv : colonnes absentes"),
+        (binary_file, r"ordres\.csv"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_learned_from_is_said(
+    lone: Place, words: Callable[[Place], list[str]], said: str
+) -> None:
+    before = lone.served()
+    ended = lone.run(*words(lone), "--json")
+    assert ended.returncode == 1
+    document = json.loads(ended.stdout)
+    assert document["status"] == "error"
+    assert re.search(said, document["error"]), document
+    assert document["error"].splitlines()[0] in ended.stderr
+    assert lone.served() == before
+
+
+def test_misuse_is_code_2(lone: Place) -> None:
+    ended = lone.run("--from", "oracle")
+    assert ended.returncode == 2
+    assert "--from" in ended.stderr
