@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+from msgspec.structs import replace
 
 from cidp.assembly import Parts, assemble
 from cidp.cli import FrenchParser, add_command
@@ -49,7 +50,7 @@ class Letter(NamedTuple):
         """Return the letter with other bytes, if they are, in place of all that was received."""
         if payload == self.payload:
             return self
-        message = self.message._replace(payload=payload, loco_id=None)
+        message = replace(self.message, payload=payload, loco_id=None)
         return self._replace(message=message, whole_bytes=len(payload), vouched=True)
 
 

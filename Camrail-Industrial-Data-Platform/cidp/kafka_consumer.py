@@ -9,9 +9,10 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, NamedTuple
 
 from confluent_kafka import (
@@ -54,6 +55,7 @@ STARTS_S = 120.0
 _BROUGHT: dict[str, Door] = {"mqtt": "mqtt", "simulator": "simulator"}
 """Doors that a record may name as its own."""
 
+Brought = dict[Door, list[Message]]
 Kept = tuple[Tally, Sequence[DeadLetter]]
 
 
@@ -149,12 +151,12 @@ class StreamConsumer:
 
     def _step(self) -> None:
         records = self._consumer.consume(self._kafka.batch_events, self._kafka.batch_s)
-        messages = [_message_of(record) for record in records if self._is_message(record)]
-        if messages:
-            prepared = self._prepare(messages)
+        brought = _by_door(record for record in records if self._is_message(record))
+        if brought:
+            prepared = self._prepare(brought)
             self._settle()
             if prepared:
-                positions = self._positions_after(messages)
+                positions = self._positions_after(brought)
                 self._in_hand = _InHand(prepared, positions, self._start(prepared, positions))
         elif self._in_hand and self._in_hand.stored.done():
             self._settle()
@@ -167,15 +169,12 @@ class StreamConsumer:
             self._say_error(error)
         return error is None
 
-    def _prepare(self, brought: Sequence[tuple[Door, Message]]) -> list[Prepared]:
+    def _prepare(self, brought: Brought) -> list[Prepared]:
         """Check and score, door by door; waits for a model, and gives nothing after a stop."""
-        by_door: dict[Door, list[Message]] = {}
-        for door, message in brought:
-            by_door.setdefault(door, []).append(message)
         while not self._stop.is_set():
             try:
                 return [
-                    self._parts.ingest.prepare(messages, door) for door, messages in by_door.items()
+                    self._parts.ingest.prepare(messages, door) for door, messages in brought.items()
                 ]
             except NoModel as error:
                 self._wait(error)
@@ -261,8 +260,11 @@ class StreamConsumer:
             if self._is_message(record):
                 self._consumer.seek(TopicPartition(*_place(record)))
 
-    def _positions_after(self, brought: Sequence[tuple[Door, Message]]) -> list[StreamPosition]:
-        after = {message.partition or 0: message.position + 1 for _, message in brought}
+    def _positions_after(self, brought: Brought) -> list[StreamPosition]:
+        after: dict[int, int] = {}
+        for message in chain.from_iterable(brought.values()):
+            partition = message.partition or 0
+            after[partition] = max(after.get(partition, 0), message.position + 1)
         self._next |= after
         return [StreamPosition(self._kafka.topic, *position) for position in sorted(after.items())]
 
@@ -436,18 +438,20 @@ def _text(raw: str | bytes | None) -> str:
     return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw or ""
 
 
-def _message_of(record: Record) -> tuple[Door, Message]:
-    """Read where a record stood and what it may lack; its key binds what came by MQTT."""
-    topic, partition, offset = _place(record)
-    payload = record.value()
-    headers = record.headers()
-    door = _BROUGHT.get(_text(dict(headers).get(DOOR_HEADER))) if headers else None
-    if door == "mqtt":
-        key = _text(record.key())
-        return door, Message(offset, payload, topic, partition, None, key)
-    kind, millis = record.timestamp()
-    micros = None if kind == TIMESTAMP_NOT_AVAILABLE else millis * 1000
-    return door or "kafka", Message(offset, payload, topic, partition, micros)
+def _by_door(records: Iterable[Record]) -> Brought:
+    """Read where each record stood and what it may lack; its key binds what came by MQTT."""
+    brought: Brought = {}
+    for record in records:
+        topic, partition, offset = _place(record)
+        headers = record.headers()
+        door = _BROUGHT.get(_text(dict(headers).get(DOOR_HEADER))) if headers else None
+        sender = _text(record.key()) if door == "mqtt" else None
+        kind, millis = record.timestamp()
+        dated = door != "mqtt" and kind != TIMESTAMP_NOT_AVAILABLE
+        micros = millis * 1000 if dated else None
+        message = Message(offset, record.value(), topic, partition, micros, sender)
+        brought.setdefault(door or "kafka", []).append(message)
+    return brought
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,7 +31,7 @@ class Contender:
     """One way to do a job: a function of a file of `peers/`, called with `arguments`.
 
     `restore` puts back what the job changes, outside the measured time. `others` are the processes
-    whose memory counts beside the contender's own.
+    whose memory counts beside the contender's own. `python` runs it, where a peer needs its own.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Contender:
     arguments: dict[str, Any]
     restore: Callable[[], None] = lambda: None
     others: Sequence[int] = ()
+    python: str = sys.executable
 
 
 @dataclass
@@ -111,7 +112,7 @@ def environment() -> dict[str, str]:
 def _run(contender: Contender) -> tuple[dict[str, Any], float, float]:
     started = time.time()
     command = [
-        sys.executable,
+        contender.python,
         str(HERE / "child.py"),
         str(HERE / "peers" / contender.module),
         contender.function,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from cidp.alert_desk import list_alerts
@@ -72,11 +73,12 @@ def batches(events: int, size: int) -> list[Batch]:
 def messages(batch: Batch) -> list[Message]:
     """Write the events of a batch as a producer would."""
     return [
-        place._replace(
+        replace(
+            place,
             payload=json.dumps(
                 {"timestamp": from_micros(micros).isoformat(), "loco_id": loco_id}
                 | dict(zip(READINGS, values, strict=True))
-            ).encode()
+            ).encode(),
         )
         for place, loco_id, micros, values in zip(
             batch.messages,
