@@ -132,6 +132,14 @@ class OpenAlert(Answer):
     state: AlertState
 
 
+class TrendRisk(Answer):
+    """What the trend model sees in the last days of a locomotive."""
+
+    critical_risk: Literal[0, 1]
+    risk_probability: float = Field(ge=0, le=1)
+    model_version: str
+
+
 class Locomotive(Answer):
     """The newest reading of a locomotive in one series, with its recent risks, oldest first."""
 
@@ -145,6 +153,7 @@ class Locomotive(Answer):
     risk_probability: float = Field(ge=0, le=1)
     recent_risks: tuple[float, ...]
     alerts: tuple[OpenAlert, ...]
+    trend: TrendRisk | None = None
 
 
 class Fleet(Answer):

@@ -11,6 +11,7 @@ from cidp.drift import RecentReadings
 from cidp.event_batch import Series
 from cidp.event_store import EventStore
 from cidp.fleet_state import Alerting, Channel
+from cidp.fleet_trend import FleetTrend
 from cidp.ingest import IngestHandler
 from cidp.metrics import Metrics
 from cidp.notification_channels import EmailSender, Sender, WebhookSender
@@ -38,6 +39,7 @@ class Parts(NamedTuple):
     worker: Worker | None
     recent: RecentReadings
     notifier: Notifier
+    trend: FleetTrend
 
 
 def assemble(
@@ -45,7 +47,8 @@ def assemble(
 ) -> Parts:
     """Build the parts; nothing is opened or started yet, beside what workers share."""
     metrics = Metrics(CollectorRegistry(), worker)
-    model = ServingModel(Registry(settings.model.folder), metrics, settings.model.poll_s)
+    registry = Registry(settings.model.folder)
+    model = ServingModel(registry, metrics, settings.model.poll_s)
     senders = senders_of(settings)
     store = open_store(settings, tuple(senders))
     ingest = IngestHandler(
@@ -59,7 +62,8 @@ def assemble(
     )
     recent = RecentReadings(worker.ring(worker.number) if worker else None)
     notifier = Notifier(store, senders, now)
-    return Parts(settings, now, metrics, model, store, ingest, worker, recent, notifier)
+    trend = FleetTrend(registry, store, now)
+    return Parts(settings, now, metrics, model, store, ingest, worker, recent, notifier, trend)
 
 
 def open_store(settings: Settings, channels: Sequence[Channel] = ()) -> EventStore:

@@ -21,6 +21,7 @@ from cidp.fleet_queries import (
     past_hours,
     past_readings,
 )
+from cidp.fleet_trend import TrendRisk
 from cidp.guard import Guard
 from cidp.parameters import instant, one_of, read_parameters, whole
 from cidp.telemetry import is_loco_id
@@ -54,12 +55,17 @@ class _Views:
         series = [asked["series"]] if "series" in asked else SERIES
         with self.parts.store.session(writes=False) as session:
             locomotives = fleet(session, series)
+        trends = self.parts.trend.risks()
         now = self.parts.now()
         stale_s = self.parts.settings.telemetry.stale_after_s
         return json_answer(
             {
                 "at": utc_text(now),
-                "locomotives": [_locomotive(found, now, stale_s) for found in locomotives],
+                "locomotives": [
+                    _locomotive(found, now, stale_s)
+                    | {"trend": _trend(trends.get((found.series, found.loco_id)))}
+                    for found in locomotives
+                ],
             }
         )
 
@@ -116,6 +122,16 @@ def _locomotive(found: Locomotive, now: datetime, stale_s: float) -> dict[str, A
         "model_version": found.model_version,
         "recent_risks": [round(risk, 4) for risk in found.recent_risks],
         "alerts": [alert._asdict() for alert in found.alerts],
+    }
+
+
+def _trend(risk: TrendRisk | None) -> dict[str, Any] | None:
+    if risk is None:
+        return None
+    return {
+        "critical_risk": int(risk.critical),
+        "risk_probability": round(risk.probability, 4),
+        "model_version": risk.model_version,
     }
 
 

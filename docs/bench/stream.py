@@ -532,7 +532,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure the chosen sections and write the page."""
     parser = PAGE.parser()
     parser.add_argument("--events", type=int, default=200_000)
-    parser.add_argument("--some", type=int, default=2_000, help="events taken one by one")
+    parser.add_argument("--some", type=int, default=500, help="events taken one by one")
     parser.add_argument("--seconds", type=int, default=30, help="of the steady rate")
     parser.add_argument("--messages", type=int, default=50_000, help="of the bridge")
     parser.add_argument("--peers", type=Path, default=Path("/opt"), help="peers' environments")

@@ -12,6 +12,7 @@ from postgres import BACK_ENDS
 from stores import NOON, batch, event, new_url
 
 from cidp.assembly import Parts, assemble
+from cidp.fleet_trend import FleetTrend
 from cidp.http_api import app_of
 from cidp.settings import Settings, StoreSettings
 
@@ -66,6 +67,7 @@ def test_a_line_has_the_newest_reading_its_risk_its_age_and_its_alerts(
         "critical_risk": 0,
         "risk_probability": 0.495,
         "model_version": "v1",
+        "trend": None,
     }
 
 
@@ -200,3 +202,35 @@ def test_the_past_ends_where_retention_begins_and_hours_stay(
     assert len(get(client, "/fleet/L1/history", step="hourly", **period).json["rows"]) == 1
     (line,) = get(client).json["locomotives"]
     assert (line["state"], line["recent_risks"]) == ("silent", [])
+
+
+def test_a_promoted_trend_model_tells_its_risk_of_who_has_a_day_of_history(
+    stored: Parts, trend: Path
+) -> None:
+    hours = [event(-3600 * hour, loco_id="L1") for hour in range(1, 30)]
+    stored.store.save(
+        batch(*hours, event(loco_id="L1"), event(loco_id="L2"), door="kafka"), [], NOON
+    )
+    stored.model.registry.promote(trend.name, "trend")
+    old, new = get(app_of(stored).test_client()).json["locomotives"]
+    assert (old["trend"]["model_version"], new["trend"]) == (trend.name, None)
+    assert old["trend"]["critical_risk"] == int(old["trend"]["risk_probability"] > 0.5)
+
+
+def test_the_trend_is_renewed_every_minute_and_a_refused_model_leaves_it_out(
+    stored: Parts, trend: Path
+) -> None:
+    at = [NOON]
+    renewing = FleetTrend(stored.model.registry, stored.store, lambda: at[0])
+    assert renewing.risks() == {}
+    stored.model.registry.promote(trend.name, "trend")
+    hours = [event(-3600 * hour) for hour in range(30)]
+    stored.store.save(batch(*hours, door="kafka"), [], NOON)
+    at[0] += timedelta(seconds=59)
+    assert renewing.risks() == {}
+    at[0] += timedelta(seconds=1)
+    (risk,) = renewing.risks().values()
+    assert risk.model_version == trend.name
+    (trend / "model.onnx").write_bytes(b"?")
+    damaged = FleetTrend(stored.model.registry, stored.store, lambda: at[0])
+    assert damaged.risks() == {}

@@ -1,0 +1,91 @@
+"""The risk that the trend model sees in each locomotive's last days, renewed once a minute."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple, get_args
+
+from loguru import logger
+
+from cidp.errors import ModelError, NoModel
+from cidp.event_batch import Series
+from cidp.event_store import EventStore
+from cidp.model_bundle import TrendBundle
+from cidp.registry import TREND, Registry
+from cidp.trend_features import fleet_features
+
+RENEWED_EVERY = timedelta(minutes=1)
+SERIES: Sequence[Series] = get_args(Series)
+
+
+class TrendRisk(NamedTuple):
+    """What the trend model says of one locomotive."""
+
+    probability: float
+    critical: bool
+    model_version: str
+
+
+TrendRisks = Mapping[tuple[Series, str], TrendRisk]
+
+
+class FleetTrend:
+    """Scores the fleet with the trend model that is promoted; shared between threads."""
+
+    def __init__(self, registry: Registry, store: EventStore, now: Callable[[], datetime]) -> None:
+        self._registry = registry
+        self._store = store
+        self._now = now
+        self._lock = threading.Lock()
+        self._bundle: TrendBundle | None = None
+        self._error: str | None = None
+        self._risks: TrendRisks = {}
+        self._renewed_at: datetime | None = None
+
+    def risks(self) -> TrendRisks:
+        """Return the risk of each locomotive that has history enough; none without a trend model.
+
+        Raises `StoreError`. While one thread renews them, others get those of a minute before.
+        """
+        now = self._now()
+        due = self._renewed_at is None or now - self._renewed_at >= RENEWED_EVERY
+        if due and self._lock.acquire(blocking=self._renewed_at is None):
+            try:
+                if self._renewed_at is None or now - self._renewed_at >= RENEWED_EVERY:
+                    self._risks = self._renewed(now)
+                    self._renewed_at = now
+            finally:
+                self._lock.release()
+        return self._risks
+
+    def _renewed(self, now: datetime) -> TrendRisks:
+        bundle = self._promoted()
+        if bundle is None:
+            return {}
+        found: dict[tuple[Series, str], TrendRisk] = {}
+        with self._store.session(writes=False) as session:
+            for series in SERIES:
+                features = fleet_features(session, series, bundle.manifest.features, now)
+                if not features.loco_ids:
+                    continue
+                risks = bundle.model.probabilities(features.values)
+                for loco_id, risk in zip(features.loco_ids, risks.tolist(), strict=True):
+                    found[series, loco_id] = TrendRisk(
+                        risk, risk > bundle.model.threshold, bundle.model.version
+                    )
+        return found
+
+    def _promoted(self) -> TrendBundle | None:
+        """Return the promoted trend model; the last good one if it is refused, said once."""
+        try:
+            version = self._registry.promoted_version(TREND)
+            if self._bundle is None or self._bundle.manifest.version != version:
+                self._bundle = self._registry.load_trend(version)
+                logger.info("Modèle de tendance {} en service", version)
+        except NoModel:
+            self._bundle = None
+        except ModelError as error:
+            if str(error) != self._error:
+                self._error = str(error)
+                logger.warning("{}", error)
+        return self._bundle
