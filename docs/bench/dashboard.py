@@ -5,7 +5,6 @@ Needs the root requirements and a Chromium: on the PATH, or its path in CHROMIUM
 
 import argparse
 import datetime as dt
-import json
 import os
 import shutil
 import socket
@@ -18,70 +17,37 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Final
+from typing import Final
 
 import psutil
 import requests
-from bench_page import Target, machine, targets_table
+from bench_page import Target
 from measuring import HERE, PLATFORM, environment, say
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Page as Tab
+from sections import Found, Page, Section
 
-Found = dict[str, Any]
 KEY: Final = {"X-API-KEY": "cle-du-banc-d-essai"}
 PACKAGES: Final = ("streamlit", "altair", "playwright")
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 PAGES: Final = ("", "flotte", "alertes", "logistique", "modele", "systeme")
 PATIENCE_MS: Final = 60_000
-REFRESHES: Final = 2_000
 NOMINAL, DANGER = "OPÉRATION NOMINALE", "DANGER DÉTECTÉ"
-INTRODUCTION: Final = """# The dashboard in a browser
-
-Made by `docs/bench/dashboard.py`; raw figures in `dashboard.json`. API, dashboard and Chromium
-share the machine's cores.
-
-- *Move*: a key moves the vibrations slider from one end to the other; the clock stops when the
-  banner has changed. Every move asks `/predict?explain=1`, and once the banner stands the risk
-  map's 441 readings.
-- *Page ready*: a new browser session opens a page; the clock stops when it is drawn, without a
-  placeholder left.
-- *Soak*: one browser keeps the fleet page open while every locomotive sends readings; the page
-  renews itself every 0.2 s instead of 2 s, to have its renewals sooner. Growth is from a tenth of
-  the way on, when everything has been loaded."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure the chosen sections, and write the page."""
+    parser = PAGE.parser()
     parser.add_argument("--moves", type=int, default=100)
-    parser.add_argument("--openings", type=int, default=5)
-    parser.add_argument("--refreshes", type=int, default=REFRESHES)
+    parser.add_argument("--refreshes", type=int, default=2_000)
     parser.add_argument("--locomotives", type=int, default=200)
-    parser.add_argument("--out", type=Path, default=HERE)
-    parser.add_argument("--only", default="moves,openings,soak", help="sections, by commas")
-    chosen = parser.parse_args(argv)
-    results = chosen.out / "dashboard.json"
-    found: Found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    with platform() as (api, process, url), a_browser() as browser:
-        send(api, chosen.locomotives)
-        for name in chosen.only.split(","):
-            say(name)
-            load = psutil.getloadavg()[1]
-            if name == "moves":
-                found[name] = {"ms": measured_moves(browser, url, chosen.moves)}
-            elif name == "openings":
-                found[name] = {"s": measured_openings(browser, url, chosen.openings)}
-            else:
-                found[name] = soak(browser, url, api, process, chosen.refreshes, chosen.locomotives)
-            found[name]["load"] = load
-            results.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    (chosen.out / "dashboard.md").write_text(page(found), encoding="utf-8")
-    return 0
+    return PAGE.run(parser.parse_args(argv))
 
 
 @contextmanager
-def platform() -> Iterator[tuple[str, psutil.Process, str]]:
-    """Run an API with a model and the dashboard; give the API's address, and the dashboard."""
+def platform(chosen: argparse.Namespace) -> Iterator[tuple[str, psutil.Process, str]]:
+    """Run an API with a fleet and the dashboard; give the API's address, and the dashboard."""
     api, port = free_port(), free_port()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         places = {
@@ -104,6 +70,7 @@ def platform() -> Iterator[tuple[str, psutil.Process, str]]:
             child(["api/api.py"], environ, f"http://127.0.0.1:{api}/ready"),
             child(dashboard, environ, f"http://127.0.0.1:{port}/_stcore/health") as process,
         ):
+            send(f"http://127.0.0.1:{api}", chosen.locomotives)
             yield f"http://127.0.0.1:{api}", process, f"http://127.0.0.1:{port}"
 
 
@@ -149,7 +116,7 @@ def a_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def opened(browser: Browser, url: str) -> Page:
+def opened(browser: Browser, url: str) -> Tab:
     """Open a page in a session of its own, and wait until it is drawn."""
     tab = browser.new_context(viewport={"width": 1280, "height": 900}, locale="fr-FR").new_page()
     tab.goto(url)
@@ -171,71 +138,73 @@ def send(api: str, locomotives: int) -> None:
     requests.post(f"{api}/telemetry", json=events, headers=KEY, timeout=30).raise_for_status()
 
 
-def measured_moves(browser: Browser, url: str, moves: int) -> list[float]:
+def measured_moves(chosen: argparse.Namespace) -> Found:
     """Move the slider to and fro; give the milliseconds of each move."""
-    tab = opened(browser, url)
-    slider = tab.get_by_role("slider", name="Vibrations")
-    expect(tab.get_by_text(NOMINAL)).to_be_visible()
     took = []
-    for number in range(moves):
-        key, said = ("Home", NOMINAL) if number % 2 else ("End", DANGER)
-        slider.focus()
-        began_s = time.perf_counter()
-        tab.keyboard.press(key)
-        tab.wait_for_function(
-            "said => document.querySelector('[data-testid=stAlert]')?.innerText.includes(said)",
-            arg=said,
-        )
-        took.append(1000 * (time.perf_counter() - began_s))
-        expect(tab.locator("[data-testid=stApp]")).to_have_attribute(
-            "data-test-script-state", "notRunning"
-        )
-    tab.context.close()
-    return took
+    with platform(chosen) as (_, _, url), a_browser() as browser:
+        tab = opened(browser, url)
+        slider = tab.get_by_role("slider", name="Vibrations")
+        expect(tab.get_by_text(NOMINAL)).to_be_visible()
+        for number in range(chosen.moves):
+            key, said = ("Home", NOMINAL) if number % 2 else ("End", DANGER)
+            slider.focus()
+            began_s = time.perf_counter()
+            tab.keyboard.press(key)
+            tab.wait_for_function(
+                "said => document.querySelector('[data-testid=stAlert]')?.innerText.includes(said)",
+                arg=said,
+            )
+            took.append(1000 * (time.perf_counter() - began_s))
+            expect(tab.locator("[data-testid=stApp]")).to_have_attribute(
+                "data-test-script-state", "notRunning"
+            )
+    return {"ms": took}
 
 
-def measured_openings(browser: Browser, url: str, openings: int) -> dict[str, list[float]]:
+def measured_openings(chosen: argparse.Namespace) -> Found:
     """Open each page as often; give the seconds until it is drawn."""
     took: dict[str, list[float]] = {name: [] for name in PAGES}
-    for _ in range(openings):
-        for name in PAGES:
-            began_s = time.perf_counter()
-            tab = opened(browser, f"{url}/{name}")
-            took[name].append(time.perf_counter() - began_s)
-            tab.context.close()
-    return took
+    with platform(chosen) as (_, _, url), a_browser() as browser:
+        for _ in range(chosen.rounds):
+            for name in PAGES:
+                began_s = time.perf_counter()
+                tab = opened(browser, f"{url}/{name}")
+                took[name].append(time.perf_counter() - began_s)
+                tab.context.close()
+    return {"s": took}
 
 
-def soak(
-    browser: Browser, url: str, api: str, process: psutil.Process, refreshes: int, locomotives: int
-) -> Found:
+def soak(chosen: argparse.Namespace) -> Found:
     """Keep the fleet page open for a number of renewals, while every locomotive goes on sending."""
     over = threading.Event()
+    with platform(chosen) as (api, process, url), a_browser() as browser:
 
-    def feed() -> None:
-        while not over.wait(5):
-            send(api, locomotives)
+        def feed() -> None:
+            while not over.wait(5):
+                send(api, chosen.locomotives)
 
-    sender = threading.Thread(target=feed)
-    sender.start()
-    try:
-        tab = opened(browser, f"{url}/flotte")
-        first, began_s = served(api), time.monotonic()
-        memory: list[list[float]] = []
-        while (done := served(api) - first) < refreshes:
-            memory.append([done, process.memory_info().rss / 2**20])
-            tab.wait_for_timeout(2_000)
-        memory.append([done, process.memory_info().rss / 2**20])
-        exceptions = tab.get_by_test_id("stException").count()
-        rows = tab.get_by_test_id("stMetricValue").first.inner_text()
-        tab.context.close()
-    finally:
-        over.set()
-        sender.join()
-    settled = next(mb for done, mb in memory if done >= refreshes / 10)
+        sender = threading.Thread(target=feed)
+        sender.start()
+        try:
+            tab = opened(browser, f"{url}/flotte")
+            first, began_s = served(api), time.monotonic()
+            memory: list[list[float]] = []
+            done = 0
+            while done < chosen.refreshes:
+                tab.wait_for_timeout(2_000)
+                done = served(api) - first
+                memory.append([done, process.memory_info().rss / 2**20])
+            seconds = time.monotonic() - began_s
+            exceptions = tab.get_by_test_id("stException").count()
+            rows = tab.get_by_test_id("stMetricValue").first.inner_text()
+            tab.context.close()
+        finally:
+            over.set()
+            sender.join()
+    settled = next(mb for count, mb in memory if count >= chosen.refreshes / 10)
     return {
         "refreshes": done,
-        "seconds": time.monotonic() - began_s,
+        "seconds": seconds,
         "locomotives": int(rows),
         "exceptions": exceptions,
         "settled_mb": settled,
@@ -261,45 +230,80 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def page(found: Found) -> str:
-    """Write the whole page, once every section has been measured."""
-    moves, openings, soaked = found["moves"]["ms"], found["openings"]["s"], found["soak"]
-    centre, p95 = median(moves), quantiles(moves, n=20, method="inclusive")[-1]
-    growth = soaked["last_mb"] - soaked["settled_mb"]
-    targets = [
-        Target("memory growth of the soak", growth, 50, True, "MB"),
-        Target("renewals of the soak", soaked["refreshes"], REFRESHES, False, ""),
-        Target("exceptions on the page", soaked["exceptions"], 0, True, ""),
-    ]
-    loads = ", ".join(f"{name} {found[name]['load']:.1f}" for name in ("moves", "openings", "soak"))
-    rows = "\n".join(
-        f"| `/{name}` | **{median(took):.2f}** ({min(took):.2f} to {max(took):.2f}) | {len(took)} |"
-        for name, took in openings.items()
+def shown_moves(found: Found) -> str:
+    """Sum up the moves."""
+    took = found["ms"]
+    p95 = quantiles(took, n=20, method="inclusive")[-1]
+    return (
+        f"{len(took)} moves: median **{median(took):.0f} ms**, p95 **{p95:.0f} ms**, most "
+        f"{max(took):.0f} ms."
     )
-    return f"""{INTRODUCTION}
 
-{machine(PACKAGES)}
 
-Programs that wanted one of these cores in the five minutes before each section: {loads}.
+def shown_openings(found: Found) -> str:
+    """Tabulate the openings."""
+    rows = [
+        f"| `/{name}` | **{median(took):.2f}** ({min(took):.2f} to {max(took):.2f}) | {len(took)} |"
+        for name, took in found["s"].items()
+    ]
+    head = ["| page | seconds: median (least to most) | openings |", "| --- | --- | --- |"]
+    return "\n".join([*head, *rows])
 
-{targets_table(targets)}
 
-## Slider to banner
+def shown_soak(found: Found) -> str:
+    """Tell how the memory went."""
+    return (
+        f"{found['refreshes']:,} renewals with {found['locomotives']} locomotives in "
+        f"{found['seconds']:.0f} s: {found['settled_mb']:.0f} MB once settled, "
+        f"{found['last_mb']:.0f} MB at the end, {found['peak_mb']:.0f} MB at most."
+    )
 
-{len(moves)} moves: median **{centre:.0f} ms**, p95 **{p95:.0f} ms**, most {max(moves):.0f} ms.
 
-## Page ready
+def soak_targets(found: Found) -> list[Target]:
+    """Give what the soak must show."""
+    growth = found["last_mb"] - found["settled_mb"]
+    return [
+        Target("memory growth of the soak", growth, 50, True, "MB"),
+        Target("renewals of the soak", found["refreshes"], 2_000, False, ""),
+        Target("exceptions on the page", found["exceptions"], 0, True, ""),
+    ]
 
-| page | seconds: median (least to most) | openings |
-| --- | --- | --- |
-{rows}
 
-## Soak
+PAGE: Final = Page(
+    "dashboard",
+    """# The dashboard in a browser
 
-{soaked["refreshes"]:,} renewals with {soaked["locomotives"]} locomotives in
-{soaked["seconds"]:.0f} s: {soaked["settled_mb"]:.0f} MB once settled, {soaked["last_mb"]:.0f} MB at
-the end, {soaked["peak_mb"]:.0f} MB at most.
-"""
+Made by `docs/bench/dashboard.py`; raw figures in `dashboard.json`. API, dashboard and Chromium
+share the machine's cores.
+""",
+    PACKAGES,
+    {
+        "moves": Section(
+            "Slider to banner",
+            "A key moves the vibrations slider from one end to the other; the clock stops when the "
+            "banner has changed. Every move asks `/predict?explain=1`, and once the banner stands "
+            "the risk map's 441 readings.",
+            measured_moves,
+            shown_moves,
+        ),
+        "openings": Section(
+            "Page ready",
+            "A new browser session opens a page; the clock stops when it is drawn, without a "
+            "placeholder left.",
+            measured_openings,
+            shown_openings,
+        ),
+        "soak": Section(
+            "Soak",
+            "One browser keeps the fleet page open while every locomotive sends readings; the page "
+            "renews itself every 0.2 s instead of 2 s, to have its renewals sooner. Growth is from "
+            "a tenth of the way on, when everything has been loaded.",
+            soak,
+            shown_soak,
+            soak_targets,
+        ),
+    },
+)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def browser() -> Iterator[Browser]:
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("aucun Chromium : donnez son chemin dans CHROMIUM")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
@@ -92,7 +93,6 @@ def visit(browser: Browser, dashboard_url: str) -> Iterator[Visit]:
         drawn(page)
         return page
 
-    expect.set_options(timeout=PATIENCE_MS)
     yield go
     for context in contexts:
         context.close()

@@ -1,15 +1,15 @@
 """What an operator and an analyst do, in a real browser in front of a real platform."""
 
-import datetime as dt
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
 import pytest
-import requests
 from axe_playwright_python.sync_playwright import Axe
 from launched import Server
+from live_platform import alert_of, send, send_danger
 from playwright.sync_api import Locator, Page, expect
 from waiting import until
 
@@ -18,7 +18,18 @@ from cidp.auth import DEMO_KEY
 pytestmark = pytest.mark.chromium
 
 NOMINAL, DANGER = "OPÉRATION NOMINALE", "DANGER DÉTECTÉ"
-PAGES = ["", "flotte", "alertes", "logistique", "modele", "systeme"]
+PAGES = [
+    "",
+    "?vibration=7.0&temperature=85.0",
+    "flotte",
+    "flotte?loco=LOCO_AXE",
+    "alertes",
+    "alertes?alerte={}",
+    "logistique",
+    "modele",
+    "systeme",
+    "page-perdue",
+]
 Visit = Callable[..., Page]
 
 
@@ -52,9 +63,29 @@ def test_the_piloting_scenario_by_keyboard(visit: Visit) -> None:
     expect(tile(page, "Vibrations")).to_have_text("7,0 mm/s")
     expect(tile(page, "Température")).to_have_text("85 °C")
 
+    move(page, "Vibrations", 2)
+    move(page, "Température", 45)
+    expect(page.get_by_text(NOMINAL)).to_be_visible()
+    expect(page.get_by_text(DANGER)).to_have_count(0)
+
+
+def test_the_smallest_change_is_applied_by_its_button(visit: Visit) -> None:
+    page = visit("?vibration=7.0&temperature=85.0")
+    expect(page.get_by_text(DANGER)).to_be_visible()
     page.get_by_role("button", name="Appliquer aux curseurs").press("Enter")
     expect(page.get_by_text(NOMINAL)).to_be_visible()
     expect(page.get_by_text(DANGER)).to_have_count(0)
+    expect(tile(page, "Température")).not_to_have_text("85 °C")
+
+
+def test_a_held_key_leaves_no_figure_behind(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("slider", name="Température").focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("slider", name="Température")).to_have_value("85")
+    expect(tile(page, "Température")).to_have_text("85 °C")
+    expect(page.get_by_text(DANGER)).to_be_visible()
 
 
 def test_two_operators_move_their_own_sliders(visit: Visit) -> None:
@@ -67,11 +98,14 @@ def test_two_operators_move_their_own_sliders(visit: Visit) -> None:
     expect(other.get_by_text(DANGER)).to_be_visible()
 
 
-def test_an_api_that_goes_and_comes_back_needs_no_reload(visit: Visit, api: Server) -> None:
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_api_that_goes_and_comes_back_needs_no_reload(
+    visit: Visit, api: Server, killed: bool
+) -> None:
     page = visit()
     expect(page.get_by_text(NOMINAL)).to_be_visible()
     page.evaluate("window.neverReloaded = true")
-    api.stop()
+    api.kill() if killed else api.stop()
     try:
         message = page.get_by_role("heading", name="API injoignable")
         expect(message).to_be_visible()
@@ -103,24 +137,62 @@ def test_the_page_is_french_holds_no_key_and_asks_nothing_of_the_outside(
 
 
 def test_a_row_of_the_fleet_changes_by_itself(visit: Visit, environ: dict[str, str]) -> None:
-    def send(vibration: float, temperature: float) -> None:
-        reading = {
-            "loco_id": "LOCO_EN_DIRECT", "timestamp": dt.datetime.now(dt.UTC).isoformat(),
-            "flow_rate": 500.0, "pressure": 5.0, "vibration": vibration, "temperature": temperature,
-        }  # fmt: skip
-        url = f"http://127.0.0.1:{environ['API_PORT']}/telemetry"
-        requests.post(
-            url, json=reading, headers={"X-API-KEY": DEMO_KEY}, timeout=30
-        ).raise_for_status()
-
-    send(2.0, 45.0)
+    api = f"http://127.0.0.1:{environ['API_PORT']}"
+    send(api, "LOCO_EN_DIRECT", 2.0, 45.0)
     page = visit("flotte")
-    expect(tile(page, "En danger")).to_have_text("0")
     row = page.locator("canvas tr").filter(has_text="LOCO_EN_DIRECT")
     expect(row).to_contain_text("Nominale")
-    send(12.0, 110.0)
-    expect(tile(page, "En danger")).to_have_text("1")
+    send(api, "LOCO_EN_DIRECT", 12.0, 110.0)
     expect(row).to_contain_text("DANGER")
+
+
+def test_an_unknown_address_is_told_in_french_and_the_menu_leads_on(visit: Visit) -> None:
+    page = visit("page-perdue")
+    expect(page.get_by_role("heading", name="Page introuvable")).to_be_visible()
+    expect(page.get_by_text("Aucune page à l’adresse « page-perdue »")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("link", name="Aller à la supervision").click()
+    expect(page.get_by_text(NOMINAL)).to_be_visible()
+    expect(page.get_by_role("heading", name="Page introuvable")).to_have_count(0)
+
+
+def test_an_unusable_setting_of_the_address_is_said(visit: Visit) -> None:
+    page = visit("?vibration=beaucoup&temperature=85.0")
+    expect(page.get_by_text("vibration=beaucoup")).to_be_visible()
+    expect(tile(page, "Vibrations")).to_have_text("2,0 mm/s")
+    expect(tile(page, "Température")).to_have_text("85 °C")
+    page.get_by_role("link", name="Flotte en direct").click()
+    expect(page.get_by_text("Actualiser en direct")).to_be_visible()
+    expect(page.get_by_text("vibration=beaucoup")).to_have_count(0)
+
+
+def test_the_chosen_name_stands_on_the_button_and_in_the_record(
+    visit: Visit, environ: dict[str, str]
+) -> None:
+    api = f"http://127.0.0.1:{environ['API_PORT']}"
+    send_danger(api, "LOCO_NOMMEE")
+    page = visit(f"alertes?alerte={alert_of(api, 'LOCO_NOMMEE')['id']}")
+    page.get_by_role("button", name="Identité").click()
+    page.get_by_role("textbox", name="Votre nom, pour le registre").fill("Aïcha Ngo")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Aïcha Ngo")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Prendre en charge").click()
+    expect(page.get_by_text("Aïcha Ngo a pris l’alerte en charge")).to_be_visible()
+    assert [action["author"] for action in alert_of(api, "LOCO_NOMMEE")["actions"]] == ["Aïcha Ngo"]
+
+
+def test_the_series_that_is_shown_stands_in_the_address(
+    visit: Visit, environ: dict[str, str]
+) -> None:
+    send(f"http://127.0.0.1:{environ['API_PORT']}", "LOCO_SERIE", 2.0, 45.0)
+    page = visit("flotte?loco=LOCO_SERIE")
+    real, simulated = (page.get_by_role("radio", name=name) for name in ("Réelle", "Simulée"))
+    expect(real).to_be_checked()
+    expect(page).to_have_url(re.compile(r"serie=R%C3%A9elle"))
+    simulated.click()
+    expect(page).to_have_url(re.compile(r"serie=Simul%C3%A9e"))
+    expect(simulated).to_be_checked()
 
 
 def test_the_etl_its_report_and_its_rejects_corrected(visit: Visit, tmp_path: Path) -> None:
@@ -175,8 +247,12 @@ def correct_one(workbook: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_serious_obstacle_for_assistive_technology(visit: Visit, path: str) -> None:
-    page = visit(path)
+def test_no_serious_obstacle_for_assistive_technology(
+    visit: Visit, environ: dict[str, str], path: str
+) -> None:
+    api = f"http://127.0.0.1:{environ['API_PORT']}"
+    send_danger(api, "LOCO_AXE")
+    page = visit(path.format(alert_of(api, "LOCO_AXE")["id"]))
     found = Axe().run(page).response["violations"]
     serious = [
         (violation["id"], node["target"], node["html"][:200])

@@ -80,7 +80,8 @@ def sign_in(settings: ClientSettings) -> Access | None:
 
 def show_identity(access: Access) -> None:
     """Draw the name for the record, and the way out."""
-    with st.popover("Identité", icon=":material/person:"):
+    label = plain(access.person) or "Identité"
+    with st.popover(label, icon=":material/person:", key="identity"):
         if access.name is None:
             st.text_input(
                 "Votre nom, pour le registre",

@@ -13,6 +13,7 @@ from cidp.api_client import AlertVerb, ApiClient
 from cidp.api_errors import ApiError
 from cidp.telemetry import is_loco_id
 from cidp.views.access import Access
+from cidp.views.address import one_of, say_unusable
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.french import counted, instant, number, percent, quantity
 from cidp.views.gauges import GAUGES, field_label
@@ -49,6 +50,7 @@ _TEXT = "alert_comment"
 
 def show_alerts(access: Access) -> None:
     """Draw the filters, the alerts that pass them, and the one that is chosen."""
+    say_unusable({"etat": one_of(FILTERS), "jugement": one_of(JUDGED), CHOSEN: str.isdecimal})
     query = _filters()
     st.fragment(_show_list, run_every=REFRESH_S)(access, query)
     if CHOSEN not in st.session_state and (named := st.query_params.get(CHOSEN, "")).isdecimal():

@@ -43,7 +43,7 @@ def refresh(client: ApiClient) -> ApiState:
     The page is redrawn when the API changed since the last look, or when the last question to it
     failed in a way that may heal by itself.
     """
-    if st.session_state.pop(_RETRY, False):
+    if st.session_state.pop(_RETRY, None):
         st.rerun()
     before: ApiState | None = st.session_state.get(_STATE)
     if before and time.monotonic() - before.seen_at_s < FRESH_S:
@@ -60,6 +60,12 @@ def last_known() -> ApiState | None:
     return state
 
 
-def retry_later() -> None:
-    """Have the page redrawn at the next look, for the question of this run failed."""
-    st.session_state[_RETRY] = True
+def retry_later(error: ApiError) -> None:
+    """Have the page redrawn at the next look, for a question of this run failed."""
+    st.session_state[_RETRY] = error
+
+
+def failed_lately() -> ApiError | None:
+    """Return why a question failed since the last look, if one did."""
+    error: ApiError | None = st.session_state.get(_RETRY)
+    return error

@@ -7,7 +7,7 @@ import streamlit as st
 
 from cidp.api_client import ApiClient
 from cidp.api_errors import ApiError, ApiTooSlow, ApiUnreachable, FieldsRefused, NotNow
-from cidp.views.api_state import last_known, retry_later
+from cidp.views.api_state import failed_lately, last_known, retry_later
 from cidp.views.gauges import field_label
 from cidp.views.markdown import plain
 
@@ -15,10 +15,11 @@ _ICONS = {FieldsRefused: "edit", NotNow: "block"}
 
 
 def reachable(client: ApiClient) -> ApiClient:
-    """Return `client`, or raise what the last look at the API said: nobody waits twice for it."""
+    """Return `client`, or raise what this page has just waited for: nobody waits twice for it."""
     known = last_known()
-    if known and isinstance(known.error, ApiUnreachable | ApiTooSlow):
-        raise known.error
+    for error in (known.error if known else None, failed_lately()):
+        if isinstance(error, ApiUnreachable | ApiTooSlow):
+            raise error
     return client
 
 
@@ -30,7 +31,7 @@ def failures_said() -> Iterator[None]:
     except ApiError as error:
         show_api_error(error)
         if error.heals:
-            retry_later()
+            retry_later(error)
 
 
 def show_api_error(error: ApiError) -> None:

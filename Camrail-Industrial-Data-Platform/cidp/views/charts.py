@@ -8,8 +8,9 @@ import altair as alt
 from cidp.views.french import DOUALA, NBSP
 
 DARK, LIGHT, ALARM = "#0b5394", "#9fc5e8", "#a61c00"
-SITE_COLORS = ["#0b5394", "#f6b26b", "#38761d", "#d5a6bd", "#7f1510", "#9fc5e8", "#45818e"]
-"""Dark and light by turns."""
+INK = "#1b2733"
+SITE_COLORS = ["#4c1130", "#f6c28b", "#38761d", "#dfe9f5", "#0b5394", "#c27ba0", "#93c47d"]
+"""Dark and light by turns, each of another lightness: a grey print tells them apart."""
 
 CLOCK, DAY = "%H:%M:%S", "%d/%m"
 _NUMBERS = {
@@ -39,7 +40,7 @@ _TIMES = {
 
 def french(chart: Any) -> Any:
     """Return `chart` with French numbers and dates, and text dark enough to be read."""
-    ink = {"labelColor": "#1b2733", "titleColor": "#1b2733"}
+    ink = {"labelColor": INK, "titleColor": INK}
     return chart.configure(locale={"number": _NUMBERS, "time": _TIMES}, axis=ink, legend=ink)
 
 

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from cidp.api_answers import Explanation
-from cidp.views.charts import ALARM, DARK, french
+from cidp.views.charts import ALARM, INK, LIGHT, french
 from cidp.views.french import number
 from cidp.views.gauges import field_label
 
@@ -36,15 +36,15 @@ def contributions_chart(explanation: Explanation) -> Any:
             alt.Tooltip("said:N", title="Contribution"),
         ],
     )
-    bars = base.mark_bar().encode(
+    bars = base.mark_bar(stroke=INK, strokeWidth=0.5).encode(
         color=alt.Color("effect:N", title=None)
-        .scale(domain=["augmente le risque", "le diminue"], range=[ALARM, DARK])
+        .scale(domain=["augmente le risque", "le diminue"], range=[ALARM, LIGHT])
         .legend(orient="bottom")
     )
     beside = base.encode(text="said:N")
     above, below = alt.datum.points > 0, alt.datum.points <= 0
-    right = beside.transform_filter(above).mark_text(align="left", dx=4, color="#1b2733")
-    left = beside.transform_filter(below).mark_text(align="right", dx=-4, color="#1b2733")
+    right = beside.transform_filter(above).mark_text(align="left", dx=4, color=INK)
+    left = beside.transform_filter(below).mark_text(align="right", dx=-4, color=INK)
     return french((bars + right + left).properties(height=240))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -12,6 +13,7 @@ from cidp.api_answers import Fleet, History, Locomotive, ModelCard, Series
 from cidp.api_client import ApiClient
 from cidp.api_errors import ModelMissing
 from cidp.views.access import Access
+from cidp.views.address import one_of, say_unusable
 from cidp.views.asking import failures_said, reachable
 from cidp.views.charts import ALARM, CLOCK, DARK, french, line_at, wall_clock
 from cidp.views.french import age, clock, counted, number, percent, quantity
@@ -25,7 +27,8 @@ FEW_POINTS = 40
 
 LIVE, LOCO, SERIES, SPAN = "fleet_live", "loco", "serie", "periode"
 STATES = {"critical": "⬤ DANGER", "nominal": "◯ Nominale", "silent": "✕ Muette"}
-SERIES_NAMES = {"real": "Réelle", "simulated": "Simulée"}
+SERIES_NAMES: dict[Series, str] = {"real": "Réelle", "simulated": "Simulée"}
+_SERIES_OF_NAMES = {name: series for series, name in SERIES_NAMES.items()}
 SPANS = {"15 min": 15, "1 h": 60, "6 h": 360, "24 h": 1_440}
 _CLICKS = "fleet_clicks"
 _CHOSEN = "fleet_chosen"
@@ -33,6 +36,7 @@ _CHOSEN = "fleet_chosen"
 
 def show_fleet(access: Access) -> None:
     """Draw the page; both parts renew themselves unless the operator pauses them."""
+    say_unusable({LOCO: bool, SERIES: one_of(_SERIES_OF_NAMES), SPAN: one_of(SPANS)})
     live = st.toggle("Actualiser en direct", value=True, key=LIVE)
     run_every = REFRESH_S if live else None
     st.fragment(_show_table, run_every=run_every)(access)
@@ -64,7 +68,7 @@ def rows(locomotives: Sequence[Locomotive]) -> Any:
             "État": [STATES[loco.state] for loco in locomotives],
             "Locomotive": [loco.loco_id for loco in locomotives],
             "Série": [SERIES_NAMES[loco.series] for loco in locomotives],
-            "Risque": [round(loco.risk_probability, 3) for loco in locomotives],
+            "Risque": [loco.risk_probability for loco in locomotives],
             "Risque récent": [list(loco.recent_risks) for loco in locomotives],
             "Dernière lecture": [age(loco.age_seconds) for loco in locomotives],
             "Alertes ouvertes": [
@@ -76,6 +80,12 @@ def rows(locomotives: Sequence[Locomotive]) -> Any:
             },
         }
     )
+
+
+def written(table: Any) -> Any:
+    """Return `table` with its figures in French, each column with as many decimals throughout."""
+    readings = {gauge.heading: partial(number, decimals=1) for gauge in GAUGES}
+    return table.style.format({"Risque": percent, **readings})
 
 
 def _show_table(access: Access) -> None:
@@ -93,9 +103,11 @@ def _show_table(access: Access) -> None:
         # Another table after each click: rows move, and a selection would not move with them.
         key = f"fleet_{st.session_state.setdefault(_CLICKS, 0)}"
         st.dataframe(
-            rows(shown),
+            written(rows(shown)),
             hide_index=True,
-            column_config=_columns(),
+            column_config={
+                "Risque récent": st.column_config.LineChartColumn(y_min=0, y_max=1, width=110)
+            },
             key=key,
             on_select=lambda: _choose(key, shown),
             selection_mode="single-row",
@@ -107,27 +119,16 @@ def _show_table(access: Access) -> None:
 
 
 def _show_counts(shown: Sequence[Locomotive]) -> None:
-    states = [loco.state for loco in shown]
+    """Count locomotives: one may have two series, and is silent when both are."""
+    speaking = {loco.loco_id for loco in shown if loco.state != "silent"}
     counts = {
-        "Locomotives": len(shown),
-        "En danger": states.count("critical"),
-        "Muettes": states.count("silent"),
+        "Locomotives": len({loco.loco_id for loco in shown}),
+        "En danger": len({loco.loco_id for loco in shown if loco.state == "critical"}),
+        "Muettes": len({loco.loco_id for loco in shown} - speaking),
         "Alertes ouvertes": sum(len(loco.alerts) for loco in shown),
     }
     for (label, count), column in zip(counts.items(), st.columns(len(counts)), strict=True):
         column.metric(label, number(count), border=True)
-
-
-def _columns() -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        "Risque": st.column_config.ProgressColumn(
-            format="percent", min_value=0, max_value=1, width=120
-        ),
-        "Risque récent": st.column_config.LineChartColumn(y_min=0, y_max=1, width=110),
-    }
-    for gauge in GAUGES:
-        columns[gauge.heading] = st.column_config.NumberColumn(format="localized")
-    return columns
 
 
 def _choose(key: str, shown: Sequence[Locomotive]) -> None:
@@ -136,7 +137,7 @@ def _choose(key: str, shown: Sequence[Locomotive]) -> None:
     if chosen and chosen[0] < len(shown):
         loco = shown[chosen[0]]
         st.session_state[LOCO] = st.query_params[LOCO] = loco.loco_id
-        st.session_state[SERIES] = loco.series
+        st.query_params[SERIES] = SERIES_NAMES[loco.series]
         st.session_state[_CHOSEN] = True
     st.session_state[_CLICKS] += 1
 
@@ -160,24 +161,30 @@ def _show_history(access: Access) -> None:
 
 
 def _span_and_series(client: ApiClient, loco_id: str) -> tuple[int, Series]:
-    """Draw the choices; at first the series is the address's, or else what the API knows."""
-    if SERIES not in st.session_state and SERIES not in st.query_params:
-        st.session_state[SERIES] = _series_of(client.fleet(), loco_id)
+    """Draw the choices; at first the series is the address's, or else the one that lives."""
+    named = _SERIES_OF_NAMES.get(st.query_params.get(SERIES, ""))
     with st.container(horizontal=True):
         span = st.segmented_control(
             "Période", list(SPANS), default="1 h", required=True, key=SPAN, bind="query-params"
         )
         series = st.segmented_control(
-            "Série", list(SERIES_NAMES), required=True, format_func=SERIES_NAMES.__getitem__,
-            key=SERIES, bind="query-params",
-        )  # fmt: skip
-    return SPANS[str(span)], "simulated" if series == "simulated" else "real"
+            "Série",
+            list(SERIES_NAMES),
+            default=named or _series_of(client.fleet(), loco_id),
+            required=True,
+            format_func=SERIES_NAMES.__getitem__,
+            key=f"{SERIES}_{loco_id}_{st.session_state.get(_CLICKS)}",
+        )
+    # A bound setting would leave its default out, and the link would open what lives then.
+    if st.query_params.get(SERIES) != SERIES_NAMES[series]:
+        st.query_params[SERIES] = SERIES_NAMES[series]
+    return SPANS[str(span)], series
 
 
 def _series_of(fleet: Fleet, loco_id: str) -> Series:
-    """Return the series of a locomotive, the real one before the simulated one."""
-    found = {loco.series for loco in fleet.locomotives if loco.loco_id == loco_id}
-    return "simulated" if found == {"simulated"} else "real"
+    """Return the series of a locomotive that has the newest reading."""
+    found = [loco for loco in fleet.locomotives if loco.loco_id == loco_id]
+    return min(found, key=lambda loco: loco.age_seconds).series if found else "real"
 
 
 def _card(client: ApiClient) -> ModelCard | None:
@@ -203,7 +210,8 @@ def _about(past: History, card: ModelCard | None) -> str:
 
 def _leave() -> None:
     st.session_state.pop(LOCO, None)
-    st.query_params.pop(LOCO, None)
+    for name in (LOCO, SERIES):
+        st.query_params.pop(name, None)
 
 
 def history_frame(past: History) -> Any:

@@ -1,6 +1,7 @@
 """Logistique: the figures of the warehouse, the ETL that fills it, and the rejects to correct."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -11,8 +12,9 @@ from cidp.api_answers import KindOfJob, Kpi, Machines, Volumes, WarehouseScope
 from cidp.api_client import REJECTS, REPORT, ApiClient, WarehouseFilter
 from cidp.api_errors import NotThere, ServiceUnavailable
 from cidp.views.access import Access
+from cidp.views.address import one_of, say_unusable
 from cidp.views.asking import failures_said, reachable
-from cidp.views.charts import ALARM, DARK, DAY, SITE_COLORS, french
+from cidp.views.charts import ALARM, DARK, DAY, INK, SITE_COLORS, french
 from cidp.views.french import day, figure, instant, number, percent, quantity
 from cidp.views.job_panel import handed_back, show_jobs, started
 
@@ -54,6 +56,8 @@ def show_logistics(access: Access) -> None:
 
 def _filters(known: WarehouseScope) -> WarehouseFilter:
     _follow_the_warehouse(known)
+    a_day = partial(_is_day_of, known)
+    say_unusable({_SITES: one_of(known.sites), _FIRST: a_day, _LAST: a_day})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sites = st.multiselect(
             "Sites", known.sites, key=_SITES, placeholder="Tous les sites", bind="query-params"
@@ -64,6 +68,14 @@ def _filters(known: WarehouseScope) -> WarehouseFilter:
         st.warning("La période finit avant de commencer : elle est ignorée.")
         first = last = None
     return WarehouseFilter(tuple(sites), first, last)
+
+
+def _is_day_of(known: WarehouseScope, text: str) -> bool:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return False
+    return bool(known.first and known.last and known.first <= day <= known.last)
 
 
 def _follow_the_warehouse(known: WarehouseScope) -> None:
@@ -148,7 +160,7 @@ def volume_chart(found: Volumes) -> Any:
     sites = sorted(frame["site"].unique())
     return french(
         alt.Chart(frame)
-        .mark_bar(stroke="white", strokeWidth=0.5)
+        .mark_bar(stroke=INK, strokeWidth=0.3)
         .encode(
             x=_day_axis(),
             y=alt.Y("sum(volume_t):Q", title="Volume (t)").axis(format=",.0f"),
@@ -204,7 +216,7 @@ def machines_chart(found: Machines) -> Any:
             alt.Tooltip("said:N", title="Taux d’erreur"),
         ],
     )
-    texts = base.mark_text(align="left", dx=4, color="#1b2733").encode(text="said:N")
+    texts = base.mark_text(align="left", dx=4, color=INK).encode(text="said:N")
     return french((base.mark_bar(color=DARK) + texts).properties(height=300))
 
 

@@ -12,8 +12,9 @@ from cidp.api_client import ApiClient, UncheckedReading, moved
 from cidp.api_errors import ApiError, ModelMissing
 from cidp.drift import ENOUGH_ROWS
 from cidp.views.access import Access
+from cidp.views.address import say_unusable
 from cidp.views.asking import failures_said, reachable, show_api_error
-from cidp.views.charts import DARK, french, line_at
+from cidp.views.charts import DARK, INK, french, line_at
 from cidp.views.french import day, figure, instant, number, percent, quantity
 from cidp.views.gauges import GAUGES, Gauge, field_label
 from cidp.views.job_panel import show_jobs, started
@@ -60,6 +61,7 @@ _FAILED = "promotion_failed"
 
 def show_model(access: Access) -> None:
     """Draw the card, the curves and the drift, then the versions and the work on them."""
+    say_unusable({})
     with failures_said():
         try:
             card = reachable(access.client).model()
@@ -89,9 +91,33 @@ def _show_card(card: ModelCard) -> None:
         f"({plain(str(held.get('split', '?')))})",
     }
     st.markdown("\n".join(f"- **{name}** : {said}" for name, said in facts.items()))
-    st.subheader("À côté de règles plus simples", anchor=False)
+    st.subheader("À côté d’autres règles", anchor=False)
     st.dataframe(
         pd.DataFrame(compared(card.metrics)), hide_index=True, alt="Le modèle et les autres"
+    )
+    if said := why_the_forest(card.metrics):
+        st.caption(said)
+
+
+def why_the_forest(metrics: Mapping[str, Figures]) -> str:
+    """Say why the forest serves, where a rule beside it ranks better; empty elsewhere."""
+    ours = metrics["model"].get("average_precision") or 0.0
+    others = {
+        NAMES[name]: found
+        for name in NAMES
+        if name != "model" and (found := metrics.get(name, {}).get("average_precision"))
+    }
+    better = ", ".join(
+        f"{name.lower()} {number(found, 3)}" for name, found in others.items() if found > ours
+    )
+    if not better:
+        return ""
+    return (
+        f"Classent mieux ces lectures que ce modèle ({number(ours, 3)} de précision moyenne) : "
+        f"{better}. La forêt aléatoire sert pourtant : le dossier d’exploitation la demande, et "
+        "son risque est monotone par construction, ce qu’aucune de ces règles ne garantit. Plus de "
+        "vibrations ou de température ne l’abaisse jamais, plus de débit ne le relève jamais ; la "
+        "pression reste libre, car trop haute ou trop basse elle annonce une panne."
     )
 
 
@@ -191,7 +217,7 @@ def _drift_chart(drift: Mapping[str, float]) -> Any:
             domain=[0, 1.4 * max(0.3, float(frame["psi"].max()))]
         ),
     )
-    texts = base.mark_text(align="left", dx=4, color="#1b2733").encode(text="said:N")
+    texts = base.mark_text(align="left", dx=4, color=INK).encode(text="said:N")
     bars = base.mark_bar(color=DARK)
     limits = line_at(WATCHED, "x") + line_at(DRIFTED, "x")
     return french((bars + texts + limits).properties(height=230))

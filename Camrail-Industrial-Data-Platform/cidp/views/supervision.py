@@ -10,6 +10,8 @@ import streamlit as st
 from cidp.api_answers import Counterfactual, Explanation, Prediction
 from cidp.api_client import ApiClient, UncheckedReading
 from cidp.api_errors import ApiError, ModelMissing
+from cidp.views.access import Access
+from cidp.views.address import between, say_unusable
 from cidp.views.api_state import last_known, retry_later
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.explanation_chart import contributions_chart
@@ -19,6 +21,8 @@ from cidp.views.markdown import plain
 from cidp.views.risk_map import cells, readings_around, risk_map
 
 FIRST_LOCO = "LOCO_001"
+LOCO = "loco_id"
+LONGEST_LOCO = 64
 LIVE = "live_supervision"
 _LAST_TEST = "last_api_test"
 _LAST_ASKED = "last_asked"
@@ -36,8 +40,11 @@ class Outcome:
     elapsed_s: float = 0.0
 
 
-def show_supervision(client: ApiClient) -> None:
+def show_supervision(access: Access) -> None:
     """Draw the page; moving a slider asks the API again, or only the button if so chosen."""
+    client = access.client
+    sliders = {gauge.field: between(gauge.lowest, gauge.highest) for gauge in GAUGES}
+    say_unusable({LOCO: lambda text: len(text) <= LONGEST_LOCO, **sliders})
     tiles = st.container()
     inputs, result = st.columns([2, 3], gap="large")
     with inputs:
@@ -75,14 +82,14 @@ def ask(client: ApiClient, reading: UncheckedReading) -> Outcome:
         prediction = reachable(client).predict(reading)
     except ApiError as error:
         if error.heals:
-            retry_later()
+            retry_later(error)
         return Outcome(reading, error=error, elapsed_s=time.perf_counter() - started_s)
     return Outcome(reading, prediction, elapsed_s=time.perf_counter() - started_s)
 
 
 def _controls() -> tuple[UncheckedReading, bool]:
     loco_id = st.text_input(
-        LOCO_LABEL, FIRST_LOCO, max_chars=64, key="loco_id", bind="query-params"
+        LOCO_LABEL, FIRST_LOCO, max_chars=LONGEST_LOCO, key=LOCO, bind="query-params"
     )
     values = {
         gauge.field: st.slider(

@@ -9,6 +9,7 @@ from cidp import __version__
 from cidp.api_answers import Readiness, SourceState
 from cidp.api_client import ApiClient
 from cidp.views.access import Access
+from cidp.views.address import say_unusable
 from cidp.views.api_state import last_known
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.data_strip import source_said
@@ -22,6 +23,7 @@ _MODEL = {"serving": "en service", "loading": "en cours de chargement", "missing
 
 def show_system(access: Access) -> None:
     """Draw the page; it renews itself."""
+    say_unusable({})
     st.fragment(_show, run_every=REFRESH_S)(access)
     st.subheader("Liens", anchor=False)
     url = access.client.settings.shown_url
@@ -87,12 +89,13 @@ def _show_versions(client: ApiClient) -> None:
     st.subheader("Versions et charge", anchor=False)
     workers = client.metric("api_workers").get("", 1)
     facts = {
-        "API": client.version(),
+        "API": plain(client.version()),
         "Tableau de bord": __version__,
-        "Adresse de l’API": client.settings.shown_url,
+        # As code: a bare address becomes a link, and there is no page at the root of the API.
+        "Adresse de l’API": f"`{client.settings.shown_url}`",
         "Processus qui répondent": number(workers),
     }
-    st.markdown("\n".join(f"- **{name}** : {plain(said)}" for name, said in facts.items()))
+    st.markdown("\n".join(f"- **{name}** : {said}" for name, said in facts.items()))
 
 
 def _show_last_jobs(client: ApiClient) -> None:

@@ -33,12 +33,14 @@ def opened(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, on_loopback: None
 
         from cidp.api_client import ClientSettings
         from cidp.views.access import show_identity, sign_in
+        from cidp.views.address import remember_address
         from cidp.views.data_strip import show_data_strip
 
         access = sign_in(ClientSettings.from_environ(os.environ))
         assert access
         show_identity(access)
         show_data_strip(access.client)
+        remember_address(page)
         getattr(importlib.import_module(f"cidp.views.{page}"), f"show_{page}")(access)
 
     def run(page: str) -> AppTest:

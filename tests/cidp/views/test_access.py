@@ -75,6 +75,14 @@ def test_a_wrong_key_and_the_public_one_open_nothing(
     assert not screen.slider
 
 
+def test_the_chosen_name_stands_on_the_button(opened: Open) -> None:
+    screen = opened("alerts").run()
+    assert [popover.proto.popover.label for popover in screen.get("popover")] == ["Identité"]
+    screen.text_input(key="person").set_value("Aïcha *Ngo*").run()
+    assert [popover.proto.popover.label for popover in screen.get("popover")] == [r"Aïcha \*Ngo\*"]
+    assert screen.text_input(key="person").value == "Aïcha *Ngo*"
+
+
 class SignedIn(dict[str, Any]):
     """What OIDC says of a person."""
 

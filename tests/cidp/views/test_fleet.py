@@ -6,7 +6,7 @@ from api_samples import Open, fleet, history, locomotive
 from fake_api import FakeApi
 
 from cidp.api_answers import Fleet, History
-from cidp.views.fleet import by_risk, history_frame, reading_chart, risk_chart, rows
+from cidp.views.fleet import by_risk, history_frame, reading_chart, risk_chart, rows, written
 from cidp.views.gauges import GAUGES
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -52,6 +52,27 @@ def test_the_table_counts_what_is_in_danger(opened: Open, fake_api: FakeApi) -> 
     assert list(table["Alertes ouvertes"]) == ["Vibrations", ""]
 
 
+def test_a_locomotive_with_two_series_counts_once(opened: Open, fake_api: FakeApi) -> None:
+    found = fleet(
+        locomotive("A", 0.9),
+        locomotive("A", 0.9, series="real"),
+        locomotive("B", 0.1),
+        locomotive("B", 0.1, series="real", state="silent", age_seconds=400),
+        locomotive("C", 0.1, state="silent", age_seconds=400),
+    )
+    fake_api.answers["/fleet"] = (200, found)
+    screen = opened("fleet").run()
+    assert [metric.value for metric in screen.metric] == ["3", "1", "1", "0"]
+    assert len(screen.dataframe[0].value) == 5
+
+
+def test_each_column_has_its_decimals_in_french() -> None:
+    found = Fleet.model_validate(fleet(locomotive("A", 0.02), locomotive("B", 0.025)))
+    shown = written(rows(found.locomotives)).to_html().replace(NBSP, " ")
+    for said in ("2,0 %", "2,5 %", "480,5", "5,0", "95,0"):
+        assert f">{said}</td>" in shown
+
+
 def test_an_empty_fleet_says_how_to_fill_it(opened: Open, fake_api: FakeApi) -> None:
     fake_api.answers["/fleet"] = (200, fleet())
     screen = opened("fleet").run()
@@ -90,6 +111,21 @@ def test_the_address_alone_opens_the_series_that_exists(opened: Open, fake_api: 
     screen.run()
     asked = [r.query for r in fake_api.received if r.path == "/fleet/LOCO_002/history"]
     assert "series=real" in asked[-1]
+
+
+@pytest.mark.parametrize(("real_s", "series"), [(400.0, "simulated"), (1.0, "real")])
+def test_of_two_series_the_address_alone_opens_the_one_that_lives(
+    opened: Open, fake_api: FakeApi, real_s: float, series: str
+) -> None:
+    real = locomotive("LOCO_002", 0.9, series="real", age_seconds=real_s)
+    fake_api.answers["/fleet"] = (200, fleet(real, locomotive("LOCO_002", 0.1)))
+    screen = opened("fleet")
+    screen.query_params["loco"] = "LOCO_002"
+    screen.run()
+    asked = [r.query for r in fake_api.received if r.path == "/fleet/LOCO_002/history"]
+    assert f"series={series}" in asked[-1]
+    names = {"real": "Réelle", "simulated": "Simulée"}
+    assert screen.query_params["serie"] in ([names[series]], names[series])
 
 
 def test_the_address_names_the_series(opened: Open, fake_api: FakeApi) -> None:

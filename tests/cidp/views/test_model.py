@@ -3,7 +3,7 @@ from api_samples import CARD, Open, job, jobs, version
 from fake_api import VERSION, FakeApi, Request
 
 from cidp.api_answers import ModelCard, Promotion
-from cidp.views.model import compared, promotion_said
+from cidp.views.model import compared, promotion_said, why_the_forest
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -22,6 +22,19 @@ def test_the_card_and_the_rules_beside_it_are_written_in_french(opened: Open) ->
     assert rows[0] == {
         "Mesure": "Précision moyenne", "Ce modèle": "0,728", "« Jamais de panne »": "0,067",
     }  # fmt: skip
+
+
+def test_where_another_rule_ranks_better_the_page_says_why_the_forest_serves(
+    opened: Open, fake_api: FakeApi
+) -> None:
+    ranks = {"model": {"average_precision": 0.728}, "never_fails": {"average_precision": 0.067}}
+    assert why_the_forest(ranks) == ""
+    better = ranks | {"logistic_regression": {"average_precision": 0.786}}
+    fake_api.answers["/model"] = (200, CARD | {"metrics": better})
+    screen = opened("model").run()
+    (said,) = [c.value for c in screen.caption if "sert pourtant" in c.value]
+    assert "(0,728 de précision moyenne) : régression logistique 0,786." in said
+    assert "monotone par construction" in said
 
 
 def test_curves_and_drift_are_drawn(opened: Open, fake_api: FakeApi) -> None:

@@ -41,6 +41,7 @@ def test_versions_jobs_and_links_are_shown(opened: Open, fake_api: FakeApi) -> N
     said = "\n".join(text.value for text in screen.markdown)
     assert "**API** : 3.0.0" in said
     assert "**Processus qui répondent** : 2" in said
+    assert f"**Adresse de l’API** : `{fake_api.url}`" in said  # as code: no link to its root
     table = screen.dataframe[0].value
     assert table["État"].tolist() == ["succès"]
     assert table["Travail"].tolist() == ["Travail etl"]

@@ -1,0 +1,43 @@
+"""What a test sends to a running API, and asks of it, beside the browser."""
+
+import datetime as dt
+from typing import Any
+
+import requests
+
+from cidp.auth import DEMO_KEY
+
+KEY = {"X-API-KEY": DEMO_KEY}
+
+
+def send(api: str, loco_id: str, vibration: float, temperature: float, count: int = 1) -> None:
+    """Send `count` readings of a locomotive, a second apart, the last of them now."""
+    now = dt.datetime.now(dt.UTC)
+    readings = [
+        {
+            "loco_id": loco_id,
+            "timestamp": (now - dt.timedelta(seconds=ago)).isoformat(),
+            "flow_rate": 500.0,
+            "pressure": 5.0,
+            "vibration": vibration,
+            "temperature": temperature,
+        }
+        for ago in reversed(range(count))
+    ]
+    url = f"{api}/telemetry"
+    requests.post(url, json=readings, headers=KEY, timeout=30).raise_for_status()
+
+
+def send_danger(api: str, loco_id: str) -> None:
+    """Send enough readings for an alert to open."""
+    send(api, loco_id, 12.0, 110.0, count=5)
+
+
+def alert_of(api: str, loco_id: str) -> dict[str, Any]:
+    """Return the newest alert of a locomotive."""
+    query = {"loco_id": loco_id, "limit": "1"}
+    answer = requests.get(f"{api}/alerts", query, headers=KEY, timeout=30)
+    answer.raise_for_status()
+    (alert,) = answer.json()["alerts"]
+    found: dict[str, Any] = alert
+    return found
