@@ -41,7 +41,11 @@ _TIMES = {
 def french(chart: Any) -> Any:
     """Return `chart` with French numbers and dates, and text dark enough to be read."""
     ink = {"labelColor": INK, "titleColor": INK}
-    return chart.configure(locale={"number": _NUMBERS, "time": _TIMES}, axis=ink, legend=ink)
+    return chart.configure(
+        locale={"number": _NUMBERS, "time": _TIMES},
+        axis=ink,
+        legend=ink | {"symbolStrokeWidth": 0.5},
+    )
 
 
 def wall_clock(instant: datetime) -> datetime:

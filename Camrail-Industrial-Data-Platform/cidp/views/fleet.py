@@ -69,7 +69,7 @@ def rows(locomotives: Sequence[Locomotive]) -> Any:
             "Locomotive": [loco.loco_id for loco in locomotives],
             "Série": [SERIES_NAMES[loco.series] for loco in locomotives],
             "Risque": [loco.risk_probability for loco in locomotives],
-            "Risque récent": [list(loco.recent_risks) for loco in locomotives],
+            "Récent": [list(loco.recent_risks) for loco in locomotives],
             "Dernière lecture": [age(loco.age_seconds) for loco in locomotives],
             "Alertes ouvertes": [
                 ", ".join(field_label(alert.cause) for alert in loco.alerts) for loco in locomotives
@@ -105,9 +105,7 @@ def _show_table(access: Access) -> None:
         st.dataframe(
             written(rows(shown)),
             hide_index=True,
-            column_config={
-                "Risque récent": st.column_config.LineChartColumn(y_min=0, y_max=1, width=110)
-            },
+            column_config={"Récent": st.column_config.LineChartColumn(y_min=0, y_max=1, width=75)},
             key=key,
             on_select=lambda: _choose(key, shown),
             selection_mode="single-row",

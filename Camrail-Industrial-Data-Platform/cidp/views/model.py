@@ -101,16 +101,18 @@ def _show_card(card: ModelCard) -> None:
 
 def why_the_forest(metrics: Mapping[str, Figures]) -> str:
     """Say why the forest serves, where a rule beside it ranks better; empty elsewhere."""
-    ours = metrics["model"].get("average_precision") or 0.0
+    ours = metrics.get("model", {}).get("average_precision")
     others = {
         NAMES[name]: found
         for name in NAMES
         if name != "model" and (found := metrics.get(name, {}).get("average_precision"))
     }
     better = ", ".join(
-        f"{name.lower()} {number(found, 3)}" for name, found in others.items() if found > ours
+        f"{name.lower()} {number(found, 3)}"
+        for name, found in others.items()
+        if ours is not None and found > ours
     )
-    if not better:
+    if ours is None or not better:
         return ""
     return (
         f"Classent mieux ces lectures que ce modèle ({number(ours, 3)} de précision moyenne) : "

@@ -26,7 +26,7 @@ def test_the_riskiest_come_first_and_the_silent_last() -> None:
     assert list(table["État"]) == ["⬤ DANGER", "⬤ DANGER", "◯ Nominale", "✕ Muette"]
     assert list(table["Série"]) == ["Simulée", "Réelle", "Simulée", "Simulée"]
     assert table["Dernière lecture"].iloc[-1] == f"il y a 6{NBSP}min"
-    assert list(table["Risque récent"].iloc[0]) == [0.1, 0.9]
+    assert list(table["Récent"].iloc[0]) == [0.1, 0.9]
 
 
 def test_an_open_alert_comes_first_though_its_locomotive_is_silent() -> None:
