@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import resources
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -28,6 +28,11 @@ from cidp.store_session import Row, Session
 SCHEMA_VERSION = 3
 MAX_PAYLOAD_BYTES = 65_536
 CONFLICT = "conflit : mêmes locomotive et instant qu'une lecture enregistrée, autres valeurs"
+
+
+LetterKind = Literal["conflict", "refused"]
+"""A known key with other values, or what is no event at all."""
+LETTER_KINDS: tuple[LetterKind, ...] = get_args(LetterKind)
 
 
 class LastEvent(NamedTuple):
@@ -119,6 +124,17 @@ class EventStore(ABC):
                 doors=list(doors),
             )
             return LastEvent(found[0][0], session.instant(found[0][1])) if found else None
+
+    def open_letters(self) -> dict[tuple[Door, LetterKind], int]:
+        """Count the dead letters that wait for somebody, by door and kind."""
+        with self.session(writes=False) as session:
+            found = session.rows(
+                "SELECT door,"
+                " CASE reason WHEN :conflict THEN 'conflict' ELSE 'refused' END AS kind, count(*)"
+                " FROM dead_letters WHERE state = 'open' GROUP BY door, kind",
+                conflict=CONFLICT,
+            )
+            return {(door, kind): count for door, kind, count in found}
 
     def positions(self, topic: str) -> dict[int, int]:
         """Return the next offset to read of each partition of `topic` that was ever stored."""

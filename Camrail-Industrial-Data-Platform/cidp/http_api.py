@@ -33,12 +33,12 @@ from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
 from cidp.drift import DriftCollector, Rows, as_rows
 from cidp.errors import NoModel, RequestRefused, StoreError
-from cidp.event_batch import Outcome, Receipt
-from cidp.event_store import utc_text
+from cidp.event_batch import Door, Outcome, Receipt
+from cidp.event_store import LetterKind, utc_text
 from cidp.front import REFUSED
 from cidp.guard import Guard, audit_write, describe_write
 from cidp.key_sources import LiveKeys
-from cidp.metrics import SourceCollector, known_method
+from cidp.metrics import LetterCollector, SourceCollector, known_method
 from cidp.readiness import read_source, readiness
 from cidp.request_body import read_body
 from cidp.request_id import request_id
@@ -207,6 +207,7 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     warehouse_api.add_routes(app, parts, guarded)
     whoami_api.add_routes(app, guarded)
     parts.metrics.registry.register(SourceCollector(api.source_mode))
+    parts.metrics.registry.register(LetterCollector(api.open_letters))
     parts.metrics.registry.register(DriftCollector(api.rings, parts.model.manifest, READINGS))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(RequestRefused, _refused)
@@ -297,6 +298,12 @@ class _Endpoints:
         source = read_source(self._parts)
         lags: dict[str, int] = {f.door: f.lag for f in source.feeds if f.lag is not None}
         return source.mode, source.age_s(self._parts.now()), lags
+
+    def open_letters(self) -> dict[tuple[Door, LetterKind], int] | None:
+        try:
+            return self._parts.store.open_letters()
+        except StoreError:
+            return None  # which the source has counted
 
     def rings(self) -> list[Rows]:
         worker = self._parts.worker

@@ -18,6 +18,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from cidp.event_batch import DOORS, Door
+from cidp.event_store import LETTER_KINDS, LetterKind
 from cidp.workers import Worker
 
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
@@ -209,3 +211,25 @@ class SourceCollector(Collector):
         for source, count in lags.items():
             lag.add_metric([source], count)
         yield lag
+
+
+class LetterCollector(Collector):
+    """Counts at each scrape the dead letters that wait; nothing while the store is away."""
+
+    def __init__(self, read: Callable[[], Mapping[tuple[Door, LetterKind], int] | None]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield one series for each door and kind."""
+        counts = self._read()
+        if counts is None:
+            return
+        letters = GaugeMetricFamily(
+            "telemetry_dead_letters_open",
+            "Messages that are no events, or contradict one, and wait for somebody.",
+            labels=["source", "kind"],
+        )
+        for source in DOORS:
+            for kind in LETTER_KINDS:
+                letters.add_metric([source, kind], counts.get((source, kind), 0))
+        yield letters

@@ -128,3 +128,10 @@ def test_a_line_that_cannot_be_read_is_named(
     assert "lettres.ndjson, ligne 2" in command("replay", "--file", path)[2]
     assert "est illisible" in command("replay", "--file", tmp_path / "rien")[2]
     assert count(lettered) == 1
+
+
+def test_open_letters_are_counted_by_door_and_kind(lettered: Parts, command: Command) -> None:
+    counts = {("kafka", "refused"): 4, ("kafka", "conflict"): 1, ("mqtt", "refused"): 1}
+    assert lettered.store.open_letters() == counts
+    assert command("abandon", 1)[0] == 0
+    assert lettered.store.open_letters() == counts | {("kafka", "refused"): 3}

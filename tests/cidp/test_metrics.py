@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest, values
 
-from cidp.metrics import Metrics, SourceCollector, known_method
+from cidp.event_batch import Door
+from cidp.event_store import LetterKind
+from cidp.metrics import LetterCollector, Metrics, SourceCollector, known_method
 from cidp.workers import Worker
 
 
@@ -86,6 +88,17 @@ def test_the_source_is_read_at_each_scrape(metrics: Metrics) -> None:
     assert 'telemetry_source_info{mode="kafka"} 1.0' in text
     assert 'telemetry_lag_messages{source="kafka"} 7.0' in text
     assert "telemetry_last_event_age_seconds 2.5" in text
+
+
+def test_dead_letters_are_counted_at_each_scrape_by_door_and_kind(metrics: Metrics) -> None:
+    answers: list[dict[tuple[Door, LetterKind], int] | None] = [{("kafka", "refused"): 3}, None]
+    registry = metrics.registry
+    registry.register(LetterCollector(lambda: answers.pop(0)))
+    text = generate_latest(registry).decode()
+    assert 'telemetry_dead_letters_open{kind="refused",source="kafka"} 3.0' in text
+    assert 'telemetry_dead_letters_open{kind="conflict",source="mqtt"} 0.0' in text
+    assert text.count("telemetry_dead_letters_open{") == 8
+    assert "telemetry_dead_letters_open" not in generate_latest(registry).decode()
 
 
 def test_a_scrape_of_one_worker_counts_what_any_of_them_answered(worker: Worker) -> None:

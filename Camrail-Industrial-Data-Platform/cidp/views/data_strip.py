@@ -7,7 +7,7 @@ import streamlit as st
 from cidp.api_answers import Readiness, SourceState
 from cidp.api_client import ApiClient
 from cidp.views.api_state import ApiState, refresh
-from cidp.views.french import age, clock, minute
+from cidp.views.french import age, clock, counted, minute
 from cidp.views.markdown import plain
 
 REFRESH_S = 2.0
@@ -78,8 +78,17 @@ def _source_signs(source: SourceState) -> list[Sign]:
     if source.mode == "none":
         return [origin]
     if source.stale:
-        return [origin, Sign("PÉRIMÉ", ":material/history:", "red")]
+        return [origin, Sign("PÉRIMÉ", ":material/history:", "red"), *_held_up(source)]
     return [origin, Sign("À jour", ":material/check:", "green")]
+
+
+def _held_up(source: SourceState) -> list[Sign]:
+    """Say that messages wait while nothing is stored, which is not for want of telemetry."""
+    waiting = sum(feed.lag or 0 for feed in source.feeds)
+    if not waiting:
+        return []
+    said = f"Enregistrement suspendu, en attente : {counted(waiting, 'message')}"
+    return [Sign(said, ":material/pause_circle:", "red")]
 
 
 def _service_signs(readiness: Readiness) -> list[Sign]:

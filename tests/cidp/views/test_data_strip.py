@@ -69,3 +69,12 @@ def test_a_stand_in_says_why_and_since_when() -> None:
     assert said == "Simulateur local — Kafka ne répond pas, depuis 14:02"
     real = source("kafka", 3.4, False) | {"feeds": [feed | {"door": "kafka", "lag": 12}]}
     assert signs(state(source=real))[0].text == "Données réelles — Kafka"
+
+
+def test_messages_that_wait_while_nothing_is_stored_are_told() -> None:
+    feed = {"door": "kafka", "since": "2026-03-01T13:02:30Z", "reason": "demandé", "lag": 1200}
+    waits = source("kafka", 90.0, True) | {"feeds": [feed]}
+    texts = [sign.text for sign in signs(state(source=waits))]
+    assert texts[1:] == ["PÉRIMÉ", f"Enregistrement suspendu, en attente : 1{NBSP}200 messages"]
+    read = source("kafka", 90.0, True) | {"feeds": [feed | {"lag": 0}]}
+    assert [sign.text for sign in signs(state(source=read))][1:] == ["PÉRIMÉ"]
