@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from loguru import logger
 
-from cidp.errors import SettingsError
+from cidp.errors import SettingsError, StreamError
 from cidp.settings import KAFKA_PASSWORD, Settings
 
 DOOR_HEADER = "camrail-door"
@@ -75,11 +75,22 @@ def produce(
             return True
 
 
+def require_kafka(settings: Settings, timeout_s: float) -> None:
+    """Raise `StreamError`, with what to do, unless a broker answers within `timeout_s`."""
+    try:
+        AdminClient(client_options(settings)).list_topics(timeout=timeout_s)
+    except KafkaException as error:
+        raise StreamError(
+            f"Kafka ne répond pas à {settings.kafka.servers} ({said(error)}) : démarrez-le, ou"
+            " corrigez CAMRAIL_KAFKA, le compte et le certificat."
+        ) from error
+
+
 def kafka_answers(settings: Settings, timeout_s: float) -> bool:
     """Tell whether a broker answers within `timeout_s`."""
     try:
-        AdminClient(client_options(settings)).list_topics(timeout=timeout_s)
-    except KafkaException:
+        require_kafka(settings, timeout_s)
+    except StreamError:
         return False
     return True
 

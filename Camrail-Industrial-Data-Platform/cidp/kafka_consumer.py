@@ -42,6 +42,7 @@ from cidp.kafka_client import (
     producer_options,
     said,
 )
+from cidp.outage_log import OutageLog
 from cidp.program import run_until_stopped
 from cidp.settings import Settings
 
@@ -129,7 +130,7 @@ class StreamConsumer:
         self._next: dict[int, int] = {}
         self._feeder = Feeder(parts.store, "kafka", reason, parts.now)
         self._summary = _Summary()
-        self._error: str | None = None
+        self._outage = OutageLog("Kafka")
 
     def run(self) -> None:
         """Store until a stop is asked for; raises `StreamError` when Kafka refuses for good."""
@@ -219,7 +220,7 @@ class StreamConsumer:
 
     def _settled(self, batch: _InHand, stored: Sequence[Kept], *, wait: bool = False) -> None:
         self._in_hand = None
-        self._error = None
+        self._outage.back()
         for tally, letters in stored:
             self._summary.add(tally)
             if not self._letters.send(letters):
@@ -289,7 +290,7 @@ class StreamConsumer:
             except (StoreError, KafkaException) as error:
                 if time.monotonic() > until_s:
                     raise StreamError(f"Positions inconnues : {said(error)}") from error
-                logger.warning("Positions inconnues pour l'instant : {}", said(error))
+                self._outage.gone(f"positions inconnues pour l'instant ({said(error)})")
                 self._stop.wait(RETRY_S)
                 continue
             starts = [
@@ -326,17 +327,17 @@ class StreamConsumer:
     def _kafka_answers(self) -> bool:
         try:
             self._consumer.list_topics(self._kafka.topic, ANSWER_S)
-        except KafkaException:
+        except KafkaException as error:
+            self._outage.gone(said(error))
             return False
+        self._outage.back()
         return True
 
     def _say_error(self, error: KafkaError) -> None:
-        """Say an error once; librdkafka tries again by itself what is not fatal."""
+        """Say an error, not each one; librdkafka tries again by itself what is not fatal."""
         if error.fatal() or error.code() in _FOR_GOOD:
             raise StreamError(f"Kafka refuse : {error.str()}")
-        if error.str() != self._error:
-            self._error = error.str()
-            logger.warning("Kafka : {}", self._error)
+        self._outage.gone(error.str())
 
 
 _FOR_GOOD = (

@@ -86,7 +86,7 @@ def _supervise(plan: Plan, supervisor: Supervisor) -> int:
     try:
         keeper = _keeper(plan, supervisor)
         _start(plan, supervisor, keeper)
-        supervisor.watch(plan.duration_s, keeper.look)
+        supervisor.watch(plan.duration_s)
     except StopAsked:
         code = 0
     except CidpError as error:
@@ -122,6 +122,7 @@ def _start(plan: Plan, supervisor: Supervisor, keeper: SourceKeeper) -> None:
     supervisor.wait_for(lambda: _dashboard_answers(plan), START_TIMEOUT_S, "Tableau de bord")
     if keeper.decision and keeper.decision.source == "simulator":
         supervisor.wait_for(lambda: _is_fed(plan.client), START_TIMEOUT_S, "Simulateur")
+    supervisor.attend(keeper.look)  # a first load may take minutes, a source may come meanwhile
     summary = _run_etl(plan, supervisor)
     _say(_where_to_look(plan, summary, keeper.decision))
 

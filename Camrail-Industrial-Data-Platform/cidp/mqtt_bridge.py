@@ -8,6 +8,7 @@ import argparse
 import queue
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,12 +29,15 @@ from cidp.feeds import Feeder, add_reason
 from cidp.kafka_client import DOOR_HEADER, make_topics, produce, producer_options, said
 from cidp.micro_batches import Feed, Waiting
 from cidp.mqtt_client import mqtt_address, persistent_client
+from cidp.outage_log import OutageLog
 from cidp.program import run_until_stopped
 from cidp.settings import Settings
 
 TOPICS = "camrail/+/telemetry"
 POLL_S = 0.1
 FLUSH_S = 5.0
+PATIENCE_S = 5.0
+"""Time that a connection may take before one says that nobody answers."""
 BATCH_S = 0.005
 WAITING = 10_000
 
@@ -97,12 +101,17 @@ class ToKafka(Way):
         self._stop = stop
         self.name = f"Kafka {settings.kafka.servers}"
         self._topic = settings.kafka.topic
-        self._producer = Producer(producer_options(settings))
+        self._outage = OutageLog("Kafka")
+        self._producer = Producer(producer_options(settings) | {"error_cb": self._say})
         self._refused: str | None = None
+
+    def _say(self, error: KafkaError) -> None:
+        self._outage.gone(error.str())
 
     def send(self, topic: str, payload: bytes, done: Done) -> None:
         def delivered(error: KafkaError | None, _record: Record) -> None:
             if error is None:
+                self._outage.back()
                 done()
             else:
                 self._refused = error.str()
@@ -177,6 +186,8 @@ class Bridge:
         self._way = way
         self._connection = 0
         self._connected = False
+        self._outage = OutageLog("MQTT")
+        self._since_s = time.monotonic()
         self._refused: str | None = None
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -189,6 +200,8 @@ class Bridge:
         while not stop.is_set():
             self._way.wait()
             feeder.tell(alive=lambda: self._connected)
+            if not self._connected and time.monotonic() > self._since_s + PATIENCE_S:
+                self._outage.gone("personne ne répond, nouvel essai sans fin")
             if self._refused:
                 raise StreamError(f"MQTT refuse : {self._refused}")
 
@@ -206,14 +219,16 @@ class Bridge:
             return
         self._connection += 1
         self._connected = True
-        logger.info("MQTT répond")
+        if not self._outage.back():
+            logger.info("MQTT répond")
         client.subscribe(TOPICS, qos=1)
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: object, reason: ReasonCode, _more: object
     ) -> None:
         if self._connected:
-            logger.warning("MQTT ne répond plus : {}", reason)
+            self._since_s = time.monotonic()
+            self._outage.gone(reason)
         self._connected = False
 
     def _on_subscribe(

@@ -21,7 +21,14 @@ from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildFailed, StreamError
 from cidp.event_batch import Door
 from cidp.event_store import utc_text
-from cidp.kafka_client import DOOR_HEADER, make_topics, produce, producer_options, said
+from cidp.kafka_client import (
+    DOOR_HEADER,
+    make_topics,
+    produce,
+    producer_options,
+    require_kafka,
+    said,
+)
 from cidp.orchestration import TAIL_LINES, end_program, follow_lines, start_program
 from cidp.program import run_until_stopped
 from cidp.settings import Settings
@@ -30,6 +37,7 @@ from cidp.telemetry import READINGS, parse_instant
 
 SIMULATOR = "simulator"
 FIELDS = ("timestamp", "loco_id", *READINGS)
+ANSWER_S = 5.0
 FLUSH_S = 30.0
 
 
@@ -58,6 +66,7 @@ def run(settings: Settings, chosen: argparse.Namespace, stop: threading.Event) -
     Raises `SettingsError`, `ChildFailed` without a simulator, `StreamError` for a file that cannot
     be read and when Kafka refuses.
     """
+    require_kafka(settings, ANSWER_S)
     make_topics(settings)
     if chosen.source == SIMULATOR:
         lines = from_simulator(settings, chosen.rate or 5.0, chosen.speed or 1.0, stop)

@@ -46,6 +46,7 @@ class Supervisor:
         self._stop = stop
         self._children: dict[ChildProcess, _Care] = {}
         self._watching = False
+        self._look: Callable[[], object] = lambda: None
 
     def start(self, child: ChildProcess, *, essential: bool = True) -> None:
         """Start a child that must live as long as the group, or until `stop`."""
@@ -82,12 +83,15 @@ class Supervisor:
                 raise ChildTimedOut(f"{what} : toujours pas prêt après {timeout_s:.0f} s.")
             self._pause()
 
-    def watch(self, duration_s: float | None, look: Callable[[], object] = lambda: None) -> None:
-        """Wait for `duration_s`, or without end, and `look` at each turn; ends by an exception."""
+    def attend(self, look: Callable[[], object]) -> None:
+        """Have `look` called at each turn of every wait from now on."""
+        self._look = look
+
+    def watch(self, duration_s: float | None) -> None:
+        """Wait for `duration_s`, or without end; ends by an exception."""
         self._watching = True
         deadline_s = None if duration_s is None else time.monotonic() + duration_s
         while deadline_s is None or time.monotonic() < deadline_s:
-            look()
             self._pause()
         raise StopAsked
 
@@ -133,6 +137,7 @@ class Supervisor:
     def _pause(self) -> None:
         self._stop.wait(POLL_S)
         self.check()
+        self._look()
 
 
 def _why_ended(child: ChildProcess) -> str:

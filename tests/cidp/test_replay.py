@@ -118,3 +118,16 @@ def test_the_program_says_what_is_missing(
     monkeypatch.setenv("CAMRAIL_LOGS_DIR", str(tmp_path))
     assert replay.main(["--from", str(path)]) == 1
     assert "posez CAMRAIL_KAFKA" in (tmp_path / "replay.log").read_text(encoding="utf-8")
+
+
+def test_a_broker_that_nobody_answers_for_is_said_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: Path
+) -> None:
+    monkeypatch.setattr(replay, "ANSWER_S", 0.3)
+    monkeypatch.setenv("CAMRAIL_KAFKA", "127.0.0.1:1")
+    monkeypatch.setenv("CAMRAIL_LOGS_DIR", str(tmp_path))
+    assert replay.main(["--from", str(path)]) == 1
+    said = (tmp_path / "replay.log").read_text(encoding="utf-8")
+    assert "Kafka ne répond pas à 127.0.0.1:1" in said
+    assert "démarrez-le, ou corrigez CAMRAIL_KAFKA" in said
+    assert "Topics" not in said

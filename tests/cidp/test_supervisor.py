@@ -85,8 +85,9 @@ def test_a_child_that_falls_is_started_again(
             group.stop(child)
             raise StopAsked
 
+    group.attend(look)
     with pytest.raises(StopAsked):
-        group.watch(20, look)
+        group.watch(20)
     assert fallen == [1]
     assert not child.running
 
@@ -103,8 +104,9 @@ def test_a_child_that_is_not_essential_may_fall_without_end(
         if group.falls(child) > 2:
             raise StopAsked
 
+    group.attend(look)
     with pytest.raises(StopAsked):
-        group.watch(20, look)
+        group.watch(20)
 
 
 def test_an_essential_child_that_falls_without_end_is_named_with_the_end_of_its_log(
@@ -161,6 +163,23 @@ def test_a_job_returns_its_code_and_prints_where_it_is_told(
         assert group.run(job, 60, output) == 3
     assert (tmp_path / "sortie").read_text(encoding="utf-8").strip() == "au revoir é"
     assert job.tail() == ""
+
+
+def test_what_is_attended_to_goes_on_while_a_job_runs(
+    group: Supervisor, make_child: MakeChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "POLL_S", 0.02)
+    looks: list[bool] = []
+    job = make_child("travail", STAYS)
+
+    def look() -> None:
+        looks.append(job.running)
+        if len(looks) == 3:
+            job.kill()
+
+    group.attend(look)
+    group.run(job, 60)
+    assert looks[:3] == [True] * 3
 
 
 def test_a_job_that_lasts_too_long_is_ended(group: Supervisor, make_child: MakeChild) -> None:
