@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from fault_desk import (
     write_export,
 )
 from postgres_server import PostgresServer
+from small_disk import small_disk
 
 ONE_DAY: Final = ("--from", "2026-01-01", "--to", "2026-01-01")
 """Keeps the report of a load small: kills of the load are not about it."""
@@ -453,20 +454,3 @@ def used_bytes(folder: Path) -> int:
     """Add up the files below a folder, in whole blocks."""
     pages = (-(-path.stat().st_size // 4096) for path in folder.rglob("*") if path.is_file())
     return 4096 * sum(pages)
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Callable[[int], None]]:
-    """Mount a tmpfs of a gigabyte on `folder` (Linux, root); the function given resizes it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mounting = ["mount", "-t", "tmpfs", "-o"]
-    subprocess.run([*mounting, "size=1g,mode=755", "tmpfs", folder], check=True)
-
-    def resize(size: int) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
-
-    try:
-        yield resize
-    finally:
-        with suppress(subprocess.CalledProcessError):
-            subprocess.run(["umount", "--lazy", folder], check=True)

@@ -289,7 +289,8 @@ fault, the digest of every table and the bytes of the report are compared with t
 and with those of a run that nothing disturbed; then the same command runs again, and must end with
 code 0 and the digests of the undisturbed run. A report that is not the old one byte for byte must
 be a complete workbook: every part of the archive reads back and every sheet opens. A shorter form
-of each case runs in the tests (`tests/faults/`)."""
+of each case runs in the tests (`tests/faults/`). Streams of telemetry that are disturbed (Kafka,
+MQTT, the event store) are in [stream_faults.md](stream_faults.md)."""
 
 CASES: Final = {
     "kill-load-sqlite": Case(

@@ -13,6 +13,7 @@ import adbc_driver_postgresql.dbapi
 
 NOBODY: Final = 65534
 """PostgreSQL refuses to run as root: as root, it runs under this user."""
+STARTS: Final = 5
 _DEBIAN: Final = "/usr/lib/postgresql/15/bin"
 _SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
@@ -64,11 +65,24 @@ class PostgresServer:
             self.stop("fast")
 
     def start(self) -> None:
-        """Start and wait until it answers."""
+        """Start and wait until it answers.
+
+        After a stop, a client that looks for the server may hold its port for a moment.
+        """
         options = " ".join(
             f"-c {name}={value or chr(39) * 2}" for name, value in self._options.items()
         )
-        self._tool("pg_ctl", "start", "-w", "-D", self._data, "-l", self._log, "-o", options)
+        for left in reversed(range(STARTS)):
+            try:
+                self._tool(
+                    "pg_ctl", "start", "-w", "-D", self._data, "-l", self._log, "-o", options
+                )
+            except RuntimeError:
+                if not left:
+                    raise
+                time.sleep(1)
+            else:
+                return
 
     def stop(self, mode: str) -> None:
         """Stop: "fast", or "immediate", which is a crash."""
@@ -128,6 +142,5 @@ class PostgresServer:
             **self._as_user,
         )
         if done.returncode:
-            raise RuntimeError(
-                f"{name} ended with code {done.returncode}: {done.stderr!r}, {self._log}"
-            )
+            log = self._log.read_text(encoding="utf-8")[-2000:] if self._log.exists() else ""
+            raise RuntimeError(f"{name} ended with code {done.returncode}: {done.stderr!r}\n{log}")

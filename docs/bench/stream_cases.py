@@ -12,11 +12,15 @@ from typing import Any
 from confluent_kafka import Producer
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
-from stream_desk import Desk, NotReached, until
+from small_disk import small_disk, used_bytes_of
+from stream_desk import STALE_AFTER_S, Desk, NotReached, until
+from stream_witness import STALE, UNAVAILABLE, Witness
 
 Found = dict[str, Any]
 READS = "Partitions reçues"
 CONNECTED = "MQTT répond"
+PAUSED = "Enregistrement suspendu"
+LEFT_BYTES = 262_144
 CYCLE_S = 6.0
 """About what it takes to start a program and to kill it."""
 
@@ -93,11 +97,80 @@ def stopped(
             time.sleep(gone_s)
             start()
             began_s = time.monotonic()
-        found = counted(desk, events, gone_s=gone_s)
-        found["last_event_after_s"] = round(time.monotonic() - began_s, 1)
-        found["consumer_lives"] = consumer.poll() is None
-        found["holds"] = found["holds"] and found["consumer_lives"]
+        return recovered(desk, consumer, began_s, counted(desk, events, gone_s=gone_s))
+
+
+def recovered(desk: Desk, consumer: subprocess.Popen[bytes], began_s: float, found: Found) -> Found:
+    """Add how long after `began_s` the last event was there, and whether the consumer lives."""
+    found["last_event_after_s"] = round(time.monotonic() - began_s, 1)
+    found["consumer_lives"] = consumer.poll() is None
+    found["holds"] = found["holds"] and found["consumer_lives"]
     return found
+
+
+def store_away(
+    desk: Desk,
+    events: int,
+    away: Callable[[], object],
+    back: Callable[[], object],
+    gone_s: float,
+    rate: float,
+    missing: str = UNAVAILABLE,
+) -> Found:
+    """Take the store away for `gone_s`, at least, while events flow and people look.
+
+    `away` is called when a third of the events are stored. The API and the dashboard have to answer
+    all the time, and the strip of the latter to say what is `missing`.
+    """
+    desk.make_topics()
+    with (
+        Witness(desk.environ) as witness,
+        desk.running("kafka_consumer", "--instance", "one") as consumer,
+    ):
+        until(lambda: desk.said(READS) > 0, 120, lambda: READS)
+        with desk.producing(events, rate):
+            until(lambda: desk.rows()[0] > events // 3, 240, lambda: f"{desk.rows()}")
+            away()
+            began_s = time.monotonic()
+            until(lambda: desk.said(PAUSED) > 0, 60, lambda: PAUSED)
+            time.sleep(STALE_AFTER_S)
+            missing_told = witness.says(missing)
+            time.sleep(max(0.0, began_s + gone_s - time.monotonic()))
+            gone_s = round(time.monotonic() - began_s, 1)
+            back()
+            began_s = time.monotonic()
+        found = recovered(desk, consumer, began_s, counted(desk, events, gone_s=gone_s))
+        ready_again = witness.recovers()
+        found |= witness.found() | {"missing_told": missing_told, "ready_again": ready_again}
+        found["holds"] = (
+            found["holds"]
+            and missing_told
+            and ready_again
+            and witness.lives
+            and witness.told_missing > 0
+            and not witness.unanswered
+        )
+    return found
+
+
+def on_full_disk(desk: Desk, kind: str, events: int, gone_s: float, rate: float) -> Found:
+    """Leave no room on the disk of either store while events flow, and give it some later."""
+    disk = desk.folder / f"disk_{desk.name}"
+    with small_disk(disk) as resize:
+        if kind == "postgresql":
+            desk.on_disk(disk / "space")
+        else:
+            desk.on_sqlite(disk / "events.sqlite")
+        found = store_away(
+            desk,
+            events,
+            lambda: resize(used_bytes_of(disk) + LEFT_BYTES),
+            lambda: resize(1 << 30),
+            gone_s,
+            rate,
+            STALE,
+        )
+    return found | {"full_for_s": found.pop("gone_s")}
 
 
 def killed_bridge(

@@ -1,12 +1,13 @@
 """Real Kafka, PostgreSQL and Mosquitto, and programs of the platform at work on them."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,12 @@ from postgres_server import PostgresServer
 
 LOCOS: Final = 200
 PATIENCE_S: Final = 240.0
+STALE_AFTER_S: Final = 5
+_COUNTED: Final = """
+SELECT count(*), (SELECT count(*) FROM (SELECT DISTINCT loco_id, timestamp FROM readings) AS keys),
+    (SELECT count(*) FROM dead_letters)
+FROM readings
+"""
 
 
 class NotReached(Exception):
@@ -56,6 +63,7 @@ class Desk:
                 "dead_letter_topic": f"{self.name}.dead",
                 "group": self.name,
             },
+            "telemetry": {"stale_after_s": STALE_AFTER_S},
             "mqtt": {"client_id": f"{self.name}-bridge"},
         }
         self.config = self.folder / f"{self.name}.yaml"
@@ -154,8 +162,9 @@ class Desk:
             event = self.event(number)
             producer.produce(self.topic, json.dumps(event), event["loco_id"])
             if rate and number % 50 == 0:
-                ahead_s = began_s + (number - first) / rate - time.monotonic()
-                producer.poll(max(0.0, ahead_s))
+                due_s = began_s + (number - first) / rate
+                while (left_s := due_s - time.monotonic()) > 0:
+                    producer.poll(left_s)  # which comes back as soon as something was delivered
             elif number % 1000 == 0:
                 producer.poll(0)
         if producer.flush(PATIENCE_S):
@@ -171,17 +180,28 @@ class Desk:
         finally:
             thread.join()
 
+    def on_disk(self, folder: Path) -> None:
+        """Have the tables of this case on the disk of `folder`, in a tablespace of its own."""
+        self.postgres.tablespace(self.name, folder)
+        self.store += f"%20-cdefault_tablespace%3D{self.name}"
+
+    def on_sqlite(self, file: Path) -> None:
+        """Have the tables of this case in a SQLite file."""
+        self.store = str(file)
+
     def rows(self) -> tuple[int, int, int]:
         """Count the readings, the distinct ones, and the dead letters; -1 while nobody answers."""
         try:
-            with psycopg.connect(self.store, connect_timeout=2) as connection:
-                found = connection.execute(
-                    "SELECT count(*), count(DISTINCT (loco_id, timestamp)),"
-                    " (SELECT count(*) FROM dead_letters) FROM readings"
-                ).fetchone()
-        except psycopg.Error:
+            with self._connected() as connection:
+                found = connection.execute(_COUNTED).fetchone()
+        except (psycopg.Error, sqlite3.Error):
             return -1, -1, -1
         return tuple(found) if found else (-1, -1, -1)
+
+    def _connected(self) -> AbstractContextManager[Any]:
+        if "://" in self.store:
+            return psycopg.connect(self.store, connect_timeout=2)
+        return closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True))
 
     def wait_for_rows(self, count: int, seconds: float = PATIENCE_S) -> tuple[int, int, int]:
         """Wait until there are so many readings."""

@@ -18,7 +18,15 @@ from typing import Any, Final
 from bench_page import machine
 from measuring import HERE, say
 from store import promoted_model
-from stream_cases import bad_messages, killed_bridge, killed_consumer, rebalanced, stopped
+from stream_cases import (
+    bad_messages,
+    killed_bridge,
+    killed_consumer,
+    on_full_disk,
+    rebalanced,
+    stopped,
+    store_away,
+)
 from stream_desk import Desk, desks
 
 SEED: Final = 2026
@@ -43,16 +51,20 @@ CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]]
         lambda desk, n: rebalanced(desk, n.events, n.rebalances, SEED),
     ),
     "postgresql_30": (
-        "PostgreSQL stopped (immediate) for 30 s",
-        lambda desk, n: stopped(
-            desk, n.events, lambda: desk.postgres.stop("immediate"), desk.postgres.start, 30
-        ),
+        "PostgreSQL stopped (immediate) for 30 s, API and dashboard asked meanwhile",
+        lambda desk, n: postgresql_away(desk, n.events, 30),
     ),
     "postgresql_120": (
-        "PostgreSQL stopped (immediate) for 120 s",
-        lambda desk, n: stopped(
-            desk, n.events, lambda: desk.postgres.stop("immediate"), desk.postgres.start, 120
-        ),
+        "PostgreSQL stopped (immediate) for 120 s, API and dashboard asked meanwhile",
+        lambda desk, n: postgresql_away(desk, n.events, 120),
+    ),
+    "full_tablespace": (
+        "disk of PostgreSQL's tables full for 60 s, API and dashboard asked meanwhile",
+        lambda desk, n: on_full_disk(desk, "postgresql", n.events, 60, 2_000),
+    ),
+    "full_sqlite": (
+        "disk of the SQLite file full for 60 s, API and dashboard asked meanwhile",
+        lambda desk, n: on_full_disk(desk, "sqlite", n.events, 60, 2_000),
     ),
     "kafka_30": (
         "Kafka killed for 30 s",
@@ -67,6 +79,18 @@ CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]]
         lambda desk, n: bad_messages(desk, 10_000, 1_000, desk.folder),
     ),
 }
+
+
+def postgresql_away(desk: Desk, events: int, gone_s: float) -> Found:
+    """Stop PostgreSQL as a crash does, and start it after `gone_s`."""
+    return store_away(
+        desk,
+        events,
+        lambda: desk.postgres.stop("immediate"),
+        desk.postgres.start,
+        gone_s,
+        events / (gone_s * 2),
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,8 @@ import kafka_server
 import mqtt_server
 import pytest
 from postgres_server import binaries
-from stream_cases import bad_messages, killed_bridge, killed_consumer, stopped
+from small_disk import why_no_disk
+from stream_cases import bad_messages, killed_bridge, killed_consumer, on_full_disk, store_away
 from stream_desk import Desk, desks
 from tiny_bundle import write_bundle
 
@@ -39,7 +40,17 @@ def test_a_consumer_that_is_killed_again_and_again(desk_of: Callable[[str], Desk
 
 def test_a_database_that_is_stopped(desk_of: Callable[[str], Desk]) -> None:
     desk = desk_of("database")
-    found = stopped(desk, 5_000, lambda: desk.postgres.stop("immediate"), desk.postgres.start, 3.0)
+    found = store_away(
+        desk, 3_000, lambda: desk.postgres.stop("immediate"), desk.postgres.start, 3.0, 200
+    )
+    assert found["holds"], found
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_disk_that_is_full(desk_of: Callable[[str], Desk], kind: str) -> None:
+    if (absent := why_no_disk()) is not None:
+        pytest.skip(absent)
+    found = on_full_disk(desk_of(f"full_{kind}"), kind, 10_000, 3.0, 1_000)
     assert found["holds"], found
 
 
