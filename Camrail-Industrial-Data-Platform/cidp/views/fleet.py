@@ -27,6 +27,10 @@ FEW_POINTS = 40
 
 LIVE, LOCO, SERIES, SPAN = "fleet_live", "loco", "serie", "periode"
 STATES = {"critical": "⬤ DANGER", "nominal": "◯ Nominale", "silent": "✕ Muette"}
+TREND = "Tendance"
+RISING = " ↗"
+"""Follows the state where the trend model sees a failure come."""
+
 SERIES_NAMES: dict[Series, str] = {"real": "Réelle", "simulated": "Simulée"}
 _SERIES_OF_NAMES = {name: series for series, name in SERIES_NAMES.items()}
 SPANS = {"15 min": 15, "1 h": 60, "6 h": 360, "24 h": 1_440}
@@ -62,13 +66,15 @@ def by_risk(fleet: Fleet) -> list[Locomotive]:
 
 
 def rows(locomotives: Sequence[Locomotive]) -> Any:
-    """Return what the table shows of each locomotive."""
-    return pd.DataFrame(
+    """Return what the table shows of each locomotive; the trend where a model tells some."""
+    trends = [loco.trend.risk_probability if loco.trend else None for loco in locomotives]
+    table = pd.DataFrame(
         {
-            "État": [STATES[loco.state] for loco in locomotives],
+            "État": [STATES[loco.state] + _rising(loco) for loco in locomotives],
             "Locomotive": [loco.loco_id for loco in locomotives],
             "Série": [SERIES_NAMES[loco.series] for loco in locomotives],
             "Risque": [loco.risk_probability for loco in locomotives],
+            TREND: pd.Series(trends, dtype="float64"),
             "Récent": [list(loco.recent_risks) for loco in locomotives],
             "Dernière lecture": [age(loco.age_seconds) for loco in locomotives],
             "Alertes ouvertes": [
@@ -80,12 +86,19 @@ def rows(locomotives: Sequence[Locomotive]) -> Any:
             },
         }
     )
+    return table if table[TREND].notna().any() else table.drop(columns=TREND)
+
+
+def _rising(loco: Locomotive) -> str:
+    return RISING if loco.trend and loco.trend.critical_risk else ""
 
 
 def written(table: Any) -> Any:
     """Return `table` with its figures in French, each column with as many decimals throughout."""
     readings = {gauge.heading: partial(number, decimals=1) for gauge in GAUGES}
-    return table.style.format({"Risque": percent, **readings})
+    return table.style.format(
+        {"Risque": percent, **({TREND: percent} if TREND in table else {}), **readings}, na_rep="–"
+    )
 
 
 def _show_table(access: Access) -> None:
@@ -111,9 +124,18 @@ def _show_table(access: Access) -> None:
             selection_mode="single-row",
             alt="La flotte, la locomotive la plus à risque d’abord",
         )
-        st.caption(f"Flotte vue à {clock(fleet.at)}, heure de Douala.")
+        st.caption(f"Flotte vue à {clock(fleet.at)}, heure de Douala.{_about_trends(shown)}")
     if st.session_state.pop(_CHOSEN, False):
         st.rerun()
+
+
+def _about_trends(shown: Sequence[Locomotive]) -> str:
+    if not any(loco.trend for loco in shown):
+        return ""
+    return (
+        f" {TREND} : ce que le modèle de tendance voit dans les derniers jours ;{RISING}, une panne"
+        " qui vient."
+    )
 
 
 def _show_counts(shown: Sequence[Locomotive]) -> None:

@@ -73,6 +73,22 @@ def test_each_column_has_its_decimals_in_french() -> None:
         assert f">{said}</td>" in shown
 
 
+def test_the_trend_is_a_column_where_a_model_tells_it(opened: Open, fake_api: FakeApi) -> None:
+    trend = {"critical_risk": 1, "risk_probability": 0.342, "model_version": "v1"}
+    found = fleet(locomotive("A", 0.02) | {"trend": trend}, locomotive("B", 0.01))
+    table = rows(Fleet.model_validate(found).locomotives)
+    assert list(table["État"]) == ["◯ Nominale ↗", "◯ Nominale"]
+    shown = written(table).to_html().replace(NBSP, " ")
+    assert ">34,2 %</td>" in shown
+    assert ">–</td>" in shown
+    fake_api.answers["/fleet"] = (200, found)
+    assert "une panne qui vient" in opened("fleet").run().caption[-2].value
+    fake_api.answers["/fleet"] = (200, fleet(locomotive("A", 0.02)))
+    screen = opened("fleet").run()
+    assert "Tendance" not in screen.dataframe[0].value
+    assert "tendance" not in screen.caption[-2].value
+
+
 def test_an_empty_fleet_says_how_to_fill_it(opened: Open, fake_api: FakeApi) -> None:
     fake_api.answers["/fleet"] = (200, fleet())
     screen = opened("fleet").run()
