@@ -21,7 +21,6 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
-    Producer,
     TopicPartition,
 )
 from confluent_kafka import Message as Record
@@ -31,17 +30,10 @@ from cidp.assembly import Parts, assemble
 from cidp.cli import FrenchParser
 from cidp.errors import CidpError, NoModel, StoreError, StreamError
 from cidp.event_batch import DeadLetter, Door, Message, StreamPosition
-from cidp.event_store import MAX_PAYLOAD_BYTES
 from cidp.feeds import Feeder, add_reason
 from cidp.ingest import Prepared, Tally
-from cidp.kafka_client import (
-    DOOR_HEADER,
-    client_options,
-    make_topics,
-    produce,
-    producer_options,
-    said,
-)
+from cidp.kafka_client import DOOR_HEADER, client_options, make_topics, said
+from cidp.letter_topic import LetterTopic
 from cidp.outage_log import OutageLog
 from cidp.program import run_until_stopped
 from cidp.settings import Settings
@@ -345,46 +337,6 @@ _FOR_GOOD = (
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError._AUTHENTICATION,
 )
-
-
-class LetterTopic:
-    """The topic of dead letters, where each one's headers say why and from where."""
-
-    def __init__(self, settings: Settings, stop: threading.Event) -> None:
-        self._topic = settings.kafka.dead_letter_topic
-        self._producer = Producer(producer_options(settings))
-        self._stop = stop
-
-    def send(self, letters: Sequence[DeadLetter]) -> bool:
-        """Hand letters over, cut as the store cuts them; False when asked to stop before."""
-        for message, reason in letters:
-            payload = message.payload or b""
-            headers: list[tuple[str, str | bytes | None]] = [
-                ("reason", reason),
-                ("topic", message.topic),
-                ("partition", str(message.partition)),
-                ("offset", str(message.position)),
-                ("bytes", str(len(payload))),
-            ]
-            kept = None if message.payload is None else payload[:MAX_PAYLOAD_BYTES]
-            more = {"headers": headers, "on_delivery": self._say}
-            try:
-                if not produce(self._producer, self._stop, self._topic, kept, **more):
-                    return False
-            except KafkaException as error:
-                self._say_absent(said(error))
-        return True
-
-    def delivered(self, seconds: float = RETRY_S) -> bool:
-        """Wait until Kafka has them all, so many seconds at most."""
-        return not (len(self._producer) and self._producer.flush(seconds))
-
-    def _say(self, error: KafkaError | None, _record: Record) -> None:
-        if error is not None:
-            self._say_absent(error.str())
-
-    def _say_absent(self, why: str) -> None:
-        logger.error("Lettre morte absente du topic {}, gardée en base : {}", self._topic, why)
 
 
 class _Summary:

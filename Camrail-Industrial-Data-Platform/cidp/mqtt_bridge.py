@@ -228,7 +228,7 @@ class Bridge:
     ) -> None:
         if self._connected:
             self._since_s = time.monotonic()
-            self._outage.gone(reason)
+            self._outage.gone(f"connexion rompue ({reason})")
         self._connected = False
 
     def _on_subscribe(
