@@ -63,9 +63,7 @@ def parse_csv(name: str, content: bytes, wanted: Collection[str] | None = None) 
 def _clean(content: bytes) -> bytes:
     """Valid UTF-8 without BOM, lines ended by LF."""
     content = content.removeprefix(BOM)
-    try:
-        content.decode()
-    except UnicodeDecodeError:
+    if not content.isascii():
         content = content.decode(errors="replace").encode()
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

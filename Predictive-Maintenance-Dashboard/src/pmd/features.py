@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -79,10 +80,14 @@ def features_of(ordered: pd.DataFrame) -> pd.DataFrame:
     values = ordered[list(SENSOR_NAMES)].to_numpy(dtype=np.float64).T
     centred = values - np.array([[sensor.nominal] for sensor in SENSORS])
     features = np.empty((len(RECIPES), len(ordered)))
-    for mine in _runs(ordered["loco_id"]):
-        features[:, mine] = _features_of_one(instants[mine], centred[:, mine])
-    np.round(features, DECIMALS, out=features)
-    features += 0.0  # no negative zero
+
+    def fill(mine: slice) -> None:
+        found = _features_of_one(instants[mine], centred[:, mine])
+        np.round(found, DECIMALS, out=found)
+        np.add(found, 0.0, out=features[:, mine])  # no negative zero
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(fill, _runs(ordered["loco_id"])))
     return pd.DataFrame(features.T, columns=list(FEATURE_NAMES), copy=False)
 
 

@@ -22,7 +22,7 @@ Names = NDArray[np.object_]
 
 GROUPS_TOLD = 500  # a manifest must stay readable; the dearest groups come first
 SHUFFLES = 5
-SHUFFLED_ROWS = 20_000
+SHUFFLED_ROWS = 5_000  # neighbouring rows resemble each other: more tell little more
 
 
 class HeldOutRows(NamedTuple):
@@ -70,15 +70,15 @@ def judge(
 ) -> Judgement:
     """Judge all `predictors` on the same rows, and the one named `model` in detail."""
     answers = {name: predictor(rows.values) for name, predictor in predictors.items()}
-    model = answers["model"]
-    announced = _warnings(rows, model)
+    alarms = {name: _Alarms.of(rows, answer) for name, answer in answers.items()}
+    model, announced = answers["model"], alarms["model"].warnings
     episodes = _episodes(rows)
     return Judgement(
         metrics={
-            name: {**_figures(rows, answer, costs), **_sustained(episodes, answer)}
+            name: {**_figures(rows, answer, alarms[name], costs), **_sustained(episodes, answer)}
             for name, answer in answers.items()
         },
-        per_group=_per_group(rows, model, costs),
+        per_group=_per_group(rows, model, alarms["model"], costs),
         per_failure_type=_per_failure_type(rows, model, announced),
         importance=_importance(rows, predictors["model"], features, seed),
         lead_times_h=None if announced is None else announced["lead_h"].to_numpy(dtype=float),
@@ -97,19 +97,37 @@ def served_predictor(served: OnnxModel, threshold: float) -> Predictor:
     return answer
 
 
-def _figures(rows: HeldOutRows, answer: Answer, costs: Costs) -> Figures:
+class _Alarms(NamedTuple):
+    """What `warnings` and `false_alarms` make of the alarms; None where the table cannot tell."""
+
+    warnings: pd.DataFrame | None
+    false: pd.DataFrame | None
+
+    @classmethod
+    def of(cls, rows: HeldOutRows, answer: Answer) -> _Alarms:
+        groups, hours, alarms = rows.groups, rows.hours, answer.alarms
+        if groups is None or hours is None:
+            return cls(None, None)
+        false = false_alarms(groups, hours, rows.labels, alarms)
+        if rows.failed_h is None:
+            return cls(None, false)
+        types = np.full(len(groups), "") if rows.failure_types is None else rows.failure_types
+        return cls(warnings(groups, hours, rows.failed_h, types, alarms), false)
+
+    def of_group(self, name: object) -> _Alarms:
+        """Those of one group."""
+        return _Alarms(
+            None if self.warnings is None else self.warnings[self.warnings["group"] == name],
+            None if self.false is None else self.false[self.false.index == name],
+        )
+
+
+def _figures(rows: HeldOutRows, answer: Answer, alarms: _Alarms, costs: Costs) -> Figures:
     return {
         **figures(rows.labels, answer.scores, answer.alarms, costs, answer.probabilities),
-        **_lead(_warnings(rows, answer)),
-        "false_alarms_per_group_month": _false_alarm_rate(_false_alarms(rows, answer)),
+        **_lead(alarms.warnings),
+        "false_alarms_per_group_month": _false_alarm_rate(alarms.false),
     }
-
-
-def _warnings(rows: HeldOutRows, answer: Answer) -> pd.DataFrame | None:
-    if rows.groups is None or rows.hours is None or rows.failed_h is None:
-        return None
-    types = np.full(len(rows.labels), "") if rows.failure_types is None else rows.failure_types
-    return warnings(rows.groups, rows.hours, rows.failed_h, types, answer.alarms)
 
 
 def _episodes(rows: HeldOutRows) -> Episodes | None:
@@ -140,26 +158,23 @@ def _lead(announced: pd.DataFrame | None) -> Figures:
     }
 
 
-def _false_alarms(rows: HeldOutRows, answer: Answer) -> pd.DataFrame | None:
-    if rows.groups is None or rows.hours is None:
-        return None
-    return false_alarms(rows.groups, rows.hours, rows.labels, answer.alarms)
-
-
 def _false_alarm_rate(counted: pd.DataFrame | None) -> float | None:
     if counted is None or not counted["months"].sum():
         return None
     return float(counted["false_alarms"].sum() / counted["months"].sum())
 
 
-def _per_group(rows: HeldOutRows, model: Answer, costs: Costs) -> dict[str, Figures]:
+def _per_group(
+    rows: HeldOutRows, model: Answer, alarms: _Alarms, costs: Costs
+) -> dict[str, Figures]:
     if rows.groups is None:
         return {}
     found = []
     for name, mine in pd.Series(rows.groups).groupby(rows.groups).indices.items():
         part, answer = rows.take(mine), model.take(mine)
         counts: Figures = {"rows": len(mine), "positives": int(part.labels.sum())}
-        found.append((str(name), {**counts, **_figures(part, answer, costs)}))
+        told = _figures(part, answer, alarms.of_group(name), costs)
+        found.append((str(name), {**counts, **told}))
     dearest = sorted(found, key=lambda item: -(item[1]["cost"] or 0))[:GROUPS_TOLD]
     return dict(sorted(dearest, key=itemgetter(0)))
 

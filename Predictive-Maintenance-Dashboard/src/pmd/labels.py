@@ -18,14 +18,15 @@ def next_failures(readings: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFram
     failure_type = np.zeros(len(readings), dtype=np.int64)  # of `types`
     asked = _instants(readings["timestamp"])
     rows_of = readings.groupby("loco_id", observed=True).indices
-    for loco, known in failures.groupby("loco_id", observed=True):
+    failures = failures.sort_values("failed_at", kind="stable")
+    instants = _instants(failures["failed_at"])
+    kinds = types.get_indexer(pd.Index(failures["failure_type"]))
+    for loco, known in failures.groupby("loco_id", observed=True).indices.items():
         mine = rows_of.get(loco, np.empty(0, dtype=np.intp))
-        known = known.sort_values("failed_at")
-        instants = _instants(known["failed_at"])
-        position = np.searchsorted(instants, asked[mine])
-        rows, following = mine[position < len(known)], position[position < len(known)]
-        failed_at[rows] = instants[following]
-        failure_type[rows] = types.get_indexer(pd.Index(known["failure_type"]))[following]
+        position = np.searchsorted(instants[known], asked[mine])
+        comes = position < len(known)
+        rows, following = mine[comes], known[position[comes]]
+        failed_at[rows], failure_type[rows] = instants[following], kinds[following]
     told = {
         "failed_at": pd.Series(failed_at).dt.tz_localize("UTC"),
         "failure_type": pd.Categorical.from_codes(failure_type, types),

@@ -36,7 +36,6 @@ from pmd.manifest import (
 )
 from pmd.replication import Replicas
 from pmd.sensors import SENSOR_NAMES
-from pmd.served_model import OnnxModel
 from pmd.telemetry_file import write_atomically
 from pmd.training import Trained
 
@@ -157,7 +156,6 @@ def _manifest(
 ) -> Manifest:
     table, split, judgement = trained.table, trained.split, trained.judgement
     test = table.labels[split.test]
-    served = trained.served
     return Manifest(
         schema_version=1,
         slot=table.columns.slot,
@@ -198,8 +196,8 @@ def _manifest(
         },
         trials=trained.trials,
         parameters=trained.settings._asdict(),
-        risk_reference=_reference(served.probabilities(table.values[split.train])),
-        canaries=_canaries(trained, served),
+        risk_reference=_reference(trained.risks),
+        canaries=_canaries(trained),
         background=_background(trained).tolist(),
     )
 
@@ -262,14 +260,14 @@ def _background(trained: Trained) -> Rows:
     return np.asarray(trained.table.values[np.sort(np.concatenate(chosen))])
 
 
-def _canaries(trained: Trained, served: OnnxModel) -> list[Canary]:
+def _canaries(trained: Trained) -> list[Canary]:
     """Rows whose answers prove a loaded model: operating points, then training rows by risk."""
     values = trained.table.values[trained.split.train]
-    ranked = values[np.argsort(served.probabilities(values), kind="stable")]
+    ranked = values[np.argsort(trained.risks, kind="stable")]
     rows = ranked[np.linspace(0, len(ranked) - 1, 10).astype(int)]
     if trained.table.columns.features == SENSOR_NAMES:
         rows = np.concatenate([np.array(OPERATING_POINTS, dtype=np.float32), rows])
-    answers = served.probabilities(rows)
+    answers = trained.served.probabilities(rows)
     return [
         Canary(values=row.tolist(), probability=float(answer))
         for row, answer in zip(rows, answers, strict=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
+from threadpoolctl import threadpool_limits
 
 from pmd.baselines import (
     Predictor,
@@ -43,14 +44,15 @@ Rows = NDArray[np.float32]
 class Trained:
     """A fitted model with all that its bundle says.
 
-    `served` is `model` exported, and the one that is judged. `settings` were the best of `trials`;
-    `out_of_fold` are the figures of the training rows, each judged by a forest that never saw it;
-    on `probes` both models must agree.
+    `served` is `model` exported, and the one that is judged; `risks` are its answers for the
+    training rows. `settings` were the best of `trials`; `out_of_fold` are the figures of the
+    training rows, each judged by a forest that never saw it; on `probes` both models must agree.
     """
 
     table: TrainingTable
     model: CalibratedClassifierCV
     served: OnnxModel
+    risks: Floats
     threshold: float
     costs: Costs
     seed: int
@@ -91,8 +93,9 @@ def train(
     unseen = calibrate(model, found.scores)
     threshold = max(0.0, cheapest_threshold(unseen, learning.labels, costs)[0])  # 0: all alarms
     probes = probing_rows(forest, table.values, PROBES, np.random.default_rng(seed))
-    known = np.concatenate([table.values, probes])
-    threshold = _clear_of(served.probabilities(known), threshold)
+    risks = served.probabilities(learning.values)
+    others = np.concatenate([table.values[split.test], probes])
+    threshold = _clear_of(np.concatenate([risks, served.probabilities(others)]), threshold)
     progress("références")
     rule = best_sensor_rule(learning.values, learning.labels, costs)
     predictors: dict[str, Predictor] = {
@@ -103,10 +106,13 @@ def train(
     }
     predictors.update(learned_baselines(learning, costs, seed))
     progress("évaluation")
+    with threadpool_limits(limits=1):  # waiting threads cost more than they give
+        judgement = judge(_held_out(table, split), predictors, table.columns.features, costs, seed)
     return Trained(
         table=table,
         model=model,
         served=served,
+        risks=risks,
         threshold=threshold,
         costs=costs,
         seed=seed,
@@ -115,7 +121,7 @@ def train(
         trials=found.trials,
         rule=rule,
         out_of_fold=figures(learning.labels, unseen, unseen > threshold, costs, unseen),
-        judgement=judge(_held_out(table, split), predictors, table.columns.features, costs, seed),
+        judgement=judgement,
         probes=probes,
     )
 
