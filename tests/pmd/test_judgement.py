@@ -47,6 +47,10 @@ def test_each_group_has_its_figures() -> None:
     assert (per_group["A"]["cost"], per_group["B"]["cost"]) == (0, 1)
     assert (per_group["A"]["recall"], per_group["B"]["recall"]) == (1, None)
     assert per_group["B"]["average_precision"] is None
+    assert (per_group["A"]["failures"], per_group["A"]["lead_time_median_h"]) == (1, 20)
+    assert (per_group["B"]["failures"], per_group["B"]["lead_time_median_h"]) == (None, None)
+    assert per_group["A"]["false_alarms_per_group_month"] == 0
+    assert float(per_group["B"]["false_alarms_per_group_month"] or 0) > 0
 
 
 def test_each_type_of_failure_has_its_figures() -> None:

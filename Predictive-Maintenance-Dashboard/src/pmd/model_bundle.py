@@ -154,15 +154,14 @@ def _manifest(
     created: datetime,
     replicas: Replicas,
 ) -> Manifest:
-    table, split, judgement = trained.table, trained.split, trained.judgement
-    test = table.labels[split.test]
+    columns, judgement = trained.table.columns, trained.judgement
     return Manifest(
         schema_version=1,
-        slot=table.columns.slot,
+        slot=columns.slot,
         version=_version(files["model.onnx"], created),
         created_at=created,
-        target=table.columns.target,
-        horizon_hours=table.horizon_hours,
+        target=columns.target,
+        horizon_hours=trained.table.horizon_hours,
         features=_features(trained),
         threshold=trained.threshold,
         cost_miss=trained.costs.miss,
@@ -172,34 +171,49 @@ def _manifest(
         per_group=judgement.per_group,
         per_failure_type=judgement.per_failure_type,
         importance=judgement.importance,
-        held_out=HeldOut(
-            rows=len(test),
-            positives=int(test.sum()),
-            groups=split.groups,
-            split=split.description,
-        ),
+        held_out=_held_out(trained),
         training_window=_window(trained),
-        data=[
-            TrainingData(name=source.path.name, sha256=source.sha256, rows=source.rows)
-            for source in table.sources
-        ],
-        files={
-            name: BundleFile(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-            for name, content in files.items()
-        },
+        data=_data(trained),
+        files=_files(files),
         libraries={name: version(name) for name in LIBRARIES},
         seed=trained.seed,
         seeds=list(replicas.seeds),
-        intervals={
-            predictor: {name: Interval(**found._asdict()) for name, found in ranges.items()}
-            for predictor, ranges in replicas.ranges.items()
-        },
+        intervals=_intervals(replicas),
         trials=trained.trials,
         parameters=trained.settings._asdict(),
         risk_reference=_reference(trained.risks),
         canaries=_canaries(trained),
         background=_background(trained).tolist(),
     )
+
+
+def _held_out(trained: Trained) -> HeldOut:
+    split = trained.split
+    positives = int(trained.table.labels[split.test].sum())
+    return HeldOut(
+        rows=len(split.test), positives=positives, groups=split.groups, split=split.description
+    )
+
+
+def _data(trained: Trained) -> list[TrainingData]:
+    return [
+        TrainingData(name=source.path.name, sha256=source.sha256, rows=source.rows)
+        for source in trained.table.sources
+    ]
+
+
+def _files(contents: Mapping[str, bytes]) -> dict[str, BundleFile]:
+    return {
+        name: BundleFile(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        for name, content in contents.items()
+    }
+
+
+def _intervals(replicas: Replicas) -> dict[str, dict[str, Interval]]:
+    return {
+        predictor: {name: Interval(**found._asdict()) for name, found in ranges.items()}
+        for predictor, ranges in replicas.ranges.items()
+    }
 
 
 def _features(trained: Trained) -> list[ManifestFeature]:

@@ -25,7 +25,8 @@ from pmd.settings import Settings
 if TYPE_CHECKING:
     from pmd.baselines import Predictor
     from pmd.features import Recipe
-    from pmd.training import Trained
+    from pmd.model_bundle import Bundle
+    from pmd.training import Progress, Trained
     from pmd.training_table import Columns, TrainingTable
 
 CONFIGURABLE = (
@@ -110,7 +111,7 @@ def _slot(text: str) -> str:
 
 
 def _train(options: argparse.Namespace, settings: Settings) -> None:
-    from pmd.training import STEPS, train
+    from pmd.training import STEPS
 
     if not options.model_file:
         trend = options.slot == TREND
@@ -118,30 +119,44 @@ def _train(options: argparse.Namespace, settings: Settings) -> None:
 
     with steps(2 + options.seeds * (options.trials + STEPS), options.progress) as progress:
         progress("lecture")
-        from pmd.evaluation import Costs
-        from pmd.model_bundle import write_bundle
-        from pmd.replication import replicate
-        from pmd.report import training_report
-
         table = _table(options, settings)
         _refuse_other_horizon(options.horizon_hours, table.horizon_hours)
         for reason, rows in table.left_out.items():
             if rows:
                 logger.warning("{} lignes laissées de côté : {}", number(rows), reason)
-        costs = Costs(options.cost_miss, options.cost_false_alarm)
-        rivals = _rivals(options.against, table) if options.against else {}
-        trained, replicas = replicate(
-            lambda seed: train(table, costs, seed, progress, options.trials, rivals),
-            range(options.seed, options.seed + options.seeds),
-        )
-        progress("export")
-        now = datetime.now(UTC)
+        trained, bundle = _trained(table, options, progress)
+    _tell(trained, bundle, options)
 
-        def about(manifest: Manifest) -> dict[Path, bytes]:
-            card = options.model_card
-            return _card_files(card, trained, manifest) if card else {}
 
-        bundle = write_bundle(trained, options.bundles, options.model_file, now, replicas, about)
+def _trained(
+    table: TrainingTable, options: argparse.Namespace, progress: Progress
+) -> tuple[Trained, Bundle]:
+    """Train with each seed; the model of the first, and its bundle, written."""
+    from pmd.evaluation import Costs
+    from pmd.model_bundle import write_bundle
+    from pmd.replication import replicate
+    from pmd.training import train
+
+    costs = Costs(options.cost_miss, options.cost_false_alarm)
+    rivals = _rivals(options.against, table) if options.against else {}
+    trained, replicas = replicate(
+        lambda seed: train(table, costs, seed, progress, options.trials, rivals),
+        range(options.seed, options.seed + options.seeds),
+    )
+    progress("export")
+
+    def about(manifest: Manifest) -> dict[Path, bytes]:
+        card = options.model_card
+        return _card_files(card, trained, manifest) if card else {}
+
+    now = datetime.now(UTC)
+    return trained, write_bundle(trained, options.bundles, options.model_file, now, replicas, about)
+
+
+def _tell(trained: Trained, bundle: Bundle, options: argparse.Namespace) -> None:
+    """Say where everything is, and report: on standard output, or else the document there."""
+    from pmd.report import training_report
+
     logger.info("modèle écrit dans {}, lot {}", options.model_file, bundle.folder)
     if options.model_card:
         logger.info("fiche du modèle écrite dans {}", options.model_card)
