@@ -94,6 +94,50 @@ def learning_rows(table: str, rows: str) -> int:
     return len(mine)
 
 
+def learned_from_few(table: str, slot: str, few: int, seed: int, output: str) -> int:
+    """Learn, calibrate as `model_training.py` does, from the first two thirds of the time of `few`
+    locomotives; write what the model says of all the rest, and give how many rows it learned from.
+
+    `output` holds `risks`, `labels`, `locos`, and whether a row is `late` (of the last third) and
+    `known` (of the locomotives learned from).
+    """
+    from datetime import UTC, datetime
+
+    from pmd.calibration import calibrated
+    from pmd.features import BY_FEATURE
+    from pmd.forests import default_settings
+    from pmd.search import Learning
+    from pmd.sensors import BY_NAME
+    from pmd.split import folds
+    from pmd.training import FOLDS
+    from pmd.training_table import Columns, telemetry_table
+
+    recipes = dict(BY_NAME) | (BY_FEATURE if slot == "trend" else {})
+    signs = tuple(recipe.monotone for recipe in recipes.values())
+    columns = Columns(tuple(recipes), "failure", None, None, signs, slot=slot)
+    rows = telemetry_table(Path(table), None, 24.0, columns, datetime.now(UTC))
+    locos = rows.groups.astype(str)
+    chosen = np.random.default_rng(seed).permutation(np.unique(locos))[:few]
+    known, hours = np.isin(locos, chosen), rows.hours
+    cut = hours.min() + (hours.max() - hours.min()) * 2 / 3
+    late, early = hours >= cut, hours < cut - rows.horizon_hours
+    mine, asked = np.flatnonzero(known & early), np.flatnonzero(late | (early & ~known))
+    labels = rows.labels[mine]
+    parts = folds(labels, rows.groups[mine], hours[mine], FOLDS, seed)
+    learning = Learning(rows.values[mine], labels, parts)
+    forest = default_settings(len(mine)).forest(signs, seed)
+    model = calibrated(learning.fitted(forest), learning.out_of_fold(forest), labels)
+    np.savez_compressed(
+        output,
+        risks=model.predict_proba(rows.values[asked])[:, 1],
+        labels=rows.labels[asked],
+        locos=locos[asked],
+        late=late[asked],
+        known=known[asked],
+    )
+    return len(mine)
+
+
 def scored(bundle: str, rounds: int) -> dict[str, Any]:
     """Seconds of a processor for one call, ONNX and scikit-learn in turns, by number of rows."""
     import onnxruntime
