@@ -148,8 +148,10 @@ def table(headings: Sequence[str], rows: Sequence[tuple[object, ...]]) -> str:
 
 def cell(value: object) -> str:
     """Write one cell."""
-    kind = " class=number" if isinstance(value, (int, float)) else ""
-    return f"<td{kind}>{html.escape(str(value))}</td>"
+    if isinstance(value, (int, float)):
+        said = f"{value:,}".replace(",", "\N{NO-BREAK SPACE}").replace(".", ",")
+        return f"<td class=number>{said}</td>"
+    return f"<td>{html.escape(str(value))}</td>"
 
 
 def framed(title: str, content: str) -> str:

@@ -131,3 +131,10 @@ def test_no_file_holds_a_secret_or_a_path_of_a_machine(path: Path) -> None:
 def test_the_demo_key_is_written_in_one_module_only() -> None:
     holders = [path for path in PACKAGES if DEMO_KEY in path.read_text(encoding="utf-8")]
     assert len(holders) <= 1, relative(holders)
+
+
+def test_readmes_show_every_picture_and_no_absent_one() -> None:
+    pictures = {path.name for path in TRACKED if path.parent == ROOT / "docs/screenshots"}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"docs/screenshots/([\w-]+\.png)", readme))
+    assert shown == {name for name in pictures if name.endswith(".png")}

@@ -30,7 +30,9 @@ def contributions_chart(explanation: Explanation) -> Any:
     reach = max(1.0, *frame["points"].abs())
     base = alt.Chart(frame).encode(
         y=alt.Y("reading:N", title=None, sort=list(points)).axis(labelOverlap=False),
-        x=alt.X("points:Q", title="Points de risque").scale(domain=[-1.25 * reach, 1.25 * reach]),
+        x=alt.X("points:Q", title="Points de risque")
+        .scale(domain=[-1.25 * reach, 1.25 * reach])
+        .axis(tickCount=6),
         tooltip=[
             alt.Tooltip("reading:N", title="Mesure"),
             alt.Tooltip("said:N", title="Contribution"),

@@ -89,13 +89,12 @@ def _show_versions(client: ApiClient) -> None:
     st.subheader("Versions et charge", anchor=False)
     workers = client.metric("api_workers").get("", 1)
     facts = {
-        "API": plain(client.version()),
+        "API": client.version(),
         "Tableau de bord": __version__,
-        # As code: a bare address becomes a link, and there is no page at the root of the API.
-        "Adresse de l’API": f"`{client.settings.shown_url}`",
+        "Adresse de l’API": client.settings.shown_url,
         "Processus qui répondent": number(workers),
     }
-    st.markdown("\n".join(f"- **{name}** : {said}" for name, said in facts.items()))
+    st.markdown("\n".join(f"- **{name}** : {plain(said)}" for name, said in facts.items()))
 
 
 def _show_last_jobs(client: ApiClient) -> None:
