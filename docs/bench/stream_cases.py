@@ -170,6 +170,8 @@ def on_full_disk(desk: Desk, kind: str, events: int, gone_s: float, rate: float)
             rate,
             STALE,
         )
+        if kind == "postgresql":
+            desk.off_disk()
     return found | {"full_for_s": found.pop("gone_s")}
 
 

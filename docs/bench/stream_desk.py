@@ -185,6 +185,11 @@ class Desk:
         self.postgres.tablespace(self.name, folder)
         self.store += f"%20-cdefault_tablespace%3D{self.name}"
 
+    def off_disk(self) -> None:
+        """Remove the tables of this case and their tablespace, before their disk goes."""
+        self.postgres.execute(f'DROP SCHEMA "{self.name}" CASCADE')
+        self.postgres.drop_tablespace(self.name)
+
     def on_sqlite(self, file: Path) -> None:
         """Have the tables of this case in a SQLite file."""
         self.store = str(file)
