@@ -2,24 +2,29 @@
 
 import json
 import random
+import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import requests
 from confluent_kafka import Producer
+from measuring import PLATFORM
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from small_disk import small_disk, used_bytes_of
 from stream_desk import STALE_AFTER_S, Desk, NotReached, until
-from stream_witness import STALE, UNAVAILABLE, Witness
+from stream_witness import STALE, UNAVAILABLE, Witness, free_port
 
 Found = dict[str, Any]
 READS = "Partitions reçues"
 CONNECTED = "MQTT répond"
 PAUSED = "Enregistrement suspendu"
+LOADING, UP = "ETL en cours", "La plateforme CAMRAIL est en marche"
 LEFT_BYTES = 262_144
 CYCLE_S = 6.0
 """About what it takes to start a program and to kill it."""
@@ -173,6 +178,68 @@ def on_full_disk(desk: Desk, kind: str, events: int, gone_s: float, rate: float)
         if kind == "postgresql":
             desk.off_disk()
     return found | {"full_for_s": found.pop("gone_s")}
+
+
+def source_moves(desk: Desk) -> Found:
+    """Start the platform with nothing, let Kafka come while it loads for the first time, and go.
+
+    The load waits for its warehouse, which is held until Kafka is read.
+    """
+    desk.kafka.kill()
+    port, warehouse = free_port(), desk.folder / "dwh.sqlite"
+    held = sqlite3.connect(warehouse, isolation_level=None)
+    held.execute("BEGIN EXCLUSIVE")
+    places = {
+        "API_PORT": str(port),
+        "DASHBOARD_PORT": str(free_port()),
+        "CAMRAIL_MQTT": "",
+        "CAMRAIL_JOBS_DIR": str(desk.folder / "jobs"),
+        "DPA_DWH": str(warehouse),
+        "DPA_BUSY_TIMEOUT_S": "300",
+        "DPA_REPORT": str(desk.folder / "reports" / "rapport.xlsx"),
+        "DPA_LOG_DIR": str(desk.folder / "logs"),
+    }
+    said = desk.folder / f"{desk.name}.txt"
+    with said.open("wb") as output:
+        platform = subprocess.Popen(
+            [sys.executable, "run_platform.py"],
+            cwd=PLATFORM,
+            env=dict(desk.environ) | places,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        until(lambda: mode_at(port) == "simulator", 240, lambda: f"{mode_at(port)}")
+        until(lambda: LOADING in said.read_text(encoding="utf-8"), 240, lambda: LOADING)
+        desk.kafka.start()
+        to_kafka_s = until(lambda: mode_at(port) == "kafka", 240, lambda: f"{mode_at(port)}")
+        was_loading = UP not in said.read_text(encoding="utf-8")
+        held.close()
+        until(lambda: UP in said.read_text(encoding="utf-8"), 240, lambda: UP)
+        desk.kafka.kill()
+        back_s = until(lambda: mode_at(port) == "simulator", 240, lambda: f"{mode_at(port)}")
+        lives = platform.poll() is None
+    finally:
+        held.close()
+        platform.terminate()
+        platform.wait(60)
+        desk.kafka.start()
+    return {
+        "to_kafka_s": round(to_kafka_s, 1),
+        "while_the_first_load_ran": was_loading,
+        "back_s": round(back_s, 1),
+        "holds": lives and was_loading and max(to_kafka_s, back_s) < 30,
+    }
+
+
+def mode_at(port: int) -> str | None:
+    """Where `/ready` says that telemetry comes from."""
+    try:
+        answer = requests.get(f"http://127.0.0.1:{port}/ready", timeout=10)
+        return str(answer.json()["source"]["mode"])
+    except (requests.RequestException, ValueError):
+        return None
 
 
 def killed_bridge(

@@ -24,6 +24,7 @@ from stream_cases import (
     killed_consumer,
     on_full_disk,
     rebalanced,
+    source_moves,
     stopped,
     store_away,
 )
@@ -69,6 +70,10 @@ CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]]
     "kafka_30": (
         "Kafka killed for 30 s",
         lambda desk, n: stopped(desk, n.events, desk.kafka.kill, desk.kafka.start, 30),
+    ),
+    "source": (
+        "the platform starts with nothing, Kafka comes, then goes",
+        lambda desk, n: source_moves(desk),
     ),
     "bridge": (
         "MQTT bridge killed, Mosquitto restarted, while clients publish",
