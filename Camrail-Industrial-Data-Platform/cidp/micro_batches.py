@@ -20,7 +20,7 @@ POLL_S = 0.1
 Waiting = queue.Queue[Message | None]
 
 
-class Feed:
+class BatchWriter:
     """Takes what waits and stores it in micro-batches, waiting for a store that is away.
 
     A batch is at most `batch_s` older than its first message. `stored` gets each batch once it is

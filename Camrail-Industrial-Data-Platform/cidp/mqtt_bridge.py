@@ -27,7 +27,7 @@ from cidp.event_batch import Message
 from cidp.event_store import MAX_PAYLOAD_BYTES
 from cidp.feeds import Feeder, add_reason
 from cidp.kafka_client import DOOR_HEADER, make_topics, produce, producer_options, said
-from cidp.micro_batches import Feed, Waiting
+from cidp.micro_batches import BatchWriter, Waiting
 from cidp.mqtt_client import mqtt_address, persistent_client
 from cidp.outage_log import OutageLog
 from cidp.program import run_until_stopped
@@ -148,8 +148,10 @@ class Direct(Way):
         self._stop = stop
         self._waiting: Waiting = queue.Queue(WAITING)
         self._under_way: deque[Done] = deque()
-        feed = Feed(self._waiting, parts.ingest, stop, "mqtt", batch_s=BATCH_S, stored=self._finish)
-        self._thread = threading.Thread(target=feed.run)
+        writer = BatchWriter(
+            self._waiting, parts.ingest, stop, "mqtt", batch_s=BATCH_S, stored=self._finish
+        )
+        self._thread = threading.Thread(target=writer.run)
         parts.model.start()
         self._thread.start()
 

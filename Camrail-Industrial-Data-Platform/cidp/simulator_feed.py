@@ -15,7 +15,7 @@ from cidp.cli import FrenchParser, positive
 from cidp.errors import ChildFailed
 from cidp.event_batch import Door, Message
 from cidp.feeds import ASKED, Feeder, add_reason
-from cidp.micro_batches import Feed, Waiting
+from cidp.micro_batches import BatchWriter, Waiting
 from cidp.orchestration import TAIL_LINES, end_program, follow_lines, start_program
 from cidp.program import run_until_stopped
 from cidp.settings import Settings
@@ -56,7 +56,7 @@ def run(
     feeder = Feeder(parts.store, SOURCE, reason, parts.now)
     logger.info("Simulateur démarré : {:g} mesures par seconde", rate)
     try:
-        Feed(lines, parts.ingest, stop, SOURCE, feeder=feeder).run()
+        BatchWriter(lines, parts.ingest, stop, SOURCE, feeder=feeder).run()
     finally:
         asked = stop.is_set()
         stop.set()

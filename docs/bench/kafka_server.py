@@ -6,9 +6,9 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from broker_server import BrokerServer
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -41,12 +41,12 @@ def why_absent() -> str | None:
     return None if shutil.which("java") else "no java on the PATH"
 
 
-class KafkaServer:
+class KafkaServer(BrokerServer):
     """Keeps its data in `folder`; may be stopped, killed and started again on the same port."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
         self.port, controller = _free_ports()
         self.servers = f"127.0.0.1:{self.port}"
         self._config = folder / "server.properties"
@@ -59,25 +59,6 @@ class KafkaServer:
         )
         if done.wait():
             raise RuntimeError((folder / "server.log").read_text(encoding="utf-8"))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.kill()
-
-    @property
-    def pid(self) -> int:
-        """The process id of the server that runs."""
-        if self._process is None:
-            raise RuntimeError("Kafka has not been started")
-        return self._process.pid
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -93,18 +74,6 @@ class KafkaServer:
                     raise RuntimeError(f"Kafka does not start: {log[-2000:]}") from None
             else:
                 return
-
-    def stop(self) -> None:
-        """Stop in order."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-
-    def kill(self) -> None:
-        """Stop at once."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
 
     def _java(self, *words: str | Path) -> subprocess.Popen[bytes]:
         libs = Path(os.environ["KAFKA_LIBS"])

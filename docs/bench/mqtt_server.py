@@ -5,8 +5,9 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
+
+from broker_server import BrokerServer
 
 _SETTINGS: Final = """
 listener {port} 127.0.0.1
@@ -32,11 +33,11 @@ def program() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
-class MqttServer:
+class MqttServer(BrokerServer):
     """Keeps its sessions in `folder`; may be stopped and started again on the same port."""
 
     def __init__(self, folder: Path, inflight: int = 20) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -47,25 +48,6 @@ class MqttServer:
             _SETTINGS.format(port=self.port, folder=folder, inflight=inflight, user=user),
             encoding="utf-8",
         )
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int:
-        """The process id of the server that runs."""
-        if self._process is None:
-            raise RuntimeError("Mosquitto has not been started")
-        return self._process.pid
 
     def start(self) -> None:
         """Start and wait until it listens."""
@@ -82,9 +64,3 @@ class MqttServer:
                 time.sleep(0.05)
             else:
                 return
-
-    def stop(self) -> None:
-        """Stop in order, sessions saved."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()

@@ -192,7 +192,7 @@ def test_a_batch_waits_no_longer_than_it_may(parts: Parts) -> None:
     waiting: micro_batches.Waiting = queue.Queue()
     stop = threading.Event()
     taken_s: list[float] = []
-    feed = micro_batches.Feed(
+    feed = micro_batches.BatchWriter(
         waiting,
         parts.ingest,
         stop,

@@ -16,7 +16,7 @@ from cidp import micro_batches, orchestration, simulator_feed
 from cidp.assembly import Parts
 from cidp.errors import ChildFailed
 from cidp.event_batch import Message
-from cidp.micro_batches import Feed, Waiting
+from cidp.micro_batches import BatchWriter, Waiting
 from cidp.settings import SERVICE_FOLDER, PmdSettings, Settings
 from cidp.simulator_feed import read_lines, run
 
@@ -52,7 +52,7 @@ def fast_retry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lines_are_stored_and_bad_ones_go_to_the_dead_letters(parts: Parts) -> None:
     parts.model.refresh()
-    Feed(
+    BatchWriter(
         queued(good(1), b"\xff\n", good(2), b"{}\n"), parts.ingest, threading.Event(), "simulator"
     ).run()
     path = parts.settings.store.address.path
@@ -71,7 +71,7 @@ def test_a_batch_ends_when_it_is_full(parts: Parts, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(parts.ingest, "ingest_messages", counted)
     parts.model.refresh()
-    Feed(queued(*map(good, range(5))), parts.ingest, threading.Event(), "simulator").run()
+    BatchWriter(queued(*map(good, range(5))), parts.ingest, threading.Event(), "simulator").run()
     assert sizes == [2, 2, 1]
 
 
@@ -85,7 +85,9 @@ def test_a_locked_store_is_waited_for_and_nothing_is_lost(parts: Parts) -> None:
     refused = threading.Event()
     parts.metrics.store_errors.inc = lambda amount=1: refused.set()  # type: ignore[method-assign,misc,assignment]
     feeding = threading.Thread(
-        target=Feed(queued(*map(good, range(10))), parts.ingest, threading.Event(), "simulator").run
+        target=BatchWriter(
+            queued(*map(good, range(10))), parts.ingest, threading.Event(), "simulator"
+        ).run
     )
     feeding.start()
     assert refused.wait(30)
@@ -103,14 +105,16 @@ def test_a_stop_while_the_store_is_away_ends_the_feed(parts: Parts, models: Path
     lines = queued(good(1))
     stopping = threading.Timer(0.05, stop.set)
     stopping.start()
-    Feed(lines, parts.ingest, stop, "simulator").run()
+    BatchWriter(lines, parts.ingest, stop, "simulator").run()
     stopping.join()
     assert stop.is_set()
 
 
 def test_an_idle_feed_ends_when_asked(parts: Parts) -> None:
     stop = threading.Event()
-    feeding = threading.Thread(target=Feed(queue.Queue(), parts.ingest, stop, "simulator").run)
+    feeding = threading.Thread(
+        target=BatchWriter(queue.Queue(), parts.ingest, stop, "simulator").run
+    )
     feeding.start()
     stop.set()
     feeding.join(30)
@@ -167,13 +171,13 @@ def test_a_simulator_that_does_not_listen_is_ended_by_force(
     )
     stop = threading.Event()
     deaf = with_generator(tmp_path, settings, body)
-    really = simulator_feed.Feed.run
+    really = simulator_feed.BatchWriter.run
 
-    def stop_at_first_batch(feed: Feed) -> None:
+    def stop_at_first_batch(feed: BatchWriter) -> None:
         monkeypatch.setattr(feed, "_store", lambda batch: stop.set())
         really(feed)
 
-    monkeypatch.setattr(simulator_feed.Feed, "run", stop_at_first_batch)
+    monkeypatch.setattr(simulator_feed.BatchWriter, "run", stop_at_first_batch)
     run(deaf, 5, 1, stop)
 
 
