@@ -1,9 +1,11 @@
-"""What a test sends to a running API, and asks of it, beside the browser."""
+"""What tests send to a running API and ask of it, and what axe finds on a page."""
 
 import datetime as dt
 from typing import Any
 
 import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
 
 from cidp.auth import DEMO_KEY
 
@@ -41,3 +43,13 @@ def alert_of(api: str, loco_id: str) -> dict[str, Any]:
     (alert,) = answer.json()["alerts"]
     found: dict[str, Any] = alert
     return found
+
+
+def obstacles(page: Page) -> list[tuple[str, Any, str]]:
+    """Return what seriously hinders assistive technology: rule, place and code."""
+    return [
+        (violation["id"], node["target"], node["html"][:200])
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from launched import Server, running
-from live_platform import alert_of, send_danger
+from live_platform import alert_of, obstacles, send_danger
 from loopback import free_port
 from playwright.sync_api import Browser, Page, expect
 
@@ -110,6 +110,15 @@ def test_an_account_without_a_role_looks_and_touches_nothing(
     page.goto(f"{organisation_url}/alertes?alerte={alert_of(api, 'LOCO_VISITE')['id']}")
     expect(page.get_by_text("demande le rôle d’opérateur")).to_be_visible()
     expect(page.get_by_role("button", name="Prendre en charge")).to_have_count(0)
+
+
+def test_an_address_asks_to_sign_in_and_no_more(organisation_url: str, page: Page) -> None:
+    page.goto(f"{organisation_url}/flotte")
+    expect(page.get_by_role("button", name="Se connecter")).to_be_visible()
+    expect(page).to_have_url(f"{organisation_url}/flotte")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("link", name="Alertes")).to_have_count(0)
+    assert obstacles(page) == []
 
 
 def test_who_refuses_at_the_provider_is_not_let_in(organisation_url: str, page: Page) -> None:

@@ -68,13 +68,12 @@ def main() -> None:
     st.set_page_config(page_title="Camrail Live Monitor", page_icon="🚆", layout="wide")
     st.html(_FRENCH_PAGE, unsafe_allow_javascript=True)
     access = sign_in(_settings())
-    if access is None:
-        st.navigation([st.Page(lambda: None, title="Connexion")], position="hidden")
-        return
     pages = [_page(entry, access) for entry in PAGES]
     if unknown := _unknown_address():
         pages.append(_absent_page(unknown, pages[0]))
-    page = st.navigation(pages, position="top")
+    page = st.navigation(pages, position="top" if access else "hidden")
+    if access is None:
+        return
     remember_address(page.url_path)
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.title("Camrail Live Monitor", anchor=False, width="content")
@@ -83,8 +82,12 @@ def main() -> None:
     page.run()
 
 
-def _page(entry: Entry, access: Access) -> "st.Page":
+def _page(entry: Entry, access: Access | None) -> "st.Page":
+    """Return a page; it is known, and empty, before somebody has signed in."""
+
     def draw() -> None:
+        if access is None:
+            return
         if entry is not PAGES[0]:
             st.header(entry.title, anchor=False)
         entry.show(access)
