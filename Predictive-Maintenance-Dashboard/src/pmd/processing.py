@@ -182,6 +182,8 @@ def processed_table(labelled: pd.DataFrame, horizon_hours: float) -> pa.Table:
 def _array(column: pd.Series, kind: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(kind):
         column = column.astype("category")
+    if pa.types.is_floating(kind):
+        return pa.array(column.to_numpy(), kind)  # as it lies in memory: all are finite
     return pa.array(column, from_pandas=True).cast(kind)
 
 
