@@ -214,7 +214,7 @@ def _training(settings: Settings, options: TrainingOptions, folder: Path) -> lis
 
 def _retraining(_settings: Settings, options: RetrainingOptions, _folder: Path) -> list[str]:
     words = [f"--trials={options.trials}", f"--seed={options.seed}"]
-    return ["-m", "cidp.train", "--from=store", "--json", *words]
+    return ["-m", "cidp.train", "--from=store", "--json", "--progress=json", *words]
 
 
 def _retraining_timeout_s(settings: Settings) -> float:

@@ -128,6 +128,11 @@ def _recorded(
     raw = scratch / "lectures.csv"
     try:
         exported = export_readings(store, raw, chosen.series, now - window, now, step)
+    except OSError as error:
+        raise NothingToLearn(
+            f"L'export ne peut pas être écrit dans {scratch} ({error.strerror}) : libérez de la"
+            " place, ou changez TMPDIR."
+        ) from error
     finally:
         store.close()
     told = _told(exported)
@@ -179,6 +184,8 @@ def _train(
     if served:
         files["--against"] = bundles / served
     words = [*_words(files), "--slot", slot, "--trials", str(chosen.trials)]
+    if chosen.progress:
+        words += ["--progress", chosen.progress]
     summary = run_for_document(
         settings.pmd.folder / TRAINER,
         ["--json", *words, "--seed", str(chosen.seed)],
@@ -253,6 +260,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--trials", type=int, default=1, metavar="N", help="réglages à essayer (défaut : 1)")
     add("--seed", type=int, default=42, metavar="N", help="graine (défaut : 42)")
     add("--json", action="store_true", help="imprime un seul document JSON")
+    add("--progress", choices=("json",),
+        help="dit l'avancement en lignes JSON sur la sortie d'erreur")  # fmt: skip
     return parser
 
 

@@ -70,7 +70,8 @@ def test_a_retraining_learns_from_the_store_of_the_settings(
     settings: Settings, tmp_path: Path
 ) -> None:
     words = command(settings, "retraining", {"trials": 3}, tmp_path)
-    assert words == ["-m", "cidp.train", "--from=store", "--json", "--trials=3", "--seed=42"]
+    assert words[:4] == ["-m", "cidp.train", "--from=store", "--json"]
+    assert words[4:] == ["--progress=json", "--trials=3", "--seed=42"]
     kinds = (KINDS["training"], KINDS["retraining"])
     assert len({kind.slot for kind in kinds}) == 1  # they would compete for the cores
 

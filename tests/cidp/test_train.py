@@ -1,6 +1,7 @@
 """cidp.train learns from the recorded readings, and promotes what beats the served model."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -15,7 +16,9 @@ import pytest
 from postgres import BACK_ENDS
 from stores import new_url
 
+from cidp import train
 from cidp.assembly import assemble
+from cidp.errors import NothingToLearn
 from cidp.event_batch import Door, Message
 from cidp.registry import Registry
 from cidp.settings import SERVICE_FOLDER, Settings
@@ -149,7 +152,7 @@ def test_both_databases_teach_alike(place: Place) -> None:
     raw, orders = place.simulate(12, 40, 240)
     place.ingest(raw)
     kind = "postgresql" if "://" in place.environ["CAMRAIL_EVENT_STORE"] else "sqlite"
-    words = ("--maintenance", str(orders), "--step-minutes", "0", "--json")
+    words = ("--maintenance", str(orders), "--step-minutes", "0", "--json", "--progress", "json")
     ended = place.run("--from", "store", *words)
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
@@ -158,6 +161,7 @@ def test_both_databases_teach_alike(place: Place) -> None:
     assert (instant["slot"], trend["slot"]) == ("instant", "trend")
     assert trend["promoted"]
     assert trend["why"] == "aucun modèle ne servait"
+    assert ended.stderr.count('"step":"export"') == 2  # once for each model
     other = "sqlite" if kind == "postgresql" else "postgresql"
     refused = place.run("--from", other, *words)
     assert refused.returncode == 1
@@ -230,6 +234,18 @@ def test_what_cannot_be_learned_from_is_said(
     assert re.search(said, document["error"]), document
     assert document["error"].splitlines()[0] in ended.stderr
     assert lone.served() == before
+
+
+def test_an_export_that_cannot_be_written_is_said(
+    lone: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(train, "export_readings", full)
+    chosen = train._parser().parse_args(["--maintenance", orders_file(tmp_path)])
+    with pytest.raises(NothingToLearn, match=r"No space left on device.* libérez de la place"):
+        train.run(Settings.from_environ(lone.environ), chosen)
 
 
 def test_misuse_is_code_2(lone: Place) -> None:
