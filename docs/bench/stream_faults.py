@@ -38,9 +38,15 @@ INTRODUCTION: Final = """# Streams that are disturbed
 Made by `docs/bench/stream_faults.py`; raw figures in `stream_faults.json`. Apache Kafka 4.1.0
 (KRaft, one node), Mosquitto and PostgreSQL (fsync on) on loopback, the platform's own programs as
 processes.
-*Rows* are what PostgreSQL holds at the end, *distinct* the pairs of locomotive and instant among
+*Rows* are what the store holds at the end, *distinct* the pairs of locomotive and instant among
 them: a case holds when both are what was produced. `tests/faults/test_stream_faults.py` runs short
-forms of the same cases."""
+forms of the same cases.
+
+Where API and dashboard are asked, `/health`, `/ready` and the dashboard are every half second:
+*unanswered* must be 0. *Told missing* counts the answers of `/ready` that said so, and *missing
+told* that a page drawn meanwhile did: a store that is gone is unavailable; one whose disk is full
+still reads, so that what shows is stale (after 5 s here) and, on the strip, that messages wait.
+*Last event after* counts from the moment when what was gone is back, while events still flow."""
 
 CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]] = {
     "kills": (
