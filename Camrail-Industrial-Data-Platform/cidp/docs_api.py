@@ -69,6 +69,9 @@ def add_routes(app: Flask) -> None:
         except OSError:
             return error_answer(404, "docs/openapi.yaml manque à cette installation.")
 
+    def home() -> Response:
+        return Answer(status=HTTPStatus.FOUND, headers={"Location": "docs"})
+
     def page() -> Response:
         return _with_policy(Answer(_PAGE, content_type="text/html; charset=utf-8"))
 
@@ -79,6 +82,7 @@ def add_routes(app: Flask) -> None:
         content = files(package).joinpath(folder, name).read_bytes()
         return Answer(content, content_type=ASSETS[name])
 
+    app.add_url_rule("/", view_func=home)
     app.add_url_rule("/openapi.json", view_func=openapi)
     app.add_url_rule("/docs", view_func=page)
     app.add_url_rule("/docs/<name>", view_func=asset)

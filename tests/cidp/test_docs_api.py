@@ -40,6 +40,11 @@ def test_the_page_and_all_that_it_loads_are_served(client: FlaskClient) -> None:
     assert "http" not in re.sub(r"https?-equiv", "", page.text)
 
 
+def test_the_root_leads_to_the_page(client: FlaskClient) -> None:
+    answer = client.get("/", follow_redirects=True)
+    assert (answer.request.path, answer.mimetype) == ("/docs", "text/html")
+
+
 def test_the_page_may_load_nothing_from_elsewhere(client: FlaskClient) -> None:
     policy = client.get("/docs").headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy

@@ -260,7 +260,7 @@ def test_a_promotion_while_requests_run_never_shows(
         ("PUT", "/telemetry", 405, {"POST", "OPTIONS"}),
         ("POST", "/health", 405, {"GET", "HEAD", "OPTIONS"}),
         ("BREW", "/health", 405, {"GET", "HEAD", "OPTIONS"}),
-        ("GET", "/", 404, set()),
+        ("GET", "/nothing", 404, set()),
         ("GET", "/health/", 404, set()),
         ("POST", "/predict/..%2f", 404, set()),
     ],

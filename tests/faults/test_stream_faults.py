@@ -9,7 +9,15 @@ import mqtt_server
 import pytest
 from postgres_server import binaries
 from small_disk import why_no_disk
-from stream_cases import bad_messages, killed_bridge, killed_consumer, on_full_disk, store_away
+from stream_cases import (
+    bad_messages,
+    killed_bridge,
+    killed_consumer,
+    on_full_disk,
+    rebalanced,
+    stopped,
+    store_away,
+)
 from stream_desk import Desk, desks
 from tiny_bundle import write_bundle
 
@@ -35,6 +43,17 @@ def desk_of() -> Iterator[Callable[[str], Desk]]:
 
 def test_a_consumer_that_is_killed_again_and_again(desk_of: Callable[[str], Desk]) -> None:
     found = killed_consumer(desk_of("kills"), 5_000, 2, 1)
+    assert found["holds"], found
+
+
+def test_consumers_that_come_and_go(desk_of: Callable[[str], Desk]) -> None:
+    found = rebalanced(desk_of("rebalances"), 2_000, 3, 1)
+    assert found["holds"], found
+
+
+def test_a_kafka_that_is_killed(desk_of: Callable[[str], Desk]) -> None:
+    desk = desk_of("kafka")
+    found = stopped(desk, 2_000, desk.kafka.kill, desk.kafka.start, 3.0)
     assert found["holds"], found
 
 
