@@ -150,6 +150,7 @@ class Locomotive(Answer):
     age_seconds: float
     state: Literal["nominal", "critical", "silent"]
     readings: dict[str, float]
+    critical_risk: Literal[0, 1]
     risk_probability: float = Field(ge=0, le=1)
     recent_risks: tuple[float, ...]
     alerts: tuple[OpenAlert, ...]

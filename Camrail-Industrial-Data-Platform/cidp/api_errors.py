@@ -4,6 +4,7 @@ ApiError
 ├── ApiUnreachable      nobody listens at the address
 ├── ApiTooSlow          somebody listens, and does not answer in time
 ├── KeyRefused          401 or 403
+├── UnknownKey          the same, of a key that a person has just typed
 ├── TooManyCalls        429: wrong keys, or the limit of a key
 ├── ModelMissing        503 of what needs a model: no bundle can serve
 ├── ServiceUnavailable  503 of anything else: the store, the warehouse, the jobs
@@ -69,6 +70,19 @@ class KeyRefused(ApiError):
         )
 
 
+class UnknownKey(ApiError):
+    """The key with which a person signs in is none of the API's."""
+
+    title = "Clé inconnue de l’API"
+    heals = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Vérifiez que la clé est copiée en entier. Si elle l’est, elle a expiré, a été "
+            "révoquée, ou vient d’une autre plateforme : demandez-en une à qui administre celle-ci."
+        )
+
+
 class TooManyCalls(ApiError):
     """The API makes this address, or this key, wait."""
 
@@ -78,7 +92,8 @@ class TooManyCalls(ApiError):
         said = f" L’API précise : {reason}" if reason else ""
         super().__init__(
             "Trop d’appels avec une clé refusée, ou plus que la limite fixée pour la clé. Vérifiez "
-            "la variable API_KEY du tableau de bord et la limite de sa clé." + said
+            "la clé, celle qui vient d’être saisie ou la variable API_KEY du tableau de bord, et "
+            "sa limite." + said
         )
 
 

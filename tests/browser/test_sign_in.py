@@ -1,4 +1,4 @@
-"""Signing in with an account of an OpenID provider, over the whole protocol, in a real browser."""
+"""Signing in, in a real browser: with an account, over the whole protocol, or with a key."""
 
 import json
 import os
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from api_samples import alert, alerts, in_order
+from fake_api import FakeApi
 from launched import Server, running
 from live_platform import alert_of, obstacles, send_danger
 from loopback import free_port
@@ -55,6 +57,21 @@ def organisation_url(
     command = ["-m", "streamlit", "run", "dashboard/app.py", *flags]
     with running(Server(command, environ, f"{url}/_stcore/health")):
         yield url
+
+
+@pytest.fixture
+def keyed_url(environ: dict[str, str]) -> Iterator[str]:
+    """A dashboard that other machines can reach, in front of a platform in order."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    flags = ["--server.headless", "true", "--server.port", str(port)]
+    command = ["-m", "streamlit", "run", "dashboard/app.py", "--server.address", "0.0.0.0", *flags]  # noqa: S104
+    with FakeApi() as api:
+        in_order(api)
+        api.answers["/alerts"] = (200, alerts(alert(2)))
+        asking = Server(command, environ | {"API_URL": api.url}, f"{url}/_stcore/health")
+        with running(asking):
+            yield url
 
 
 @pytest.fixture
@@ -127,3 +144,18 @@ def test_who_refuses_at_the_provider_is_not_let_in(organisation_url: str, page: 
     page.get_by_role("button", name="Deny").click()
     expect(page.get_by_role("button", name="Se connecter")).to_be_visible()
     expect(page.get_by_role("slider")).to_have_count(0)
+
+
+def test_the_address_is_kept_while_a_key_is_asked_for(keyed_url: str, page: Page) -> None:
+    address = f"{keyed_url}/alertes?alerte=2"
+    page.goto(address)
+    for _ in range(2):
+        expect(page.get_by_role("button", name="Se connecter")).to_be_visible()
+        expect(page).to_have_url(address)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("link", name="Logistique")).to_have_count(0)
+        page.get_by_role("textbox", name="Clé de l’API").fill("clé-de-l-opératrice")
+        page.get_by_role("button", name="Se connecter").click()
+        expect(page.get_by_role("heading", name="Alerte 2 : LOCO_002")).to_be_visible()
+        expect(page).to_have_url(address)
+        page.reload()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from cidp.api_client import ApiClient, ClientSettings
-from cidp.api_errors import ApiError
+from cidp.api_errors import ApiError, KeyRefused, UnknownKey
 from cidp.auth import DEMO_KEY, Scope, is_loopback
 from cidp.people import MAX_NAME, name_of_account
 from cidp.views.asking import reachable, show_api_error
@@ -139,6 +139,9 @@ def _try_key(settings: ClientSettings) -> None:
     client = ApiClient(settings)
     try:
         st.session_state[_SIGNED_IN] = client.whoami().id
+    except KeyRefused:
+        show_api_error(UnknownKey())
+        return
     except ApiError as error:
         show_api_error(error)
         return

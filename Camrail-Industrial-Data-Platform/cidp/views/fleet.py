@@ -27,6 +27,9 @@ FEW_POINTS = 40
 
 LIVE, LOCO, SERIES, SPAN = "fleet_live", "loco", "serie", "periode"
 STATES = {"critical": "⬤ DANGER", "nominal": "◯ Nominale", "silent": "✕ Muette"}
+SILENT_IN_DANGER = "✕ Muette (DANGER)"
+"""Fell silent after a critical reading."""
+
 TREND = "Tendance"
 RISING = " ↗"
 """Follows the state where the trend model sees a failure come."""
@@ -70,7 +73,7 @@ def rows(locomotives: Sequence[Locomotive]) -> Any:
     trends = [loco.trend.risk_probability if loco.trend else None for loco in locomotives]
     table = pd.DataFrame(
         {
-            "État": [STATES[loco.state] + _rising(loco) for loco in locomotives],
+            "État": [_state(loco) + _rising(loco) for loco in locomotives],
             "Locomotive": [loco.loco_id for loco in locomotives],
             "Série": [SERIES_NAMES[loco.series] for loco in locomotives],
             "Risque": [loco.risk_probability for loco in locomotives],
@@ -87,6 +90,12 @@ def rows(locomotives: Sequence[Locomotive]) -> Any:
         }
     )
     return table if table[TREND].notna().any() else table.drop(columns=TREND)
+
+
+def _state(loco: Locomotive) -> str:
+    if loco.state == "silent" and loco.critical_risk:
+        return SILENT_IN_DANGER
+    return STATES[loco.state]
 
 
 def _rising(loco: Locomotive) -> str:
@@ -139,11 +148,14 @@ def _about_trends(shown: Sequence[Locomotive]) -> str:
 
 
 def _show_counts(shown: Sequence[Locomotive]) -> None:
-    """Count locomotives: one may have two series, and is silent when both are."""
+    """Count locomotives: one may have two series, and is silent when both are.
+
+    In danger is one whose last reading was critical: silence is no end of the danger.
+    """
     speaking = {loco.loco_id for loco in shown if loco.state != "silent"}
     counts = {
         "Locomotives": len({loco.loco_id for loco in shown}),
-        "En danger": len({loco.loco_id for loco in shown if loco.state == "critical"}),
+        "En danger": len({loco.loco_id for loco in shown if loco.critical_risk}),
         "Muettes": len({loco.loco_id for loco in shown} - speaking),
         "Alertes ouvertes": sum(len(loco.alerts) for loco in shown),
     }

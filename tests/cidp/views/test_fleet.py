@@ -23,7 +23,7 @@ def test_the_riskiest_come_first_and_the_silent_last() -> None:
     )
     assert [loco.loco_id for loco in by_risk(found)] == ["B", "D", "A", "C"]
     table = rows(by_risk(found))
-    assert list(table["État"]) == ["⬤ DANGER", "⬤ DANGER", "◯ Nominale", "✕ Muette"]
+    assert list(table["État"]) == ["⬤ DANGER", "⬤ DANGER", "◯ Nominale", "✕ Muette (DANGER)"]
     assert list(table["Série"]) == ["Simulée", "Réelle", "Simulée", "Simulée"]
     assert table["Dernière lecture"].iloc[-1] == f"il y a 6{NBSP}min"
     assert list(table["Récent"].iloc[0]) == [0.1, 0.9]
@@ -50,6 +50,17 @@ def test_the_table_counts_what_is_in_danger(opened: Open, fake_api: FakeApi) -> 
     table = screen.dataframe[0].value
     assert list(table["Locomotive"]) == ["B", "A"]
     assert list(table["Alertes ouvertes"]) == ["Vibrations", ""]
+
+
+def test_a_locomotive_that_fell_silent_in_danger_still_counts(
+    opened: Open, fake_api: FakeApi
+) -> None:
+    silent = {"state": "silent", "age_seconds": 400}
+    found = fleet(locomotive("A", 0.84, **silent), locomotive("B", 0.1, **silent))
+    fake_api.answers["/fleet"] = (200, found)
+    screen = opened("fleet").run()
+    assert [metric.value for metric in screen.metric] == ["2", "1", "2", "0"]
+    assert list(screen.dataframe[0].value["État"]) == ["✕ Muette (DANGER)", "✕ Muette"]
 
 
 def test_a_locomotive_with_two_series_counts_once(opened: Open, fake_api: FakeApi) -> None:
