@@ -82,6 +82,7 @@ class FleetTrend:
             if self._bundle is None or self._bundle.manifest.version != version:
                 self._bundle = self._registry.load_trend(version)
                 logger.info("Modèle de tendance {} en service", version)
+            self._error = None
         except NoModel:
             self._bundle = None
         except ModelError as error:

@@ -123,6 +123,7 @@ class StreamConsumer:
         self._feeder = Feeder(parts.store, "kafka", reason, parts.now)
         self._summary = _Summary()
         self._outage = OutageLog("Kafka")
+        self._store_outage = OutageLog("Base d'événements")
 
     def run(self) -> None:
         """Store until a stop is asked for; raises `StreamError` when Kafka refuses for good."""
@@ -138,9 +139,16 @@ class StreamConsumer:
                 self._settle_for(PATIENCE_S)
         finally:
             self._feeder.end()
-            self._consumer.close()
+            self._leave()
             self._writer.shutdown()
             self._summary.say(self._lag())
+
+    def _leave(self) -> None:
+        """Leave the group; one that cannot be told, as Kafka is away, will miss this consumer."""
+        # With a backlog in hand and no broker, close() may wait for ever.
+        leaving = threading.Thread(target=self._consumer.close, name="leave", daemon=True)
+        leaving.start()
+        leaving.join(2 * PATIENCE_S)
 
     def _step(self) -> None:
         records = self._consumer.consume(self._kafka.batch_events, self._kafka.batch_s)
@@ -212,7 +220,6 @@ class StreamConsumer:
 
     def _settled(self, batch: _InHand, stored: Sequence[Kept], *, wait: bool = False) -> None:
         self._in_hand = None
-        self._outage.back()
         for tally, letters in stored:
             self._summary.add(tally)
             if not self._letters.send(letters):
@@ -258,7 +265,8 @@ class StreamConsumer:
         for message in chain.from_iterable(brought.values()):
             partition = message.partition or 0
             after[partition] = max(after.get(partition, 0), message.position + 1)
-        self._next |= after
+        # A rebalance may have taken a partition meanwhile: it is no longer ours to count.
+        self._next |= {partition: at for partition, at in after.items() if partition in self._next}
         return [StreamPosition(self._kafka.topic, *position) for position in sorted(after.items())]
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -282,9 +290,11 @@ class StreamConsumer:
             except (StoreError, KafkaException) as error:
                 if time.monotonic() > until_s:
                     raise StreamError(f"Positions inconnues : {said(error)}") from error
-                self._outage.gone(f"positions inconnues pour l'instant ({said(error)})")
+                away = self._outage if isinstance(error, KafkaException) else self._store_outage
+                away.gone(f"positions inconnues pour l'instant ({said(error)})")
                 self._stop.wait(RETRY_S)
                 continue
+            self._store_outage.back()
             starts = [
                 TopicPartition(each.topic, each.partition, _start_of(each, known))
                 for each in committed

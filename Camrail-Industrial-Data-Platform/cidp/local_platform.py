@@ -1,6 +1,7 @@
 """The whole platform on one machine: which programs it is made of, and in which order they start.
 
-API → model (made if none can serve) → source of telemetry → dashboard → one run of the ETL → watch.
+API → model (made if none can serve) → source of telemetry → dashboard → one run of the ETL → trend
+model (made if none is promoted) → watch.
 The supervision does not need the warehouse: an ETL that fails is said, and the rest goes on.
 """
 
@@ -23,12 +24,21 @@ from cidp.api_client import ApiClient, ClientSettings
 from cidp.api_errors import ApiError
 from cidp.child_process import ChildProcess
 from cidp.cli import FrenchParser, positive
-from cidp.errors import ChildError, ChildFailed, CidpError, SettingsError
+from cidp.errors import (
+    BundleRefused,
+    ChildError,
+    ChildFailed,
+    CidpError,
+    NoModel,
+    SettingsError,
+)
 from cidp.kafka_client import client_options, kafka_answers
 from cidp.logs import configure_logs
+from cidp.model_bundle import Slot
 from cidp.mqtt_client import mqtt_address, mqtt_answers
 from cidp.orchestration import EtlSummary, checked_document
 from cidp.ports import free_address
+from cidp.registry import INSTANT, TREND, Registry
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
 from cidp.source_choice import NAMES, Decision, Source, SourceKeeper, decide
 from cidp.stop_signals import stop_on_signals
@@ -124,6 +134,7 @@ def _start(plan: Plan, supervisor: Supervisor, keeper: SourceKeeper) -> None:
         supervisor.wait_for(lambda: _is_fed(plan.client), START_TIMEOUT_S, "Simulateur")
     supervisor.attend(keeper.look)  # a first load may take minutes, a source may come meanwhile
     summary = _run_etl(plan, supervisor)
+    _ensure_trend(plan, supervisor)
     _say(_where_to_look(plan, summary, keeper.decision))
 
 
@@ -150,12 +161,30 @@ def _ensure_model(plan: Plan, supervisor: Supervisor) -> None:
     supervisor.wait_for(lambda: status() != "loading", START_TIMEOUT_S, "Modèle")
     if status() == "missing":
         logger.info("Aucun modèle ne peut servir : entraînement, une dizaine de secondes")
-        program = ("bootstrap_local.py", "--slot", "instant")
-        job = _child(plan, "Amorçage du modèle", "bootstrap", *program)
-        code = supervisor.run(job, plan.settings.pmd.training_timeout_s)
-        if code:
-            raise ChildFailed(f"{job.name} a échoué (code {code}) :\n{job.tail()}")
+        _bootstrap(plan, supervisor, INSTANT)
     supervisor.wait_for(lambda: status() == "serving", START_TIMEOUT_S, "Modèle")
+
+
+def _ensure_trend(plan: Plan, supervisor: Supervisor) -> None:
+    """Have a trend model trained when none is promoted; without one the platform runs on."""
+    try:
+        Registry(plan.settings.model.folder).promoted_version(TREND)
+    except NoModel:
+        logger.info("Aucun modèle de tendance : entraînement, une dizaine de secondes")
+        try:
+            _bootstrap(plan, supervisor, TREND)
+        except ChildError as error:
+            supervisor.check()
+            logger.error("{}", error)
+    except BundleRefused as error:
+        logger.error("{}", error)
+
+
+def _bootstrap(plan: Plan, supervisor: Supervisor, slot: Slot) -> None:
+    job = _child(plan, "Amorçage du modèle", "bootstrap", "bootstrap_local.py", "--slot", slot)
+    code = supervisor.run(job, plan.settings.pmd.training_timeout_s)
+    if code:
+        raise ChildFailed(f"{job.name} a échoué (code {code}) :\n{job.tail()}")
 
 
 def _run_etl(plan: Plan, supervisor: Supervisor) -> EtlSummary | None:

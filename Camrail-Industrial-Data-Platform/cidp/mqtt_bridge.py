@@ -202,7 +202,9 @@ class Bridge:
         while not stop.is_set():
             self._way.wait()
             feeder.tell(alive=lambda: self._connected)
-            if not self._connected and time.monotonic() > self._since_s + PATIENCE_S:
+            if self._connected:
+                self._outage.back()  # paho's thread may have said so before it was noted
+            elif time.monotonic() > self._since_s + PATIENCE_S:
                 self._outage.gone("personne ne répond, nouvel essai sans fin")
             if self._refused:
                 raise StreamError(f"MQTT refuse : {self._refused}")

@@ -42,14 +42,14 @@ _TYPES = {
 _TYPE_OF = {name: kind for kind, names in _TYPES.items() for name in names}
 
 
-def _copied(*fields: tuple[str, str]) -> np.dtype[np.void]:
+def _copy_row(*fields: tuple[str, str]) -> np.dtype[np.void]:
     """Return one row of COPY's binary format: how many fields, then each one's size and value."""
     sized = [part for name, kind in fields for part in ((f"{name}_bytes", ">i4"), (name, kind))]
     return np.dtype([("fields", ">i2"), *sized])
 
 
 _MEASURED = [(name, ">f8") for name in (*READINGS, "probability")] + [("critical", "i1")]
-_ARRIVING = _copied(("event", ">i4"), ("loco", ">i4"), ("timestamp", ">i8"), *_MEASURED)
+_ARRIVING = _copy_row(("event", ">i4"), ("loco", ">i4"), ("timestamp", ">i8"), *_MEASURED)
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
 _MICROS_2000 = 946_684_800_000_000
@@ -117,7 +117,7 @@ class PostgresSession(Session):
     def insert_readings(
         self, batch: Batch, chosen: Integers, received_at: datetime
     ) -> dict[int, Row]:
-        if len(chosen) >= MANY_EVENTS and self._copied(_readings(batch, chosen, received_at)):
+        if len(chosen) >= MANY_EVENTS and self._copy_all_new(_readings(batch, chosen, received_at)):
             return {}
         with self._connection.cursor() as cursor:
             with cursor.copy("COPY arriving FROM STDIN (FORMAT BINARY)") as copy:
@@ -134,7 +134,7 @@ class PostgresSession(Session):
             known = cursor.execute(_KNOWN_READINGS, parameters)
             return {event: tuple(record) for event, *record in known}
 
-    def _copied(self, readings: bytes) -> bool:
+    def _copy_all_new(self, readings: bytes) -> bool:
         """Copy readings straight into their table; False, and nothing done, if one is known."""
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor:
@@ -179,14 +179,14 @@ def _readings(batch: Batch, chosen: Integers, received_at: datetime) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _reading(door: int, loco_id: int, model_version: int) -> np.dtype[np.void]:
+def _reading(door_bytes: int, loco_id_bytes: int, version_bytes: int) -> np.dtype[np.void]:
     """Return a row of `readings`, whose texts have so many bytes."""
-    return _copied(
-        ("source", f"S{door}"),
-        ("loco_id", f"S{loco_id}"),
+    return _copy_row(
+        ("source", f"S{door_bytes}"),
+        ("loco_id", f"S{loco_id_bytes}"),
         ("timestamp", ">i8"),
         *_MEASURED,
-        ("model_version", f"S{model_version}"),
+        ("model_version", f"S{version_bytes}"),
         ("received_at", ">i8"),
     )
 

@@ -110,7 +110,7 @@ def measure_backlog(chosen: argparse.Namespace) -> Found:
 
         measures = alternated(
             [
-                Contender(BARE, "streams.py", "bare_postgres", into | {"size": 5_000}, fresh),
+                Contender(BARE, "streams.py", "bare_postgres", into | {"size": 10_000}, fresh),
                 Contender(
                     OURS,
                     "streams.py",
@@ -123,7 +123,7 @@ def measure_backlog(chosen: argparse.Namespace) -> Found:
                     "streams_quix.py",
                     "quix",
                     # A checkpoint writes each of the four partitions apart.
-                    peer | {"size": 4 * 5_000},
+                    peer | {"size": 4 * 10_000},
                     fresh,
                     python=python("quix"),
                 ),
@@ -131,7 +131,7 @@ def measure_backlog(chosen: argparse.Namespace) -> Found:
                     FASTSTREAM,
                     "streams_faststream.py",
                     "faststream",
-                    peer | {"size": 5_000},
+                    peer | {"size": 10_000},
                     fresh,
                     python=python("faststream"),
                 ),
@@ -143,7 +143,7 @@ def measure_backlog(chosen: argparse.Namespace) -> Found:
                     fresh,
                     python=python("one-by-one"),
                 ),
-                Contender(READ, "streams.py", "read_alone", kafka | into | {"size": 5_000}),
+                Contender(READ, "streams.py", "read_alone", kafka | into | {"size": 10_000}),
             ],
             chosen.rounds,
         )
@@ -488,11 +488,12 @@ SECTIONS: Final[dict[str, Section]] = {
     "backlog": Section(
         "A backlog of 200,000 events in four partitions",
         """- *Bare COPY and upsert*: ready binary rows into the table of readings with its key, one
-  transaction for 5,000, nothing else: the limit.
-- *The platform's consumer*: `cidp.kafka_consumer` with the promoted model, from its partitions to
-  the last event stored: read, check, score, readings, hours, fleet, alerts, positions.
+  transaction for 10,000, nothing else: the limit.
+- *The platform's consumer*: `cidp.kafka_consumer` with the promoted model and its own settings
+  (10,000 events in a transaction), from its partitions to the last event stored: read, check,
+  score, readings, hours, fleet, alerts, positions.
 - *Quix Streams*, *FastStream*: their consumers decode the JSON; the platform's own model and store
-  do the rest, 5,000 events in a transaction, positions included. They check nothing.
+  do the rest, 10,000 events in a transaction, positions included. They check nothing.
 - *One message at a time*: `json.loads`, one prediction, a `DataFrame` of one row, `to_sql`, one
   commit; the rate over a few thousand messages, into a table without a key.
 - *Reading the topic alone*: the same client library hands the messages over, nothing is done.""",

@@ -1,5 +1,6 @@
 """`/fleet` and its history on either database: newest readings, kinds apart, bounded pasts."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -217,7 +218,7 @@ def test_a_promoted_trend_model_tells_its_risk_of_who_has_a_day_of_history(
     assert old["trend"]["critical_risk"] == int(old["trend"]["risk_probability"] > 0.5)
 
 
-def test_the_trend_is_renewed_every_minute_and_a_refused_model_leaves_it_out(
+def test_the_trend_is_renewed_every_minute_and_a_refused_model_leaves_the_last_one(
     stored: Parts, trend: Path
 ) -> None:
     at = [NOON]
@@ -231,6 +232,9 @@ def test_the_trend_is_renewed_every_minute_and_a_refused_model_leaves_it_out(
     at[0] += timedelta(seconds=1)
     (risk,) = renewing.risks().values()
     assert risk.model_version == trend.name
-    (trend / "model.onnx").write_bytes(b"?")
-    damaged = FleetTrend(stored.model.registry, stored.store, lambda: at[0])
-    assert damaged.risks() == {}
+    shutil.copytree(trend, trend.parent / "20260303T120000Z-00000000")
+    pointer = stored.model.registry.models / "promoted.json"
+    pointer.write_text(pointer.read_text().replace(trend.name, "20260303T120000Z-00000000"))
+    at[0] += timedelta(minutes=1)
+    assert [again.model_version for again in renewing.risks().values()] == [trend.name]
+    assert FleetTrend(stored.model.registry, stored.store, lambda: at[0]).risks() == {}

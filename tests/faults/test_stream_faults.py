@@ -18,7 +18,7 @@ from stream_cases import (
     stopped,
     store_away,
 )
-from stream_desk import Desk, desks
+from stream_desk import Desk, desks, until
 from tiny_bundle import write_bundle
 
 from cidp.registry import Registry
@@ -55,6 +55,24 @@ def test_a_kafka_that_is_killed(desk_of: Callable[[str], Desk]) -> None:
     desk = desk_of("kafka")
     found = stopped(desk, 2_000, desk.kafka.kill, desk.kafka.start, 3.0)
     assert found["holds"], found
+
+
+def test_a_consumer_that_is_asked_to_stop_while_kafka_is_away(
+    desk_of: Callable[[str], Desk],
+) -> None:
+    desk = desk_of("farewell")
+    desk.make_topics()
+    desk.produce(0, 100_000)
+    consumer = desk.start("kafka_consumer")
+    until(lambda: desk.said("Partitions reçues") > 0, 120)
+    desk.kafka.kill()
+    try:
+        desk.wait_for_rows(1)
+        consumer.terminate()
+        assert consumer.wait(60) == 0
+    finally:
+        consumer.kill()
+        desk.kafka.start()
 
 
 def test_a_database_that_is_stopped(desk_of: Callable[[str], Desk]) -> None:
