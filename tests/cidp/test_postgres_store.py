@@ -1,7 +1,7 @@
 """The PostgreSQL store survives its server, keeps to its rights and tells no password."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -82,6 +82,10 @@ def test_a_writer_stores_prunes_and_handles_and_changes_no_reading(
     saved = store.save(critical, letters, NOON, [StreamPosition("t", 0, 1)])
     assert saved.count(Outcome.STORED) == 3
     store.prune(NOON - timedelta(days=30))
+    now = (datetime.now(UTC) - NOON).total_seconds()
+    store.save(batch(event(now)), [], NOON)
+    store.prune(datetime.max.replace(tzinfo=UTC))
+    assert rows(store, "SELECT count(*) FROM readings") == [(1,)]
     with store.session() as session:
         session.run("UPDATE dead_letters SET state = 'replayed'")
         session.run("UPDATE alerts SET state = 'acknowledged'")

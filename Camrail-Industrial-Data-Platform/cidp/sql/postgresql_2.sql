@@ -164,7 +164,7 @@ BEGIN
 END
 $$;
 
--- Drop the weeks that ended before `oldest`; tell how many.
+-- Drop the weeks that ended before `oldest`, and more than seven days ago whoever asks; tell how many.
 CREATE FUNCTION drop_reading_weeks(oldest TIMESTAMPTZ) RETURNS INTEGER
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
@@ -175,7 +175,8 @@ BEGIN
     FOR week IN
         SELECT child.oid FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
         WHERE inhparent = 'readings'::REGCLASS
-          AND to_date(right(child.relname, 7), 'IYYY"w"IW') + 7 <= oldest AT TIME ZONE 'UTC'
+          AND to_date(right(child.relname, 7), 'IYYY"w"IW') + 7
+              <= least(oldest, now() - INTERVAL '7 days') AT TIME ZONE 'UTC'
     LOOP
         EXECUTE format('DROP TABLE %s', week);
         dropped := dropped + 1;
