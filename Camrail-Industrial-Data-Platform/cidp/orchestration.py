@@ -52,6 +52,7 @@ class ProcessingSummary(Document):
     unobserved: Count = 0
     failures: Count = 0
     positives: Count = 0
+    rejected_orders: Count = 0
 
 
 class TrainedModel(BaseModel):

@@ -115,6 +115,14 @@ def test_another_folder_is_never_replaced(raw: Path, tmp_path: Path) -> None:
             process_on_dask(raw, None, 24, NOW, output, tmp_path / "r.csv")
 
 
+def test_a_place_where_no_folder_can_be_made_is_named(raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    output = tmp_path / "file/processed"
+    with pytest.raises(UnusableFile, match=r"processed : écriture impossible .* autre chemin"):
+        process_on_dask(raw, None, 24, NOW, output, tmp_path / "r.csv")
+    assert not (tmp_path / "r.csv").exists()
+
+
 def test_what_cannot_be_processed_is_told_before_any_work(raw: Path, tmp_path: Path) -> None:
     for content, reason in ((b"a,b\n", "lit du Parquet"), (b"", "lit du Parquet")):
         path = tmp_path / "t.csv"

@@ -87,7 +87,9 @@ def test_without_work_orders_the_raw_flag_is_needed(raw: Path) -> None:
 def test_rejects_keep_file_line_and_reason_of_both_files(raw: Path, maintenance: Path) -> None:
     with maintenance.open("a", encoding="utf-8") as file:
         file.write("A,jamais,,x,open\n")
-    rejects = label_telemetry(raw, maintenance, 24, NOW).rejects
+    labelled = label_telemetry(raw, maintenance, 24, NOW)
+    rejects = labelled.rejects
+    assert labelled.account.rejected_orders == 1
     assert list(rejects.columns) == ["file", "line", "reason", "content"]
     assert list(zip(rejects["file"], rejects["line"], strict=True)) == [
         ("raw.csv", 7), ("raw.csv", 8), ("raw.csv", 9), ("maintenance.csv", 3),

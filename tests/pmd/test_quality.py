@@ -19,6 +19,10 @@ def telemetry(cells: pd.DataFrame) -> Checked:
     return check_telemetry(cells, datetime(2026, 2, 1, tzinfo=UTC))
 
 
+def work_orders(cells: pd.DataFrame) -> Checked:
+    return check_maintenance(cells, datetime(2026, 2, 1, tzinfo=UTC))
+
+
 def cells(*rows: dict[str, str]) -> pd.DataFrame:
     frame = pd.DataFrame([GOOD | row for row in rows], dtype=object)
     return frame.set_axis(range(2, 2 + len(rows)))
@@ -104,7 +108,7 @@ def test_no_row_at_all_is_no_row() -> None:
 
 
 def test_an_open_order_has_no_closing_instant() -> None:
-    checked = check_maintenance(orders(("A", "2026-01-01", ""), ("A", "2025-01-01", "2025-01-02")))
+    checked = work_orders(orders(("A", "2026-01-01", ""), ("A", "2025-01-01", "2025-01-02")))
     assert checked.rows["closed_at"].isna().tolist() == [False, True]
     assert checked.rows["failure_type"].tolist() == ["bearing_wear"] * 2
 
@@ -116,9 +120,10 @@ def test_an_open_order_has_no_closing_instant() -> None:
         (("A", "bientôt", ""), "opened_at"),
         (("A", "2026-01-01", "bientôt"), "closed_at"),
         (("A", "2026-01-02", "2026-01-01"), "précède l'ouverture"),
+        (("A", "2026-02-02", ""), "opened_at : « 2026-02-02 » est dans le futur"),
     ],
 )
 def test_a_bad_order_is_rejected_with_its_reason(order: tuple[str, str, str], reason: str) -> None:
-    checked = check_maintenance(orders(order, ("A", "2026-01-01", "2026-01-02")))
+    checked = work_orders(orders(order, ("A", "2026-01-01", "2026-01-02")))
     assert len(checked.rows) == 1
     assert reason in checked.rejects["reason"].iloc[0]

@@ -38,7 +38,7 @@ from pmd.processing import (
     refuse_unfit,
 )
 from pmd.quality import check_telemetry, rejected
-from pmd.telemetry_file import PARQUET_SUFFIX, parquet_files, write_atomically
+from pmd.telemetry_file import PARQUET_SUFFIX, naming, parquet_files, write_atomically
 
 BUCKET_ROWS: Final = 500_000  # of one task: what a worker holds at once, a few hundred MB
 REJECTS: Final = pa.schema(
@@ -91,18 +91,16 @@ def process_on_dask(
     pieces = _pieces(raw)
     columns = pq.read_schema(pieces[0].path).names if pieces else []
     refuse_unfit(raw.name, [name.strip() for name in columns], maintenance is not None)
-    orders = read_work_orders(maintenance) if maintenance else None
+    orders = read_work_orders(maintenance, now) if maintenance else None
     rows = sum(piece.rows for piece in pieces)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=output.parent, prefix=f".{output.name}.", ignore_cleanup_errors=True
-    ) as folder:
+    with _folder_beside(output) as folder:
         plan = Plan(
-            raw.name, Path(folder) / "checked", Path(folder) / "written",
+            raw.name, folder / "checked", folder / "written",
             max(1, -(-rows // BUCKET_ROWS)), now,
         )  # fmt: skip
         account = _run(plan, pieces, orders.rows if orders else None, horizon_hours, workers)
-        account = replace(account, read=rows)
+        refused = len(orders.rejects) if orders else 0
+        account = replace(account, read=rows, rejected_orders=refused)
         found = _rejects(plan, pieces, orders.rejects if orders else None)
         if not account.kept:
             first = next(found, REJECTS.empty_table()).to_pandas()
@@ -110,6 +108,18 @@ def process_on_dask(
         with _swapped(plan.written, output):
             write_atomically({rejects: parts_writer(rejects, REJECTS, found)})
     return account
+
+
+@contextmanager
+def _folder_beside(output: Path) -> Iterator[Path]:
+    """A folder on the disk of `output`, gone afterwards; `UnusableFile` where none can be made."""
+    with naming(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(
+            dir=output.parent, prefix=f".{output.name}.", ignore_cleanup_errors=True
+        )
+    with made as folder:
+        yield Path(folder)
 
 
 def _refuse_other_folder(output: Path) -> None:
@@ -266,9 +276,10 @@ def _rejects(plan: Plan, pieces: list[Piece], of_orders: pd.DataFrame | None) ->
 def _swapped(made: Path, output: Path) -> Iterator[None]:
     """Put the folder `made` in the place of `output`; back again where what follows fails."""
     old = made.with_name("old")
-    if output.exists():
-        output.replace(old)
-    made.replace(output)
+    with naming(output):
+        if output.exists():
+            output.replace(old)
+        made.replace(output)
     try:
         yield
     except UnusableFile:

@@ -46,6 +46,7 @@ class Account:
     """Where each row of the raw file went: `read` is the sum of `kept` to `unobserved`.
 
     Of the kept rows `positives` have a failure within the horizon, out of `failures` recorded.
+    `rejected_orders` counts lines of the work orders, which are not among those of `read`.
     """
 
     read: int = 0
@@ -56,6 +57,7 @@ class Account:
     unobserved: int = 0
     failures: int = 0
     positives: int = 0
+    rejected_orders: int = 0
 
     def __add__(self, other: Account) -> Account:
         names = [field.name for field in fields(self)]
@@ -111,7 +113,7 @@ def label_telemetry(
     """
     telemetry = read_table(raw)
     refuse_unfit(telemetry.name, list(telemetry.columns), maintenance is not None)
-    orders = read_work_orders(maintenance) if maintenance else None
+    orders = read_work_orders(maintenance, now) if maintenance else None
     checked = check_telemetry(telemetry.cells, now)
     around = Around(orders.rows if orders else None, horizon_hours, checked.rows["timestamp"].max())
     part = label_part(checked.rows, around)
@@ -119,7 +121,11 @@ def label_telemetry(
     rejects = [_named(telemetry, pd.concat([checked.rejects, repeats]))]
     rejects += [orders.rejects] if orders else []
     refused = len(telemetry.rejects) + len(checked.rejects)
-    account = part.account + Account(read=telemetry.source.rows, rejected=refused)
+    account = part.account + Account(
+        read=telemetry.source.rows,
+        rejected=refused,
+        rejected_orders=len(orders.rejects) if orders else 0,
+    )
     every = pd.concat(rejects, ignore_index=True)
     if part.rows.empty:
         raise UnusableFile(nothing_left(telemetry.name, account, horizon_hours, every))
@@ -137,11 +143,11 @@ def refuse_unfit(name: str, columns: list[str], with_orders: bool) -> None:
     require(name, columns, TELEMETRY_COLUMNS if with_orders else (*TELEMETRY_COLUMNS, "failure"))
 
 
-def read_work_orders(path: Path) -> WorkOrders:
+def read_work_orders(path: Path, now: datetime) -> WorkOrders:
     """Read and check a file of work orders; raises `UnusableFile`."""
     table = read_table(path)
     table.require(MAINTENANCE_COLUMNS)
-    checked = check_maintenance(table.cells)
+    checked = check_maintenance(table.cells, now)
     return WorkOrders(checked.rows, _named(table, checked.rejects), table.source)
 
 

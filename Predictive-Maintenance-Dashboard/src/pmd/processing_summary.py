@@ -26,3 +26,4 @@ class ProcessingSummary(BaseModel):
     unobserved: Count = 0
     failures: Count = 0
     positives: Count = 0
+    rejected_orders: Count = 0

@@ -125,10 +125,11 @@ def _rising(order: NDArray[np.intp]) -> bool:
     return bool((order == np.arange(len(order))).all())
 
 
-def check_maintenance(cells: pd.DataFrame) -> Checked:
+def check_maintenance(cells: pd.DataFrame, now: datetime) -> Checked:
     """Check cells `loco_id, opened_at, closed_at, failure_type`; ordered by locomotive and opening.
 
-    An open order has no closing instant; a failure of unknown type is typed "".
+    An open order has no closing instant; a failure of unknown type is typed "". One opened after
+    `now` would date a failure that has not happened; a closing may be planned.
     """
     reasons = _Reasons(cells)
     told = {name: texts_of(cells[name]).str.strip() for name in ("loco_id", "failure_type")}
@@ -144,6 +145,8 @@ def check_maintenance(cells: pd.DataFrame) -> Checked:
     bad_loco = ~told["loco_id"].str.fullmatch(LOCO_ID_PATTERN).astype(bool)
     reasons.add(bad_loco, "loco_id", "n'est pas un identifiant de locomotive")
     reasons.add(rows["opened_at"].isna(), "opened_at", "n'est pas un horodatage ISO 8601")
+    ahead = rows["opened_at"] > now + CLOCK_SKEW
+    reasons.add(ahead, "opened_at", "est dans le futur")
     closing = texts_of(cells["closed_at"]).str.strip().to_numpy() != ""
     bad_close = rows["closed_at"].isna() & closing
     reasons.add(bad_close, "closed_at", "n'est pas un horodatage ISO 8601")

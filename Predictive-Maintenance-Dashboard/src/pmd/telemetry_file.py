@@ -163,13 +163,13 @@ def write_atomically(writes: Mapping[Path, Write]) -> None:
     with ExitStack() as stack:
         beside = {path: _written_beside(path, write, stack) for path, write in writes.items()}
         for path, name in beside.items():
-            with _naming(path):
+            with naming(path):
                 name.replace(path)
 
 
 def _written_beside(path: Path, write: Write, stack: ExitStack) -> Path:
     """A flushed temporary file in the folder of `path`, removed with `stack` if still there."""
-    with _naming(path):
+    with naming(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +185,7 @@ def _written_beside(path: Path, write: Write, stack: ExitStack) -> Path:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Turn a system error into one that names the file of the user, not the temporary one."""
     try:
         yield

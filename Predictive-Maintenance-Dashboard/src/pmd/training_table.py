@@ -114,6 +114,7 @@ def telemetry_table(
             "doublons": account.duplicates,
             "en réparation": account.in_repair,
             "sans horizon observé": account.unobserved,
+            "ordres de travail rejetés": account.rejected_orders,
         },
         failed_at=rows[FAILED_AT],
         failure_types=rows[FAILURE_TYPE].to_numpy(dtype=object),

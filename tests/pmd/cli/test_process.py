@@ -60,6 +60,21 @@ def test_a_bad_row_is_kept_among_the_rejects_with_its_reason(
     assert "rejected_telemetry.csv : 1" in capsys.readouterr().err
 
 
+def test_rejected_work_orders_are_counted_apart(
+    service: Path, raw: Path, maintenance: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with maintenance.open("a", encoding="utf-8", newline="") as file:
+        file.write("LOCO_001,jamais,,bearing_wear,open\n")
+        file.write("LOCO_001,2026-01-02T00:00:00Z,2026-01-01T00:00:00Z,bearing_wear,closed\n")
+    assert main(["--json"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert (document["rejected"], document["rejected_orders"]) == (0, 2)
+    assert len(pd.read_csv(service / "data/rejected_telemetry.csv")) == 2
+    assert "ordres de travail rejetés, comptés à part : 2" in captured.err
+    assert "rejected_telemetry.csv : 2" in captured.err
+
+
 def test_without_work_orders_the_run_says_what_it_cannot_know(
     service: Path, raw: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

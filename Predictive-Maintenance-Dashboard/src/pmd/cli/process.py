@@ -92,7 +92,10 @@ def _process(options: argparse.Namespace, settings: Settings) -> None:
             account.duplicates, account.in_repair, account.unobserved)))  # fmt: skip
     logger.info("{} positives à {:g} h de {} pannes, écrites dans {}", number(account.positives),
         options.horizon_hours, number(account.failures), options.output)  # fmt: skip
-    refused = account.rejected + account.duplicates
+    if account.rejected_orders:
+        logger.warning("ordres de travail rejetés, comptés à part : {}",
+            number(account.rejected_orders))  # fmt: skip
+    refused = account.rejected + account.duplicates + account.rejected_orders
     if refused:
         logger.warning("rejets gardés dans {} : {}", options.rejects, number(refused))
     if options.json:
