@@ -137,17 +137,19 @@ class FieldsRefused(ApiError):
     """The API refused a request; `details` holds (field, message in French) pairs."""
 
     title = "Demande refusée par l’API"
+    remedy = "Corrigez ce qui suit, puis recommencez."
     heals = False
 
     def __init__(self, details: list[tuple[str, str]]) -> None:
         self.details = details
-        super().__init__("Corrigez la valeur indiquée ; le résultat revient aussitôt.")
+        super().__init__(self.remedy)
 
 
 class ReadingRefused(FieldsRefused):
     """The API refused the reading."""
 
     title = "Relevé refusé par l’API"
+    remedy = "Corrigez la valeur indiquée ; le résultat revient aussitôt."
 
 
 class UnexpectedAnswer(ApiError):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import requests
 from launched import Server
-from live_platform import alert_of, obstacles, send, send_danger
+from live_platform import KEY, alert_of, obstacles, send, send_danger
 from playwright.sync_api import Locator, Page, expect
 from waiting import until
 
@@ -180,6 +181,54 @@ def test_the_chosen_name_stands_on_the_button_and_in_the_record(
     page.get_by_role("button", name="Prendre en charge").click()
     expect(page.get_by_text("Aïcha Ngo a pris l’alerte en charge")).to_be_visible()
     assert [action["author"] for action in alert_of(api, "LOCO_NOMMEE")["actions"]] == ["Aïcha Ngo"]
+
+
+def test_what_another_does_about_an_alert_shows_while_one_types(
+    visit: Visit, environ: dict[str, str]
+) -> None:
+    api = f"http://127.0.0.1:{environ['API_PORT']}"
+    send_danger(api, "LOCO_A_DEUX")
+    alert_id = alert_of(api, "LOCO_A_DEUX")["id"]
+    page = visit(f"alertes?alerte={alert_id}")
+    field = page.get_by_role("textbox", name="Commentaire")
+    field.press_sequentially("palier chaud, ")
+    url = f"{api}/alerts/{alert_id}"
+    body = {"text": "roue contrôlée"}
+    requests.post(f"{url}/comment", json=body, headers=KEY, timeout=30).raise_for_status()
+    requests.post(f"{url}/acknowledge", headers=KEY, timeout=30).raise_for_status()
+    expect(page.get_by_text("a commenté : roue contrôlée")).to_be_visible()
+    expect(page.get_by_role("button", name="Prendre en charge")).to_be_disabled()
+    expect(field).to_have_value("palier chaud, ")
+    expect(field).to_be_focused()
+    field.press_sequentially("à revoir")
+    page.get_by_role("button", name="Ajouter le commentaire").click()
+    expect(page.get_by_text("a commenté : palier chaud, à revoir")).to_be_visible()
+    expect(field).to_have_value("")
+
+
+def test_a_row_chosen_in_the_living_fleet_stands_in_the_address(
+    visit: Visit, environ: dict[str, str]
+) -> None:
+    api = f"http://127.0.0.1:{environ['API_PORT']}"
+    for loco_id in ("LOCO_CHOISIE", "LOCO_SUIVANTE"):
+        send(api, loco_id, 2.0, 45.0)
+    page = visit()
+    page.get_by_role("link", name="Flotte en direct").click()
+    for loco_id in ("LOCO_CHOISIE", "LOCO_SUIVANTE"):
+        choose(page, loco_id)
+        expect(page.get_by_role("heading", name=f"Historique de {loco_id}")).to_be_visible()
+        expect(page).to_have_url(re.compile(r"loco=" + loco_id))
+    page.get_by_role("link", name="Modèle").click()
+    expect(page).to_have_url(re.compile("/modele$"))
+    page.get_by_role("link", name="Flotte en direct").click()
+    expect(page).to_have_url(re.compile("loco=LOCO_SUIVANTE"))
+
+
+def choose(page: Page, loco_id: str) -> None:
+    """Click the box before the row of a locomotive."""
+    row = page.locator("canvas tr").filter(has_text=loco_id).first
+    position = int(row.get_attribute("aria-rowindex") or 0)
+    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 35 * position - 17})
 
 
 def test_the_series_that_is_shown_stands_in_the_address(

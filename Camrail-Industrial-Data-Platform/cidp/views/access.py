@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from cidp.api_answers import KeyHolder
 from cidp.api_client import ApiClient, ClientSettings
 from cidp.api_errors import ApiError, KeyRefused, UnknownKey
 from cidp.auth import DEMO_KEY, Scope, is_loopback
@@ -34,7 +35,7 @@ _REFUSED = {
 }
 PERSON = "person"
 _CLIENT = "api_client"
-_KEY_RIGHTS = "key_rights"
+_HOLDER = "key_holder"
 _SIGNED_IN = "signed_in"
 
 
@@ -89,12 +90,24 @@ def show_identity(access: Access) -> None:
                 key=PERSON,
                 persist_state="session",
             )
+            st.caption(_about_the_name(access))
         else:
             st.markdown(f"Connecté : {plain(access.name)}")
         if access.name is not None:
             st.button("Se déconnecter", on_click=st.logout)
         elif _SIGNED_IN in st.session_state:
             st.button("Se déconnecter", on_click=_forget)
+
+
+def _about_the_name(access: Access) -> str:
+    """Say as what one signs; the name is of this tab alone, for the next person sits there too."""
+    if access.person:
+        return "Ce nom signe vos actions. Il est à redonner après un rechargement de la page."
+    try:
+        key = f"« {plain(_holder(access.client).id)} »"
+    except ApiError:
+        key = "de ce tableau de bord"
+    return f"Sans nom, vos actions sont signées du nom de la clé {key}."
 
 
 def oidc_secrets() -> Mapping[str, Any] | None:
@@ -150,7 +163,7 @@ def _try_key(settings: ClientSettings) -> None:
 
 
 def _forget() -> None:
-    for name in (_CLIENT, _SIGNED_IN, _KEY_RIGHTS):
+    for name in (_CLIENT, _SIGNED_IN, _HOLDER):
         st.session_state.pop(name, None)
 
 
@@ -163,10 +176,14 @@ def _client_of(settings: ClientSettings) -> ApiClient:
 
 
 def _rights_of_key(client: ApiClient) -> frozenset[Right]:
-    """Return what the key may do, asked once; raises `ApiError` while the API cannot say it."""
-    if _KEY_RIGHTS not in st.session_state:
-        scopes = reachable(client).whoami().scopes
-        held = [right for right, scope in _OF_SCOPES.items() if scope in scopes]
-        st.session_state[_KEY_RIGHTS] = frozenset(held)
-    rights: frozenset[Right] = st.session_state[_KEY_RIGHTS]
-    return rights
+    """Return what the key may do; raises `ApiError` while the API cannot say it."""
+    scopes = _holder(client).scopes
+    return frozenset(right for right, scope in _OF_SCOPES.items() if scope in scopes)
+
+
+def _holder(client: ApiClient) -> KeyHolder:
+    """Return whose key it is, asked once; raises `ApiError` while the API cannot say it."""
+    if _HOLDER not in st.session_state:
+        st.session_state[_HOLDER] = reachable(client).whoami()
+    holder: KeyHolder = st.session_state[_HOLDER]
+    return holder

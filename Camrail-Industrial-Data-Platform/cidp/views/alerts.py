@@ -46,6 +46,8 @@ _CLICKS = "alerts_clicks"
 _CHOSEN = "alert_chosen"
 _FAILED = "alert_action_failed"
 _TEXT = "alert_comment"
+_ACTED = "alert_acted"
+_EMPTY = "alert_comment_empty"
 
 
 def show_alerts(access: Access) -> None:
@@ -56,8 +58,7 @@ def show_alerts(access: Access) -> None:
     if CHOSEN not in st.session_state and (named := st.query_params.get(CHOSEN, "")).isdecimal():
         st.session_state[CHOSEN] = int(named)
     if CHOSEN in st.session_state:
-        with failures_said():
-            _show_one(access, st.session_state[CHOSEN])
+        st.fragment(_show_chosen, run_every=REFRESH_S)(access)
     _export(access.client, query)
 
 
@@ -140,6 +141,14 @@ def _choose(key: str, alerts: Sequence[Alert]) -> None:
     st.session_state[_CLICKS] += 1
 
 
+def _show_chosen(access: Access) -> None:
+    """Draw the alert that is chosen; what others do shows here, and what is being typed stays."""
+    if st.session_state.pop(_ACTED, False):
+        st.rerun()  # the list shows it too
+    with failures_said():
+        _show_one(access, st.session_state[CHOSEN])
+
+
 def _show_one(access: Access, alert_id: int) -> None:
     found = reachable(access.client).alerts({"before": alert_id + 1, "limit": 1}).alerts
     if not found or found[0].id != alert_id:
@@ -190,14 +199,17 @@ def _show_actions(access: Access, alert: Alert) -> None:
     with st.container(horizontal=True):
         _button(access, alert, "verdict", "C’était une vraie alerte", true_alarm=True)
         _button(access, alert, "verdict", "C’était une fausse alerte", true_alarm=False)
-    st.text_area("Commentaire", max_chars=2_000, key=_TEXT, height=90)
-    st.button(
-        "Ajouter le commentaire",
-        key="alert_comment_send",
-        on_click=_comment,
-        args=(access, alert.id),
-        disabled=not str(st.session_state.get(_TEXT, "")).strip(),
-    )
+    # A form takes what is typed with the click; alone, a field gives it up only when it is left.
+    with st.form("alert_comment_form", border=False):
+        st.text_area("Commentaire", max_chars=2_000, key=_TEXT, height=90)
+        st.form_submit_button(
+            "Ajouter le commentaire",
+            key="alert_comment_send",
+            on_click=_comment,
+            args=(access, alert.id),
+        )
+    if st.session_state.pop(_EMPTY, False):
+        st.warning("Écrivez le commentaire avant de l’ajouter.", icon=":material/edit:")
 
 
 def _button(
@@ -221,6 +233,7 @@ def _button(
 
 def _act(access: Access, alert_id: int, verb: AlertVerb, **body: object) -> None:
     """Do it, in the name of the person; a failure is shown where the buttons are."""
+    st.session_state[_ACTED] = True
     try:
         access.client.act_on_alert(alert_id, verb, access.person, **body)
     except ApiError as error:
@@ -228,7 +241,11 @@ def _act(access: Access, alert_id: int, verb: AlertVerb, **body: object) -> None
 
 
 def _comment(access: Access, alert_id: int) -> None:
-    _act(access, alert_id, "comment", text=str(st.session_state[_TEXT]).strip())
+    text = str(st.session_state[_TEXT]).strip()
+    if not text:
+        st.session_state[_EMPTY] = True
+        return
+    _act(access, alert_id, "comment", text=text)
     if _FAILED not in st.session_state:
         st.session_state[_TEXT] = ""
 

@@ -39,6 +39,8 @@ _SERIES_OF_NAMES = {name: series for series, name in SERIES_NAMES.items()}
 SPANS = {"15 min": 15, "1 h": 60, "6 h": 360, "24 h": 1_440}
 _CLICKS = "fleet_clicks"
 _CHOSEN = "fleet_chosen"
+_CHOSEN_SERIES = "fleet_chosen_series"
+_PAUSED = "fleet_paused_at"
 
 
 def show_fleet(access: Access) -> None:
@@ -46,6 +48,7 @@ def show_fleet(access: Access) -> None:
     say_unusable({LOCO: bool, SERIES: one_of(_SERIES_OF_NAMES), SPAN: one_of(SPANS)})
     live = st.toggle("Actualiser en direct", value=True, key=LIVE)
     run_every = REFRESH_S if live else None
+    _say_paused(live)
     st.fragment(_show_table, run_every=run_every)(access)
     if LOCO not in st.session_state and (named := st.query_params.get(LOCO)):
         st.session_state[LOCO] = named
@@ -53,6 +56,17 @@ def show_fleet(access: Access) -> None:
         st.fragment(_show_history, run_every=run_every)(access)
     else:
         st.caption("Sélectionnez une ligne : l’historique de la locomotive s’affiche dessous.")
+
+
+def _say_paused(live: bool) -> None:
+    if live:
+        st.session_state.pop(_PAUSED, None)
+        return
+    since: datetime = st.session_state.setdefault(_PAUSED, datetime.now(UTC))
+    st.warning(
+        f"**EN PAUSE depuis {clock(since)}** : la flotte ne se renouvelle plus d’elle-même.",
+        icon=":material/pause_circle:",
+    )
 
 
 def by_risk(fleet: Fleet) -> list[Locomotive]:
@@ -168,8 +182,8 @@ def _choose(key: str, shown: Sequence[Locomotive]) -> None:
     chosen = st.session_state[key].selection.rows
     if chosen and chosen[0] < len(shown):
         loco = shown[chosen[0]]
-        st.session_state[LOCO] = st.query_params[LOCO] = loco.loco_id
-        st.query_params[SERIES] = SERIES_NAMES[loco.series]
+        st.session_state[LOCO] = loco.loco_id
+        st.session_state[_CHOSEN_SERIES] = SERIES_NAMES[loco.series]
         st.session_state[_CHOSEN] = True
     st.session_state[_CLICKS] += 1
 
@@ -194,7 +208,9 @@ def _show_history(access: Access) -> None:
 
 def _span_and_series(client: ApiClient, loco_id: str) -> tuple[int, Series]:
     """Draw the choices; at first the series is the address's, or else the one that lives."""
-    named = _SERIES_OF_NAMES.get(st.query_params.get(SERIES, ""))
+    named = _SERIES_OF_NAMES.get(
+        st.session_state.get(_CHOSEN_SERIES) or st.query_params.get(SERIES, "")
+    )
     with st.container(horizontal=True):
         span = st.segmented_control(
             "Période", list(SPANS), default="1 h", required=True, key=SPAN, bind="query-params"
@@ -207,9 +223,11 @@ def _span_and_series(client: ApiClient, loco_id: str) -> tuple[int, Series]:
             format_func=SERIES_NAMES.__getitem__,
             key=f"{SERIES}_{loco_id}_{st.session_state.get(_CLICKS)}",
         )
-    # A bound setting would leave its default out, and the link would open what lives then.
-    if st.query_params.get(SERIES) != SERIES_NAMES[series]:
-        st.query_params[SERIES] = SERIES_NAMES[series]
+    # A bound setting would leave its default out, and the link would open what lives then. What
+    # renews itself may bring back the address from before a click: it is put right each time.
+    shown = {LOCO: loco_id, SERIES: SERIES_NAMES[series]}
+    if any(st.query_params.get(name) != value for name, value in shown.items()):
+        st.query_params.update(shown)
     return SPANS[str(span)], series
 
 
@@ -241,7 +259,8 @@ def _about(past: History, card: ModelCard | None) -> str:
 
 
 def _leave() -> None:
-    st.session_state.pop(LOCO, None)
+    for name in (LOCO, _CHOSEN_SERIES):
+        st.session_state.pop(name, None)
     for name in (LOCO, SERIES):
         st.query_params.pop(name, None)
 

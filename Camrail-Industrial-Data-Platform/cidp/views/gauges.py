@@ -37,7 +37,11 @@ GAUGES = (
     Gauge("vibration", "Vibrations", 0.5, 15.0, 2.0, 0.1, 1, "Vib."),
     Gauge("temperature", "Température", 20.0, 120.0, 45.0, 1.0, 0, "Temp."),
 )
-_LABELS = {gauge.field: gauge.label for gauge in GAUGES} | {"loco_id": LOCO_LABEL}
+_LABELS = {gauge.field: gauge.label for gauge in GAUGES} | {
+    "loco_id": LOCO_LABEL,
+    "text": "Commentaire",
+    "workbook": "Fichier",
+}
 
 
 def field_label(field: str) -> str:

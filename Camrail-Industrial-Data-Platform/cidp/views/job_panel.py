@@ -1,6 +1,7 @@
 """The server's work on a page: what runs now with its progress, and how the last one ended."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -8,7 +9,7 @@ from cidp.api_answers import Job
 from cidp.api_errors import ApiError
 from cidp.views.access import Access
 from cidp.views.asking import failures_said, reachable, show_api_error
-from cidp.views.french import instant
+from cidp.views.french import counted, instant, number
 from cidp.views.markdown import plain
 
 REFRESH_S = 1.0
@@ -97,11 +98,36 @@ def _title(job: Job, label: str) -> str:
     return f"{plain(label)} (par {by}, le {instant(job.started_at)})"
 
 
+def _show_balance(result: Mapping[str, Any]) -> None:
+    """Say what became of the lines of a load, and where those to correct are."""
+    read, loaded, rejected = (int(result.get(name, 0)) for name in ("read", "loaded", "rejected"))
+    said = f"{_lines(read)} : {number(loaded)} en base, {number(rejected)} à corriger"
+    if duplicates := int(result.get("duplicates", 0)):
+        said += f", {number(duplicates)} en double"
+    if not rejected:
+        st.caption(f"{said}.")
+        return
+    rules = ", ".join(
+        f"{rule} : {number(count)}" for rule, count in (result.get("rejects_by_rule") or {}).items()
+    )
+    st.warning(
+        f"{said}{f' ({plain(rules)})' if rules else ''}. « Télécharger les rejets à corriger » "
+        "donne chacune, avec son motif et son remède.",
+        icon=":material/edit_note:",
+    )
+
+
+def _lines(count: int) -> str:
+    return f"{counted(count, 'ligne')} lue{'s' if count > 1 else ''}"
+
+
 def _show_end(job: Job, label: str) -> None:
     line = f"{_title(job, label)} : **{STATES[job.state]}**"
     if job.state == "succeeded":
         result = job.result or {}
         st.caption(f":material/task_alt: {line}.")
+        if "loaded" in result:
+            _show_balance(result)
         for warning in result.get("warnings") or ():
             st.warning(plain(str(warning)), icon=":material/rule:")
         if result.get("fell_back"):

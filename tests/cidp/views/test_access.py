@@ -83,6 +83,15 @@ def test_the_chosen_name_stands_on_the_button(opened: Open) -> None:
     screen.text_input(key="person").set_value("Aïcha *Ngo*").run()
     assert [popover.proto.popover.label for popover in screen.get("popover")] == [r"Aïcha \*Ngo\*"]
     assert screen.text_input(key="person").value == "Aïcha *Ngo*"
+    assert any("Ce nom signe vos actions" in text.value for text in screen.caption)
+
+
+def test_without_a_name_it_is_said_who_signs(opened: Open, fake_api: FakeApi) -> None:
+    said = [text.value for text in opened("alerts").run().caption]
+    assert "Sans nom, vos actions sont signées du nom de la clé « demo »." in said
+    fake_api.answers["/whoami"] = (401, {"error": "Unauthorized"})
+    said = [text.value for text in opened("alerts").run().caption]
+    assert "Sans nom, vos actions sont signées du nom de la clé de ce tableau de bord." in said
 
 
 class SignedIn(dict[str, Any]):

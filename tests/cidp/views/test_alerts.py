@@ -54,8 +54,9 @@ def test_an_alert_is_followed_in_the_name_of_the_person(opened: Open, fake_api: 
     screen.text_input(key="person").set_value("Aïcha Ngo").run()
     screen.button(key="alert_acknowledge_").click().run()
     screen.button(key="alert_verdict_False").click().run()
-    assert screen.button(key="alert_comment_send").disabled
-    screen.text_area(key="alert_comment").set_value("roulement changé").run()
+    screen.button(key="alert_comment_send").click().run()
+    assert "Écrivez le commentaire" in screen.warning[0].value
+    screen.text_area(key="alert_comment").set_value("roulement changé")
     screen.button(key="alert_comment_send").click().run()
     screen.button(key="alert_close_").click().run()
     assert not screen.exception

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -194,6 +195,32 @@ def test_a_pause_stops_the_renewal(
     screen.run()
     assert not screen.exception
     assert asked == [every_s, every_s]
+    assert len(screen.warning) == (not live)
+
+
+def test_a_pause_is_told_with_its_time_until_it_ends(opened: Open) -> None:
+    screen = opened("fleet").run()
+    screen.toggle(key="fleet_live").set_value(False).run()
+    told = screen.warning[0].value
+    assert re.search(r"EN PAUSE depuis \d\d:\d\d:\d\d\*\*", told)
+    screen.run()
+    assert screen.warning[0].value == told
+    screen.toggle(key="fleet_live").set_value(True).run()
+    assert not screen.warning
+
+
+def test_the_address_follows_what_is_shown_whatever_it_was(opened: Open) -> None:
+    screen = opened("fleet")
+    screen.session_state["loco"] = "LOCO_002"
+    screen.session_state["fleet_chosen_series"] = "Simulée"
+    screen.query_params |= {"loco": "LOCO_001", "serie": "Réelle"}
+    screen.run()
+    assert screen.subheader[0].value == "Historique de LOCO_002"
+    address = {name: screen.query_params[name] for name in ("loco", "serie")}
+    assert address in (
+        {"loco": "LOCO_002", "serie": "Simulée"},
+        {"loco": ["LOCO_002"], "serie": ["Simulée"]},
+    )
 
 
 def test_charts_carry_thresholds_units_and_french_numbers() -> None:

@@ -97,6 +97,38 @@ def test_how_the_last_load_ended_is_told(
     assert said in screen.warning[0].value
 
 
+def test_what_became_of_the_lines_of_a_load_is_told(opened: Open, fake_api: FakeApi) -> None:
+    balance = {"read": 1003, "loaded": 1000, "rejected": 2, "duplicates": 1, "open_rejects": 5}
+    rules = {"rejects_by_rule": {"VOLUME_MANQUANT": 2}}
+    done = job(kind="etl-resubmit", result=balance | rules)
+    fake_api.answers |= {"/jobs": (200, jobs(done)), JOB: (200, done)}
+    screen = opened("logistics").run()
+    said = screen.warning[0].value.replace(NBSP, " ")
+    assert "1 003 lignes lues : 1 000 en base, 2 à corriger, 1 en double" in said
+    assert " (VOLUME_MANQUANT : 2). " in said
+    assert "« Télécharger les rejets à corriger »" in said
+
+    done = job(kind="etl-resubmit", result={"read": 1, "loaded": 1, "rejected": 0})
+    fake_api.answers |= {"/jobs": (200, jobs(done)), JOB: (200, done)}
+    screen = opened("logistics").run()
+    assert not screen.warning
+    assert "1 ligne lue : 1 en base, 0 à corriger." in [text.value for text in screen.caption]
+
+
+def test_a_file_that_is_no_workbook_is_said_as_such(opened: Open, fake_api: FakeApi) -> None:
+    screen = opened("logistics").run()
+    screen.file_uploader[0].upload("rejets.xlsx", b"texte", "application/octet-stream").run()
+    detail = {"field": "workbook", "message": "ce fichier n'est pas un classeur .xlsx"}
+    refusal = {"error": "Validation Error", "details": [detail]}
+    fake_api.answers["/jobs"] = (400, refusal)
+    screen.button(key="resubmit").click()
+    screen.run()
+    said = screen.warning[0].value
+    assert "**Fichier** : ce fichier" in said
+    assert "workbook" not in said
+    assert "revient aussitôt" not in said
+
+
 def test_a_load_that_cannot_start_is_said(opened: Open, fake_api: FakeApi) -> None:
     screen = opened("logistics").run()
     fake_api.answers["/jobs"] = (409, {"error": "Conflict", "message": "Un chargement tourne."})
