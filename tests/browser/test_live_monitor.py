@@ -226,9 +226,11 @@ def test_a_row_chosen_in_the_living_fleet_stands_in_the_address(
 
 def choose(page: Page, loco_id: str) -> None:
     """Click the box before the row of a locomotive."""
-    row = page.locator("canvas tr").filter(has_text=loco_id).first
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_have_count(1)
+    row = table.locator("canvas tr").filter(has_text=loco_id)
     position = int(row.get_attribute("aria-rowindex") or 0)
-    page.get_by_test_id("stDataFrame").click(position={"x": 16, "y": 35 * position - 17})
+    table.click(position={"x": 16, "y": 35 * position - 17})
 
 
 def test_the_series_that_is_shown_stands_in_the_address(
