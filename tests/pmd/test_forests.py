@@ -1,6 +1,7 @@
 import pytest
 
-from pmd.forests import candidates, default_settings
+from pmd.cli.train import DEFAULT_TREES
+from pmd.forests import TREES, candidates, default_settings
 
 
 @pytest.mark.parametrize(("rows", "leaf"), [(100, 2), (9000, 9), (10**6, 50)])
@@ -23,6 +24,11 @@ def test_the_seed_draws_the_candidates() -> None:
 def test_a_budget_beyond_all_settings_tries_each_once() -> None:
     tried = candidates(9000, 10_000, seed=1)
     assert len(set(tried)) == len(tried) < 10_000
+
+
+def test_every_candidate_has_as_many_trees_as_asked_for() -> None:
+    assert {settings.n_estimators for settings in candidates(9000, 12, seed=1, trees=64)} == {64}
+    assert default_settings(9000).n_estimators == TREES == DEFAULT_TREES
 
 
 def test_settings_make_a_monotone_forest() -> None:

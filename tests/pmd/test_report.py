@@ -1,6 +1,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from pmd.french import number
 from pmd.model_bundle import write_bundle
 from pmd.report import training_report
@@ -20,3 +22,24 @@ def test_the_references_stand_beside_the_model(trained: Trained, tmp_path: Path)
     assert "8 groupes sur 24" in lines[0]
     assert number(manifest.threshold, 4) in lines[7]
     assert manifest.features[trained.rule.feature].name in lines[8]
+
+
+@pytest.mark.parametrize(("failures", "told"), [(12, 2), (99, 2), (100, 1)])
+def test_few_failures_are_warned_of_beside_the_slope(
+    trained: Trained, tmp_path: Path, failures: int, told: int
+) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    manifest = write_bundle(trained, tmp_path / "b", tmp_path / "m", now).manifest
+    manifest.metrics["model"].update(failures=failures, calibration_slope=0.876)
+    last = training_report(trained, manifest).splitlines()[9:]
+    assert len(last) == told
+    assert last[0] == f"Jugé sur {failures} pannes ; pente d'étalonnage 0,88 (1 est juste)"
+    assert all("moins de 100 pannes" in line for line in last[1:])
+
+
+def test_rows_are_counted_where_failures_have_no_date(trained: Trained, tmp_path: Path) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    manifest = write_bundle(trained, tmp_path / "b", tmp_path / "m", now).manifest
+    manifest.metrics["model"].update(failures=None)
+    positives = number(manifest.held_out.positives)
+    assert f"Jugé sur {positives} lignes positives" in training_report(trained, manifest)

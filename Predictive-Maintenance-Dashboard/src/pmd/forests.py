@@ -30,18 +30,18 @@ class ForestSettings(NamedTuple):
         )
 
 
-def default_settings(rows: int) -> ForestSettings:
+def default_settings(rows: int, trees: int = TREES) -> ForestSettings:
     """Leaves of at least a thousandth of the rows (2 to 50): more than the noise of one failure."""
-    return ForestSettings(TREES, "sqrt", int(np.clip(rows // 1000, 2, 50)), None, None)
+    return ForestSettings(trees, "sqrt", int(np.clip(rows // 1000, 2, 50)), None, None)
 
 
-def candidates(rows: int, trials: int, seed: int) -> list[ForestSettings]:
-    """The default settings, then others drawn without repetition, `trials` in all.
+def candidates(rows: int, trials: int, seed: int, trees: int = TREES) -> list[ForestSettings]:
+    """The default settings, then others drawn without repetition, `trials` in all, of `trees`.
 
     Drawn at random rather than on a grid (Bergstra and Bengio, JMLR 13, 2012). Fewer than `trials`
     come back only when there are no more to try.
     """
-    default = default_settings(rows)
+    default = default_settings(rows, trees)
     leaves = sorted({max(1, round(default.min_samples_leaf * factor)) for factor in LEAF_FACTORS})
     others = [
         settings
@@ -49,7 +49,7 @@ def candidates(rows: int, trials: int, seed: int) -> list[ForestSettings]:
         for leaf in leaves
         for depth in DEPTHS
         for weight in WEIGHTS
-        if (settings := ForestSettings(TREES, share, leaf, depth, weight)) != default
+        if (settings := ForestSettings(trees, share, leaf, depth, weight)) != default
     ]
     drawn = np.random.default_rng(seed).permutation(len(others))[: trials - 1]
     return [default, *(others[index] for index in drawn)]

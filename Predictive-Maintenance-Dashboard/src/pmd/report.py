@@ -22,7 +22,7 @@ _COLUMNS = (
     ("recall", "rappel"),
     ("f1", "F1"),
     ("cost", "coût"),
-    ("sustained_lead_median_h", "préavis, h"),
+    ("sustained_lead_median_h", "soutenu, h"),
     ("false_alarms_per_group_month", "fausses/mois"),
     ("lead_at_budget_h", "à 1/mois, h"),
 )
@@ -34,6 +34,7 @@ _DECIMALS = {
 }
 _LABEL = 25  # characters; with the columns, a line fits a terminal of 120
 _NARROWEST = 6
+FEW_FAILURES = 100  # below, one or two locomotives move the figures
 
 
 def training_report(trained: Trained, manifest: Manifest) -> str:
@@ -55,6 +56,7 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
             f"fausse alerte {number(manifest.cost_false_alarm, 1)})",
             f"Seuil sur un capteur : {feature.name} {sign} {number(rule.threshold, 2)} "
             f"{feature.unit}".rstrip(),
+            *_certainty(manifest.metrics["model"], manifest.held_out.positives),
         ]
     )
 
@@ -69,6 +71,22 @@ def _cells(figures: Figures) -> str:
         number(figures.get(key), _DECIMALS.get(key, 3)).rjust(_width(title))
         for key, title in _COLUMNS
     )
+
+
+def _certainty(model: Figures, positives: int) -> list[str]:
+    """On how many failures the figures rest, the calibration slope, and whether they are few.
+
+    Of a table that does not date its failures, how many positive rows.
+    """
+    dated = model.get("failures")
+    count, name = (positives, "lignes positives") if dated is None else (dated, "pannes")
+    slope = number(model.get("calibration_slope"), 2)
+    told = [f"Jugé sur {number(count)} {name} ; pente d'étalonnage {slope} (1 est juste)"]
+    if count < FEW_FAILURES:
+        told.append(
+            f"Attention : moins de {FEW_FAILURES} {name}, chiffres incertains (voir --seeds)"
+        )
+    return told
 
 
 def _width(title: str) -> int:
@@ -87,8 +105,8 @@ def _intervals(manifest: Manifest) -> list[str]:
             for key, label, decimals in (
                 ("average_precision", "préc. moy.", 3),
                 ("cost", "coût", 0),
-                ("sustained_lead_median_h", "préavis", 1),
-                ("lead_at_budget_h", "préavis à 1 fausse alerte par mois", 1),
+                ("sustained_lead_median_h", "préavis soutenu", 1),
+                ("lead_at_budget_h", "à 1 fausse alerte par mois", 1),
             )
             if key in ranges
         )

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score
 
-from pmd.forests import ForestSettings, candidates
+from pmd.forests import TREES, ForestSettings, candidates
 
 Floats = NDArray[np.float64]
 Parts = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
@@ -60,13 +60,14 @@ def search(
     trials: int,
     seed: int,
     progress: Callable[[str], None],
+    trees: int = TREES,
 ) -> Found:
     """Try the default settings and `trials - 1` others; keep the best out-of-fold ranking.
 
     Rankings are compared by average precision, which neither threshold nor calibration changes;
     among equals the first tried stays. With one trial the default settings are kept.
     """
-    tried = candidates(len(learning.labels), trials, seed)
+    tried = candidates(len(learning.labels), trials, seed, trees)
 
     def outcomes() -> Iterator[tuple[float, Found]]:
         for number, settings in enumerate(tried, start=1):

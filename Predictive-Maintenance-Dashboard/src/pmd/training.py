@@ -21,7 +21,7 @@ from pmd.baselines import (
 from pmd.calibration import calibrate, calibrated, slope
 from pmd.errors import UntrainableData
 from pmd.evaluation import Costs, Figures, cheapest_threshold, figures
-from pmd.forests import ForestSettings
+from pmd.forests import TREES, ForestSettings
 from pmd.judgement import HeldOutRows, Judgement, judge, served_predictor
 from pmd.leaks import refuse_leaks
 from pmd.probing import probing_rows
@@ -72,6 +72,7 @@ def train(
     progress: Progress,
     trials: int = 1,
     rivals: Mapping[str, Predictor] | None = None,
+    trees: int = TREES,
 ) -> Trained:
     """Learn from one part of `table`, choose settings and threshold there too, judge on the other.
 
@@ -84,7 +85,7 @@ def train(
     refuse_leaks(table.values, table.labels, table.columns.features)
     split = split_rows(table.labels, table.groups, table.hours, table.horizon_hours or 0.0, seed)
     learning = _learning(table, split, seed)
-    found = search(learning, table.columns.monotone, trials, seed, progress)
+    found = search(learning, table.columns.monotone, trials, seed, progress, trees)
     progress("étalonnage et seuil")
     forest = learning.fitted(found.settings.forest(table.columns.monotone, seed))
     model = calibrated(forest, found.scores, learning.labels)

@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 CONFIGURABLE = (
     "input", "maintenance", "slot", "features", "post-hoc", "target", "group", "time", "monotone",
-    "horizon-hours", "cost-miss", "cost-false-alarm", "trials", "seed", "seeds", "bundles",
+    "horizon-hours", "cost-miss", "cost-false-alarm", "trials", "trees", "seed", "seeds", "bundles",
     "model-file", "model-card", "against",
 )  # fmt: skip
 DEFAULT_COST_MISS = 10.0
 DEFAULT_COST_FALSE_ALARM = 1.0
 DEFAULT_HORIZON_HOURS = 24.0
+DEFAULT_TREES = 100  # `pmd.forests.TREES`, which is slow to load
 INSTANT, TREND = "instant", "trend"
 _SIGNS = {"+": 1, "-": -1, "0": 0}
 
@@ -83,6 +84,8 @@ def _parser(settings: Settings) -> console.Parser:
         help="coût d'une lecture en fausse alerte (défaut : 1)")  # fmt: skip
     add("--trials", type=console.whole(1, 1000), default=1,
         help="réglages de la forêt à essayer (défaut : 1, ceux par défaut)")  # fmt: skip
+    add("--trees", type=console.whole(10, DEFAULT_TREES), default=DEFAULT_TREES,
+        help="arbres de la forêt, moins si l'export ONNX est inexact (défaut : 100)")  # fmt: skip
     add("--seed", type=console.whole(0), default=42, help="graine des tirages (défaut : 42)")
     add("--seeds", type=console.whole(1, 100), default=1,
         help="graines qui se suivent, pour les intervalles (défaut : 1)")  # fmt: skip
@@ -140,7 +143,7 @@ def _trained(
     costs = Costs(options.cost_miss, options.cost_false_alarm)
     rivals = _rivals(options.against, table) if options.against else {}
     trained, replicas = replicate(
-        lambda seed: train(table, costs, seed, progress, options.trials, rivals),
+        lambda seed: train(table, costs, seed, progress, options.trials, rivals, options.trees),
         range(options.seed, options.seed + options.seeds),
     )
     progress("export")
