@@ -72,7 +72,8 @@ def check_export(trained: Trained) -> None:
     if gap > TOLERANCE or flipped:
         raise InexactExport(
             f"export ONNX inexact : écart {gap:.1e} (toléré {TOLERANCE:.0e}), {flipped} décisions "
-            f"différentes sur {len(expected)} lignes. Rien n'est écrit ; changez --seed."
+            f"différentes sur {len(expected)} lignes. Rien n'est écrit ; "
+            "donnez moins de --trees ou changez --seed."
         )
 
 
