@@ -13,6 +13,7 @@ _TRANSLATIONS = (
     (r"argument (\S+): expected one argument", r"\1 : une valeur est attendue"),
     (r"argument (\S+): invalid int value: (.*)", r"\1 : entier attendu, reçu \2"),
     (r"argument (\S+): invalid float value: (.*)", r"\1 : nombre attendu, reçu \2"),
+    (r"argument (\S+): (.*)", r"\1 : \2"),  # what the type of an option says, in French
 )
 
 

@@ -242,7 +242,7 @@ KINDS = {
             ReportOptions, EtlSummary, _resubmission, _etl_timeout_s, True,
         ),
         JobKind(
-            BOOTSTRAP, "Amorçage du modèle", "admin", BOOTSTRAP,
+            BOOTSTRAP, "Amorçage du modèle", "admin", TRAINING,
             NoOptions, TrainingSummary, _bootstrap, _training_timeout_s,
         ),
         JobKind(
@@ -255,4 +255,7 @@ KINDS = {
         ),
     )
 }  # fmt: skip
-"""Every kind by its name. The loads share one slot: they would only wait for one another."""
+"""Every kind by its name.
+
+The loads share one slot, as they would only wait for one another, and so do those that train: they
+would compete for the cores, and for what serves in the end."""

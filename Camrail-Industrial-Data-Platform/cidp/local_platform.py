@@ -32,6 +32,7 @@ from cidp.errors import (
     NoModel,
     SettingsError,
 )
+from cidp.french import number
 from cidp.kafka_client import client_options, kafka_answers
 from cidp.logs import configure_logs
 from cidp.model_bundle import Slot
@@ -43,7 +44,6 @@ from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
 from cidp.source_choice import NAMES, Decision, Source, SourceKeeper, decide
 from cidp.stop_signals import stop_on_signals
 from cidp.supervisor import StopAsked, Supervisor
-from cidp.views.french import number
 
 LOOPBACK = "127.0.0.1"
 ETL = SERVICE_FOLDER.parent / "Data-Pipeline-Automation" / "src" / "main_pipeline.py"

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from cidp.french import number
 from cidp.model_bundle import Figures, Manifest
-from cidp.views.french import number
 
 
 class Verdict(NamedTuple):

@@ -4,8 +4,8 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +24,9 @@ from cidp.errors import (
     StoreUnavailable,
 )
 from cidp.event_batch import Series
+from cidp.french import NBSP, counted, number
 from cidp.logs import configure_logs
-from cidp.model_bundle import Slot
+from cidp.model_bundle import Manifest, Slot
 from cidp.orchestration import (
     LessonSource,
     ProcessingSummary,
@@ -39,11 +40,12 @@ from cidp.registry import INSTANT, TREND, Registry
 from cidp.settings import Settings, launch_environment
 from cidp.stop_signals import interrupt_on_stop
 from cidp.training_export import Exported, export_readings
-from cidp.views.french import counted
 
 PROCESSING = "src/data_processing.py"
 FEWEST_LOCOS = 3
 """Some learn, others judge: see the trainer's split."""
+MOST_DAYS = 36_500
+MOST_STEP_MINUTES = 525_600
 
 
 class Lesson(NamedTuple):
@@ -54,14 +56,22 @@ class Lesson(NamedTuple):
     fell_back: bool = False
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+class Trained(NamedTuple):
+    """A new model in the registry, and the version that served in its slot when it was begun."""
+
+    slot: Slot
+    manifest: Manifest
+    served: str | None
+
+
+def main(argv: Sequence[str] | None = None, now: Callable[[], datetime] = utc_now) -> int:
     """Train, and promote what is better; return the exit code."""
     chosen = _parser().parse_args(argv)
     interrupt_on_stop()
     try:
         settings = Settings.from_environ(launch_environment(os.environ))
         configure_logs(settings.logs.folder, "train")
-        summary = run(settings, chosen)
+        summary = run(settings, chosen, now())
     except CidpError as error:
         return _failed(str(error), as_json=chosen.json)
     except KeyboardInterrupt:
@@ -71,28 +81,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(settings: Settings, chosen: argparse.Namespace) -> RetrainingSummary:
-    """Do what was chosen; raises `CidpError`, and then no other model serves than before."""
+def run(settings: Settings, chosen: argparse.Namespace, now: datetime) -> RetrainingSummary:
+    """Do what was chosen with the readings until `now`.
+
+    Raises `CidpError`. No model is promoted before all are trained and judged: whatever fails or
+    is interrupted until then leaves those that serve.
+    """
+    registry = Registry(settings.model.folder)
+    slots: tuple[Slot, ...] = (chosen.slot,) if chosen.slot else (INSTANT, TREND)
     with tempfile.TemporaryDirectory() as text:
         scratch = Path(text)
-        lesson = _lesson(settings, chosen, scratch)
-        slots: tuple[Slot, ...] = (chosen.slot,) if chosen.slot else (INSTANT, TREND)
-        models = tuple(_train(settings, chosen, lesson, slot, scratch) for slot in slots)
+        lesson = _lesson(settings, chosen, scratch, now)
+        trained = [_train(settings, chosen, lesson, slot, scratch) for slot in slots]
+    models = tuple(_judged(registry, lesson, one) for one in trained)
+    for model in models:
+        if model.promoted:
+            registry.promote(model.version, model.slot)
+        _say(model)
     return RetrainingSummary(
         status="ok", error=None, source=lesson.source, fell_back=lesson.fell_back, models=models
     )
 
 
-def _lesson(settings: Settings, chosen: argparse.Namespace, scratch: Path) -> Lesson:
+def _lesson(settings: Settings, chosen: argparse.Namespace, scratch: Path, now: datetime) -> Lesson:
     if chosen.source == "bootstrap":
         return Lesson("bootstrap", dict(seed_data(settings)))
     _refuse_other_kind(settings, chosen.source)
     orders = _work_orders(settings, chosen)
     try:
-        return _recorded(settings, chosen, orders, scratch)
+        raw, told = _export(settings, chosen, scratch, now)
     except StoreUnavailable as error:
         logger.warning("{} Repli : entraînement sur les données d'amorçage.", error)
         return Lesson("bootstrap", dict(seed_data(settings)), fell_back=True)
+    labelled = _label(settings, raw, orders, told)
+    return Lesson(settings.store.address.kind, {"--input": labelled})
 
 
 def _refuse_other_kind(settings: Settings, wanted: str) -> None:
@@ -117,11 +139,11 @@ def _work_orders(settings: Settings, chosen: argparse.Namespace) -> Path:
     return path
 
 
-def _recorded(
-    settings: Settings, chosen: argparse.Namespace, orders: Path, scratch: Path
-) -> Lesson:
-    """Export the readings of the event store and have PM-D label them."""
-    store, now = open_store(settings), utc_now()
+def _export(
+    settings: Settings, chosen: argparse.Namespace, scratch: Path, now: datetime
+) -> tuple[Path, str]:
+    """Export the readings of the event store; return the file, and what is in it, in French."""
+    store = open_store(settings)
     kept = settings.telemetry.retention
     window = min(kept, timedelta(days=chosen.days)) if chosen.days else kept
     step = timedelta(minutes=chosen.step_minutes)
@@ -142,12 +164,17 @@ def _recorded(
             f"{told} : il faut {FEWEST_LOCOS} locomotives au moins, pour juger le modèle sur"
             " d'autres que celles dont il apprend."
         )
-    labelled = scratch / f"lectures_{settings.store.address.kind}.parquet"
+    return raw, told
+
+
+def _label(settings: Settings, raw: Path, orders: Path, told: str) -> Path:
+    """Have PM-D label the readings of `raw` by the work orders; return its file, beside `raw`."""
+    labelled = raw.with_name(f"lectures_{settings.store.address.kind}.parquet")
     files = {
         "--input": raw,
         "--maintenance": orders,
         "--output": labelled,
-        "--rejects": scratch / "rejets.csv",
+        "--rejects": raw.with_name("rejets.csv"),
     }
     account = run_for_document(
         settings.pmd.folder / PROCESSING,
@@ -163,7 +190,7 @@ def _recorded(
             f" {told}, dont rien ne s'apprend. Donnez des ordres de travail de cette période, ou"
             " attendez une panne."
         )
-    return Lesson(settings.store.address.kind, {"--input": labelled})
+    return labelled
 
 
 def _told(exported: Exported) -> str:
@@ -175,8 +202,8 @@ def _told(exported: Exported) -> str:
 
 def _train(
     settings: Settings, chosen: argparse.Namespace, lesson: Lesson, slot: Slot, scratch: Path
-) -> TrainedModel:
-    """Train one model beside the one that serves, and promote it if it is to serve."""
+) -> Trained:
+    """Train one model beside the one that serves."""
     registry = Registry(settings.model.folder)
     served = _served(registry, slot)
     bundles = registry.bundles_of(slot)
@@ -195,16 +222,18 @@ def _train(
     )
     if summary.manifest is None:
         raise BundleRefused("L'entraîneur n'a pas rendu le manifeste de son modèle.")
-    version = summary.manifest.version
-    found = verdict(summary.manifest, served)
+    return Trained(slot, summary.manifest, served)
+
+
+def _judged(registry: Registry, lesson: Lesson, trained: Trained) -> TrainedModel:
+    """Say whether a new model is to serve, and why; raises `BundleRefused`."""
+    slot, manifest, served = trained
+    found = verdict(manifest, served)
     if lesson.fell_back and served:
         found = Verdict(False, "entraîné sur l'amorçage faute de base : le modèle servi reste")
     elif found.promoted and _served(registry, slot) != served:
         found = Verdict(False, "un autre modèle a été promu pendant l'entraînement")
-    if found.promoted:
-        registry.promote(version, slot)
-    _say(slot, version, found)
-    return TrainedModel(slot=slot, version=version, promoted=found.promoted, why=found.why)
+    return TrainedModel(slot=slot, version=manifest.version, promoted=found.promoted, why=found.why)
 
 
 def _served(registry: Registry, slot: Slot) -> str | None:
@@ -221,9 +250,9 @@ def _words(files: dict[str, Path]) -> list[str]:
     return [str(part) for pair in files.items() for part in pair]
 
 
-def _say(slot: Slot, version: str, found: Verdict) -> None:
-    done = "promu" if found.promoted else "gardé au registre, non promu"
-    logger.info("Modèle {} {} {} ; {}", slot, version, done, found.why)
+def _say(model: TrainedModel) -> None:
+    done = "promu" if model.promoted else "gardé au registre, non promu"
+    logger.info("Modèle {} {} {} ; {}", model.slot, model.version, done, model.why)
 
 
 def _failed(reason: str, *, as_json: bool) -> int:
@@ -249,7 +278,7 @@ def _parser() -> argparse.ArgumentParser:
         " (store, défaut) ou de cette sorte seulement ; ou les données d'amorçage")  # fmt: skip
     add("--maintenance", type=Path, metavar="FICHIER",
         help="ordres de travail, CSV (défaut : CAMRAIL_WORK_ORDERS)")  # fmt: skip
-    add("--days", type=positive, metavar="N",
+    add("--days", type=_days, metavar="N",
         help="jours à prendre avant maintenant (défaut : tous ceux que la base garde)")  # fmt: skip
     add("--step-minutes", type=_minutes, default=60.0, metavar="N",
         help="une lecture par locomotive et par pas (défaut : 60) ; 0 : toutes")  # fmt: skip
@@ -265,8 +294,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _days(text: str) -> float:
+    return _at_most(MOST_DAYS, positive(text))
+
+
 def _minutes(text: str) -> float:
-    return 0.0 if text == "0" else positive(text)
+    return 0.0 if text == "0" else _at_most(MOST_STEP_MINUTES, positive(text))
+
+
+def _at_most(most: int, value: float) -> float:
+    if value > most:
+        raise argparse.ArgumentTypeError(
+            f"{number(most)} au plus est attendu, reçu {value:g}".replace(NBSP, " ")
+        )
+    return value
 
 
 if __name__ == "__main__":

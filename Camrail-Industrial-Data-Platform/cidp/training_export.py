@@ -1,17 +1,25 @@
 """The recorded readings of a series, written as the trainer reads raw telemetry."""
 
 import csv
+import heapq
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cidp.errors import NothingToLearn
-from cidp.event_batch import SERIES_DOORS, Series
+from cidp.event_batch import SERIES_DOORS, Door, Series
 from cidp.event_store import EventStore, utc_text
+from cidp.store_session import Row, Session
 from cidp.telemetry import READINGS
 
 PAGE_ROWS = 20_000
+PAGE_STEPS = 500
+SHORTEST_SOUGHT = timedelta(minutes=5)
+"""Below it, looking up the first reading of each step is no faster than reading all of them."""
+
 COLUMNS = ("timestamp", "loco_id", *READINGS)
 
 Reading = tuple[datetime, float, float, float, float]
@@ -26,24 +34,50 @@ class Exported(NamedTuple):
     last: datetime
 
 
+class Track(NamedTuple):
+    """The readings of one locomotive that came by one door, in the order of their instants."""
+
+    store: EventStore
+    door: Door
+    loco_id: str
+
+    def rows(self, session: Session, which: str, **parameters: Any) -> list[Reading]:
+        """Read those that the condition `which` tells."""
+        found: list[Row] = session.rows(
+            f"SELECT timestamp, {', '.join(READINGS)} FROM readings"  # noqa: S608 (our names)
+            f" WHERE source = :door AND loco_id = :loco_id AND {which}",
+            door=self.door,
+            loco_id=self.loco_id,
+            **parameters,
+        )
+        return [
+            (session.instant(at), flow_rate, pressure, vibration, temperature)
+            for at, flow_rate, pressure, vibration, temperature in found
+        ]
+
+
 def export_readings(
     store: EventStore, path: Path, series: Series, since: datetime, until: datetime, step: timedelta
 ) -> Exported:
     """Write to `path` the readings of `series` from `since` to `until`, that one excluded.
 
-    Of each locomotive the first reading of each `step` is taken; all of them for a step of zero.
+    Of each locomotive the first reading of each `step` is taken, and of two doors that brought one
+    at that instant, the first by name; all of them for a step of zero.
     Raises `NothingToLearn` when there is none, `StoreError`.
     """
     readings = locos = 0
     first, last = until, since
+    read = partial(_firsts, step=step) if step >= SHORTEST_SOUGHT else _all
     with path.open("x", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
         for loco_id in _locos(store, series):
             before = readings
-            for instant, *values in thinned(
-                _readings(store, series, loco_id, since, until), since, step
-            ):
+            tracks = [Track(store, door, loco_id) for door in SERIES_DOORS[series]]
+            merged = heapq.merge(
+                *(read(track, since=since, until=until) for track in tracks), key=itemgetter(0)
+            )
+            for instant, *values in thinned(merged, since, step):
                 rows.writerow((utc_text(instant), loco_id, *values))
                 first, last = min(first, instant), max(last, instant)
                 readings += 1
@@ -69,35 +103,60 @@ def _locos(store: EventStore, series: Series) -> list[str]:
     return sorted(loco_id for (loco_id,) in found)
 
 
-def _readings(
-    store: EventStore, series: Series, loco_id: str, since: datetime, until: datetime
-) -> Iterator[Reading]:
-    """Read page by page, so that no transaction and no list of rows grows with the window.
-
-    Where two doors brought one instant, a page may end between them: the next begins after it.
-    """
+def _all(track: Track, since: datetime, until: datetime) -> Iterator[Reading]:
+    """Read page by page, so that no transaction and no list of rows grows with the window."""
     last: datetime | None = None
     while True:
-        with store.session(writes=False) as session:
-            page = session.rows(
-                f"SELECT timestamp, {', '.join(READINGS)} FROM readings"  # noqa: S608 (our names)
-                " WHERE source IN :doors AND loco_id = :loco_id"
-                f" AND timestamp {'>' if last else '>='} :since AND timestamp < :until"
+        with track.store.session(writes=False) as session:
+            page = track.rows(
+                session,
+                f"timestamp {'>' if last else '>='} :since AND timestamp < :until"
                 " ORDER BY timestamp LIMIT :count",
-                doors=SERIES_DOORS[series],
-                loco_id=loco_id,
                 since=last or since,
                 until=until,
                 count=PAGE_ROWS,
             )
-            found: list[Reading] = [
-                (session.instant(at), flow_rate, pressure, vibration, temperature)
-                for at, flow_rate, pressure, vibration, temperature in page
-            ]
-        yield from found
-        if len(found) < PAGE_ROWS:
+        yield from page
+        if len(page) < PAGE_ROWS:
             return
-        last = found[-1][0]
+        last = page[-1][0]
+
+
+def _firsts(track: Track, since: datetime, until: datetime, step: timedelta) -> Iterator[Reading]:
+    """Look up the first reading of each step by the key, some steps at a time, and no other row."""
+    start = since
+    while start < until:
+        bounds = [start]
+        while len(bounds) <= PAGE_STEPS and bounds[-1] < until:
+            bounds.append(min(bounds[-1] + step, until))
+        with track.store.session(writes=False) as session:
+            found = session.rows(
+                _FIRSTS.format(values=_bounds(len(bounds) - 1)),
+                door=track.door,
+                loco_id=track.loco_id,
+                **{f"bound_{place}": bound for place, bound in enumerate(bounds)},
+            )
+            page = track.rows(
+                session,
+                "timestamp IN :firsts ORDER BY timestamp",
+                firsts=[at for (at,) in found if at is not None],
+            )
+        yield from page
+        start = bounds[-1]
+
+
+_FIRSTS = """
+WITH steps (start, stop) AS (VALUES {values})
+SELECT (
+    SELECT min(timestamp) FROM readings
+    WHERE source = :door AND loco_id = :loco_id
+        AND timestamp >= steps.start AND timestamp < steps.stop
+) FROM steps
+"""
+
+
+def _bounds(steps: int) -> str:
+    return ", ".join(f"(:bound_{place}, :bound_{place + 1})" for place in range(steps))
 
 
 def _none(store: EventStore, series: Series, since: datetime, until: datetime) -> str:

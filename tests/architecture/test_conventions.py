@@ -133,7 +133,7 @@ def test_the_demo_key_is_written_in_one_module_only() -> None:
     assert len(holders) <= 1, relative(holders)
 
 
-def test_readmes_show_every_picture_and_no_absent_one() -> None:
+def test_the_root_readme_shows_every_picture_and_no_absent_one() -> None:
     pictures = {path.name for path in TRACKED if path.parent == ROOT / "docs/screenshots"}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"docs/screenshots/([\w-]+\.png)", readme))

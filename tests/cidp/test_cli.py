@@ -21,8 +21,8 @@ def parser() -> FrenchParser:
         (["--port"], "--port : une valeur est attendue"),
         (["--port", "x"], "--port : entier attendu, reçu 'x'"),
         (["--port", "1", "--rate", "x"], "--rate : nombre attendu, reçu 'x'"),
-        (["--port", "1", "--speed", "x"], "un nombre positif est attendu, reçu 'x'"),
-        (["--port", "1", "--speed", "0"], "un nombre positif est attendu, reçu '0'"),
+        (["--port", "1", "--speed", "x"], "--speed : un nombre positif est attendu, reçu 'x'"),
+        (["--port", "1", "--speed", "0"], "--speed : un nombre positif est attendu, reçu '0'"),
         (["--port", "1", "--autre"], "arguments inconnus : --autre"),
     ],
 )

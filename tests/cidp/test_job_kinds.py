@@ -72,8 +72,11 @@ def test_a_retraining_learns_from_the_store_of_the_settings(
     words = command(settings, "retraining", {"trials": 3}, tmp_path)
     assert words[:4] == ["-m", "cidp.train", "--from=store", "--json"]
     assert words[4:] == ["--progress=json", "--trials=3", "--seed=42"]
-    kinds = (KINDS["training"], KINDS["retraining"])
-    assert len({kind.slot for kind in kinds}) == 1  # they would compete for the cores
+
+
+def test_what_trains_never_runs_beside_another_training() -> None:
+    training = {"bootstrap", "training", "retraining"}
+    assert {name for name in KINDS if KINDS[name].slot == KINDS["training"].slot} == training
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if not KINDS[name].takes_workbook])

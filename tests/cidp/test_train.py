@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,20 +14,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres import BACK_ENDS
 from stores import new_url
 
 from cidp import train
 from cidp.assembly import assemble
 from cidp.errors import NothingToLearn
 from cidp.event_batch import Door, Message
+from cidp.french import number
+from cidp.model_bundle import Manifest
 from cidp.registry import Registry
 from cidp.settings import SERVICE_FOLDER, Settings
-from cidp.views.french import number
 
 GENERATOR = SERVICE_FOLDER.parent / "Predictive-Maintenance-Dashboard/src/data_generator.py"
+NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 RETENTION_DAYS = 95
 BATCH = 10_000
+
+AT_NOW = f"""
+import sys
+from datetime import datetime
+from cidp import train
+sys.exit(train.main(now=lambda: datetime.fromisoformat("{NOW.isoformat()}")))
+"""
+"""The command, at the time of the tests."""
 
 
 class Place:
@@ -45,7 +55,7 @@ class Place:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "cidp.train", *words],
+            [sys.executable, "-c", AT_NOW, *words],
             cwd=SERVICE_FOLDER,
             env=os.environ | {"CAMRAIL_WORK_ORDERS": ""} | self.environ,
             capture_output=True,
@@ -58,12 +68,11 @@ class Place:
         return Registry(self.models).promoted_version()
 
     def simulate(self, locos: int, days: int, step_minutes: int) -> tuple[Path, Path]:
-        """Write a history that ends now; return its readings and its work orders."""
+        """Write a history that ends half an hour ago; return its readings and its work orders."""
         raw, orders = self.folder / "raw.csv", self.folder / "orders.csv"
-        end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         words = {
             "--locos": locos, "--days": days, "--step-minutes": step_minutes,
-            "--end": f"{end:%Y-%m-%dT%H:%M:%SZ}", "--output": raw, "--maintenance": orders,
+            "--end": f"{NOW:%Y-%m-%dT%H:00:00Z}", "--output": raw, "--maintenance": orders,
         }  # fmt: skip
         subprocess.run(
             [sys.executable, GENERATOR, *(str(part) for pair in words.items() for part in pair)],
@@ -74,7 +83,7 @@ class Place:
 
     def ingest(self, raw: Path, door: Door = "kafka") -> int:
         """Hand in the readings of a file by the one ingest handler."""
-        parts = assemble(Settings.from_environ(self.environ))
+        parts = assemble(Settings.from_environ(self.environ), lambda: NOW)
         parts.model.refresh()
         with raw.open(encoding="utf-8", newline="") as file:
             messages = [
@@ -98,12 +107,6 @@ def event_of(row: dict[str, str]) -> dict[str, Any]:
         "timestamp": row["timestamp"],
         **{name: float(row[name]) for name in numbers},
     }
-
-
-@pytest.fixture(params=BACK_ENDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path, models: Path) -> Place:
-    url = new_url(request, request.param, tmp_path)
-    return Place(tmp_path, models, url.target)
 
 
 @pytest.fixture
@@ -148,24 +151,57 @@ def test_forty_locomotives_over_ninety_days_in_postgresql(
     assert place.served() == found["version"] != again["version"]
 
 
-def test_both_databases_teach_alike(place: Place) -> None:
-    raw, orders = place.simulate(12, 40, 240)
-    place.ingest(raw)
-    kind = "postgresql" if "://" in place.environ["CAMRAIL_EVENT_STORE"] else "sqlite"
-    words = ("--maintenance", str(orders), "--step-minutes", "0", "--json", "--progress", "json")
-    ended = place.run("--from", "store", *words)
-    assert ended.returncode == 0, ended.stderr
+@pytest.mark.postgresql
+def test_both_databases_teach_alike(
+    request: pytest.FixtureRequest, tmp_path: Path, models: Path
+) -> None:
+    raw, orders = Place(tmp_path, models, "unused").simulate(12, 40, 240)
+    words = ("--maintenance", str(orders), "--step-minutes", "480", "--json", "--progress", "json")
+    taught: dict[str, list[Manifest]] = {}
+    for kind, other in (("sqlite", "postgresql"), ("postgresql", "sqlite")):
+        folder = tmp_path / kind
+        shutil.copytree(models, folder / "models")
+        place = Place(folder, folder / "models", new_url(request, kind, folder).target)
+        place.ingest(raw)
+        ended = place.run("--from", "store", *words)
+        assert ended.returncode == 0, ended.stderr
+        document = json.loads(ended.stdout)
+        assert document["source"] == kind
+        instant, trend = document["models"]
+        assert (instant["slot"], trend["slot"]) == ("instant", "trend")
+        assert trend["promoted"]
+        assert trend["why"] == "aucun modèle ne servait"
+        assert ended.stderr.count('"step":"export"') == 2  # once for each model
+        registry = Registry(place.models)
+        taught[kind] = [
+            registry.manifest(instant["version"], "instant"),
+            registry.manifest(trend["version"], "trend"),
+        ]
+        refused = place.run("--from", other, *words)
+        assert refused.returncode == 1
+        assert f"une base {kind}" in json.loads(refused.stdout)["error"]
+    for ours, theirs in zip(*taught.values(), strict=True):
+        assert ours.metrics == theirs.metrics
+        assert ours.held_out == theirs.held_out
+        assert ours.threshold == theirs.threshold
+
+
+def test_a_second_model_that_fails_leaves_the_first_unpromoted(lone: Place) -> None:
+    raw, orders = lone.simulate(12, 40, 240)
+    lone.ingest(raw)
+    before = lone.served()
+    words = ("--maintenance", str(orders), "--json")
+    (lone.models / "trend").write_text("no folder for bundles", encoding="utf-8")
+    ended = lone.run(*words)
+    assert ended.returncode == 1
     document = json.loads(ended.stdout)
-    assert document["source"] == kind
-    instant, trend = document["models"]
-    assert (instant["slot"], trend["slot"]) == ("instant", "trend")
-    assert trend["promoted"]
-    assert trend["why"] == "aucun modèle ne servait"
-    assert ended.stderr.count('"step":"export"') == 2  # once for each model
-    other = "sqlite" if kind == "postgresql" else "postgresql"
-    refused = place.run("--from", other, *words)
-    assert refused.returncode == 1
-    assert f"une base {kind}" in json.loads(refused.stdout)["error"]
+    assert (document["status"], document["models"]) == ("error", [])
+    assert len(Registry(lone.models).versions("instant")) == 3  # two of before, and the new one
+    assert lone.served() == before
+
+    (lone.models / "trend").unlink()
+    ended = lone.run(*words)
+    assert [model["promoted"] for model in json.loads(ended.stdout)["models"]] == [True, True]
 
 
 def test_a_database_that_is_gone_leaves_the_bootstrap_and_the_served_model(
@@ -192,7 +228,7 @@ def one_locomotive(place: Place) -> list[str]:
 
 def other_failures(place: Place) -> list[str]:
     place.ingest(place.simulate(4, 5, 240)[0])
-    day = datetime.now(UTC) - timedelta(days=60)
+    day = NOW - timedelta(days=60)
     line = f"LOCO_001,{day:%Y-%m-%dT%H:%M:%SZ},{day:%Y-%m-%dT%H:%M:%SZ},cooling_loss,closed"
     return ["--maintenance", orders_file(place.folder, line)]
 
@@ -245,10 +281,32 @@ def test_an_export_that_cannot_be_written_is_said(
     monkeypatch.setattr(train, "export_readings", full)
     chosen = train._parser().parse_args(["--maintenance", orders_file(tmp_path)])
     with pytest.raises(NothingToLearn, match=r"No space left on device.* libérez de la place"):
-        train.run(Settings.from_environ(lone.environ), chosen)
+        train.run(Settings.from_environ(lone.environ), chosen, NOW)
 
 
-def test_misuse_is_code_2(lone: Place) -> None:
-    ended = lone.run("--from", "oracle")
-    assert ended.returncode == 2
-    assert "--from" in ended.stderr
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--from", "oracle"], "--from : 'oracle' n'est pas de"),
+        (["--days", "1e10"], "--days : 36 500 au plus est attendu, reçu 1e+10"),
+        (["--days", "0"], "--days : un nombre positif est attendu, reçu '0'"),
+        (["--days", "inf"], "--days : un nombre positif est attendu, reçu 'inf'"),
+        (["--step-minutes", "1e18"], "--step-minutes : 525 600 au plus est attendu, reçu 1e+18"),
+        (["--step-minutes", "-1"], "--step-minutes : un nombre positif est attendu, reçu '-1'"),
+    ],
+)
+def test_misuse_is_said_and_is_code_2(
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        train.main(words)
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_longest_window_and_step_are_read(lone: Place) -> None:
+    ended = lone.run(
+        "--days", "36500", "--step-minutes", "525600", "--maintenance", orders_file(lone.folder)
+    )
+    assert ended.returncode == 1
+    assert "Aucune lecture réelle" in ended.stderr

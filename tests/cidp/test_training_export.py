@@ -59,11 +59,43 @@ def test_the_series_do_not_mix(store: EventStore, tmp_path: Path) -> None:
     assert [row[1] for row in exported(store, tmp_path, series="simulated")[1][1:]] == ["SIM"]
 
 
+@pytest.fixture(params=["looked up", "read"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the first readings of steps of a minute by either way, whose answers are the same."""
+    shortest = MINUTE if request.param == "looked up" else HOUR
+    monkeypatch.setattr(training_export, "SHORTEST_SOUGHT", shortest)
+
+
+@pytest.mark.usefixtures("way")
 def test_the_first_reading_of_each_step_is_taken(store: EventStore, tmp_path: Path) -> None:
     seconds = (10, 50, 60, 61, 200, 3599)
     store.save(batch(*(event(second=s, at=s) for s in seconds)), [], NOON)
     rows = exported(store, tmp_path, MINUTE)[1][1:]
     assert [row[0][14:19] for row in rows] == ["00:10", "01:00", "03:20", "59:59"]
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("page_steps", [1, 7, 500])
+def test_the_first_reading_by_any_door_is_taken_once(
+    store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_steps: int
+) -> None:
+    monkeypatch.setattr(training_export, "PAGE_STEPS", page_steps)
+    store.save(batch(*(event(second=s, at=s) for s in (5, 70, 120, 3599))), [], NOON)
+    by_kafka = [event(second=s, vibration=3, at=s) for s in (0, 59, 65, 120, 1800)]
+    store.save(batch(*by_kafka, door="kafka", topic="t"), [], NOON)
+    store.save(batch(event(second=65, vibration=4), door="simulator"), [], NOON)
+    found, rows = exported(store, tmp_path, MINUTE)
+    assert [(row[0][14:19], row[4]) for row in rows[1:]] == [
+        ("00:00", "3.0"), ("01:05", "3.0"), ("02:00", "2.0"), ("30:00", "3.0"), ("59:59", "2.0"),
+    ]  # fmt: skip
+    assert found == (5, 1, NOON, NOON + timedelta(seconds=3599))
+
+
+@pytest.mark.usefixtures("way")
+def test_a_last_step_that_the_window_cuts_ends_with_it(store: EventStore, tmp_path: Path) -> None:
+    store.save(batch(*(event(second=s, at=s) for s in (0, 3599, 3600))), [], NOON)
+    rows = exported(store, tmp_path, timedelta(minutes=59.5))[1][1:]
+    assert [row[0][14:19] for row in rows] == ["00:00", "59:59"]
 
 
 def test_pages_join_without_a_gap_or_a_repeat(

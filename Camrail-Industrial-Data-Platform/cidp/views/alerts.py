@@ -11,11 +11,11 @@ import streamlit as st
 from cidp.api_answers import Alert, AlertAction
 from cidp.api_client import AlertVerb, ApiClient
 from cidp.api_errors import ApiError
+from cidp.french import counted, instant, number, percent, quantity
 from cidp.telemetry import is_loco_id
 from cidp.views.access import Access
 from cidp.views.address import one_of, say_unusable
 from cidp.views.asking import failures_said, reachable, show_api_error
-from cidp.views.french import counted, instant, number, percent, quantity
 from cidp.views.gauges import GAUGES, field_label
 from cidp.views.markdown import plain
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from cidp.views.french import DOUALA, NBSP
+from cidp.french import DOUALA, NBSP
 
 DARK, LIGHT, ALARM = "#0b5394", "#9fc5e8", "#a61c00"
 INK = "#1b2733"

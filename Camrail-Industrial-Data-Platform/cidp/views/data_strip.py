@@ -6,8 +6,8 @@ import streamlit as st
 
 from cidp.api_answers import Readiness, SourceState
 from cidp.api_client import ApiClient
+from cidp.french import age, clock, counted, minute
 from cidp.views.api_state import ApiState, refresh
-from cidp.views.french import age, clock, counted, minute
 from cidp.views.markdown import plain
 
 REFRESH_S = 2.0

@@ -6,8 +6,8 @@ import altair as alt
 import pandas as pd
 
 from cidp.api_answers import Explanation
+from cidp.french import number
 from cidp.views.charts import ALARM, INK, LIGHT, french
-from cidp.views.french import number
 from cidp.views.gauges import field_label
 
 

@@ -12,11 +12,11 @@ import streamlit as st
 from cidp.api_answers import Fleet, History, Locomotive, ModelCard, Series
 from cidp.api_client import ApiClient
 from cidp.api_errors import ModelMissing
+from cidp.french import age, clock, counted, number, percent, quantity
 from cidp.views.access import Access
 from cidp.views.address import one_of, say_unusable
 from cidp.views.asking import failures_said, reachable
 from cidp.views.charts import ALARM, CLOCK, DARK, french, line_at, wall_clock
-from cidp.views.french import age, clock, counted, number, percent, quantity
 from cidp.views.gauges import GAUGES, Gauge, field_label
 from cidp.views.markdown import plain
 

@@ -7,9 +7,9 @@ import streamlit as st
 
 from cidp.api_answers import Job
 from cidp.api_errors import ApiError
+from cidp.french import counted, instant, number
 from cidp.views.access import Access
 from cidp.views.asking import failures_said, reachable, show_api_error
-from cidp.views.french import counted, instant, number
 from cidp.views.markdown import plain
 
 REFRESH_S = 1.0

@@ -11,11 +11,11 @@ import streamlit as st
 from cidp.api_answers import KindOfJob, Kpi, Machines, Volumes, WarehouseScope
 from cidp.api_client import REJECTS, REPORT, ApiClient, WarehouseFilter
 from cidp.api_errors import NotThere, ServiceUnavailable
+from cidp.french import day, figure, instant, number, percent, quantity
 from cidp.views.access import Access
 from cidp.views.address import one_of, say_unusable
 from cidp.views.asking import failures_said, reachable
 from cidp.views.charts import ALARM, DARK, DAY, INK, SITE_COLORS, french
-from cidp.views.french import day, figure, instant, number, percent, quantity
 from cidp.views.job_panel import handed_back, show_jobs, started
 
 TOP = 10

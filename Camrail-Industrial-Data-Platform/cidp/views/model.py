@@ -11,11 +11,11 @@ from cidp.api_answers import Figures, ModelCard, ModelVersion, Promotion
 from cidp.api_client import ApiClient, UncheckedReading, moved
 from cidp.api_errors import ApiError, ModelMissing
 from cidp.drift import ENOUGH_ROWS
+from cidp.french import day, figure, instant, number, percent, quantity
 from cidp.views.access import Access
 from cidp.views.address import say_unusable
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.charts import DARK, INK, french, line_at
-from cidp.views.french import day, figure, instant, number, percent, quantity
 from cidp.views.gauges import GAUGES, Gauge, field_label
 from cidp.views.job_panel import show_jobs, started
 from cidp.views.markdown import plain

@@ -10,12 +10,12 @@ import streamlit as st
 from cidp.api_answers import Counterfactual, Explanation, Prediction
 from cidp.api_client import ApiClient, UncheckedReading
 from cidp.api_errors import ApiError, ModelMissing
+from cidp.french import clock, percent, quantity
 from cidp.views.access import Access
 from cidp.views.address import between, say_unusable
 from cidp.views.api_state import last_known, retry_later
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.explanation_chart import contributions_chart
-from cidp.views.french import clock, percent, quantity
 from cidp.views.gauges import GAUGES, LOCO_LABEL, Gauge
 from cidp.views.markdown import plain
 from cidp.views.risk_map import cells, readings_around, risk_map

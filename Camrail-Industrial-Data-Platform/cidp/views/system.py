@@ -8,12 +8,12 @@ import streamlit as st
 from cidp import __version__
 from cidp.api_answers import Readiness, SourceState
 from cidp.api_client import ApiClient
+from cidp.french import age, counted, instant, number
 from cidp.views.access import Access
 from cidp.views.address import say_unusable
 from cidp.views.api_state import last_known
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.data_strip import source_said
-from cidp.views.french import age, counted, instant, number
 from cidp.views.job_panel import STATES
 from cidp.views.markdown import plain
 

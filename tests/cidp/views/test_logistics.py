@@ -5,7 +5,7 @@ from api_samples import KPIS, VOLUMES, Open, job, jobs
 from fake_api import FakeApi, Request
 
 from cidp.api_answers import Machines, Volumes
-from cidp.views.french import figure
+from cidp.french import figure
 from cidp.views.logistics import machines_chart, volume_chart
 
 NBSP = "\N{NO-BREAK SPACE}"

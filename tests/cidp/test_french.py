@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cidp.views.french import age, clock, number, percent, quantity
+from cidp.french import age, clock, number, percent, quantity
 
 NBSP = "\N{NO-BREAK SPACE}"
 
