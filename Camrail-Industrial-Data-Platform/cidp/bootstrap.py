@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,19 +73,31 @@ def train_and_promote(
     """
     registry = Registry(settings.model.folder)
     with tempfile.TemporaryDirectory() as scratch:
-        summary = run_for_document(
-            settings.pmd.folder / TRAINER,
-            [
-                *training_arguments(settings, Path(scratch) / "model.joblib", slot),
-                *(("--progress", progress) if progress else ()),
-            ],
-            TrainingSummary,
-            settings.pmd.training_timeout_s,
-            on_line,
-        )
+        arguments = training_arguments(settings, Path(scratch) / "model.joblib", slot)
+        manifest = run_trainer(settings, arguments, progress, on_line)
+    return registry.promote(manifest.version, slot)
+
+
+def run_trainer(
+    settings: Settings,
+    arguments: Sequence[str],
+    progress: str | None,
+    on_line: Callable[[str], object],
+) -> Manifest:
+    """Run PM-D's trainer; return what the bundle that it wrote says of itself.
+
+    Raises `ChildError` or `BundleRefused`.
+    """
+    summary = run_for_document(
+        settings.pmd.folder / TRAINER,
+        [*arguments, *(("--progress", progress) if progress else ())],
+        TrainingSummary,
+        settings.pmd.training_timeout_s,
+        on_line,
+    )
     if summary.manifest is None:
         raise BundleRefused("L'entraîneur n'a pas rendu le manifeste de son modèle.")
-    return registry.promote(summary.manifest.version, slot)
+    return summary.manifest
 
 
 def training_arguments(settings: Settings, model_file: Path, slot: Slot = INSTANT) -> list[str]:
@@ -99,7 +111,12 @@ def training_arguments(settings: Settings, model_file: Path, slot: Slot = INSTAN
         "--bundles": Registry(settings.model.folder).bundles_of(slot),
         "--model-file": model_file,
     }
-    return ["--json", *(str(part) for pair in files.items() for part in pair)]
+    return ["--json", *as_words(files)]
+
+
+def as_words(options: Mapping[str, object]) -> list[str]:
+    """Write options and their values as a command line has them."""
+    return [str(part) for pair in options.items() for part in pair]
 
 
 def seed_data(settings: Settings) -> dict[str, Path]:

@@ -54,8 +54,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     `position` counts from 0: the offset in (topic, partition), the line of the simulator, or the
     index in the request. `payload` is None for Kafka's tombstones. `micros`, since 1970, stands for
     the timestamp of an event that has none; a door whose redelivery would bring another one gives
-    none.
-    `loco_id` is the only locomotive that the sender may speak of, where the door knows it.
+    none. `loco_id` is the only locomotive that the sender may speak of, where the door knows it.
     """
 
     position: int

@@ -1,21 +1,20 @@
 """The risk that the trend model sees in each locomotive's last days, renewed once a minute."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from loguru import logger
 
 from cidp.errors import ModelError, NoModel
-from cidp.event_batch import Series
+from cidp.event_batch import SERIES_DOORS, Series
 from cidp.event_store import EventStore
 from cidp.model_bundle import TrendBundle
 from cidp.registry import TREND, Registry
 from cidp.trend_features import fleet_features
 
 RENEWED_EVERY = timedelta(minutes=1)
-SERIES: Sequence[Series] = get_args(Series)
 
 
 class TrendRisk(NamedTuple):
@@ -48,15 +47,17 @@ class FleetTrend:
         Raises `StoreError`. While one thread renews them, others get those of a minute before.
         """
         now = self._now()
-        due = self._renewed_at is None or now - self._renewed_at >= RENEWED_EVERY
-        if due and self._lock.acquire(blocking=self._renewed_at is None):
+        if self._is_due(now) and self._lock.acquire(blocking=self._renewed_at is None):
             try:
-                if self._renewed_at is None or now - self._renewed_at >= RENEWED_EVERY:
+                if self._is_due(now):
                     self._risks = self._renewed(now)
                     self._renewed_at = now
             finally:
                 self._lock.release()
         return self._risks
+
+    def _is_due(self, now: datetime) -> bool:
+        return self._renewed_at is None or now - self._renewed_at >= RENEWED_EVERY
 
     def _renewed(self, now: datetime) -> TrendRisks:
         bundle = self._promoted()
@@ -64,7 +65,7 @@ class FleetTrend:
             return {}
         found: dict[tuple[Series, str], TrendRisk] = {}
         with self._store.session(writes=False) as session:
-            for series in SERIES:
+            for series in SERIES_DOORS:
                 features = fleet_features(session, series, bundle.manifest.features, now)
                 if not features.loco_ids:
                     continue

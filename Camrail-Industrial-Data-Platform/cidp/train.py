@@ -13,10 +13,9 @@ from loguru import logger
 
 from cidp.assembly import open_store
 from cidp.auth import utc_now
-from cidp.bootstrap import TRAINER, echo, seed_data
+from cidp.bootstrap import as_words, echo, run_trainer, seed_data
 from cidp.cli import FrenchParser, positive
 from cidp.errors import (
-    BundleRefused,
     CidpError,
     NoModel,
     NothingToLearn,
@@ -32,7 +31,6 @@ from cidp.orchestration import (
     ProcessingSummary,
     RetrainingSummary,
     TrainedModel,
-    TrainingSummary,
     run_for_document,
 )
 from cidp.promotion import Verdict, verdict
@@ -178,7 +176,7 @@ def _label(settings: Settings, raw: Path, orders: Path, told: str) -> Path:
     }
     account = run_for_document(
         settings.pmd.folder / PROCESSING,
-        ["--json", *_words(files)],
+        ["--json", *as_words(files)],
         ProcessingSummary,
         settings.pmd.training_timeout_s,
         echo,
@@ -210,19 +208,10 @@ def _train(
     files = lesson.files | {"--bundles": bundles, "--model-file": scratch / "model.joblib"}
     if served:
         files["--against"] = bundles / served
-    words = [*_words(files), "--slot", slot, "--trials", str(chosen.trials)]
-    if chosen.progress:
-        words += ["--progress", chosen.progress]
-    summary = run_for_document(
-        settings.pmd.folder / TRAINER,
-        ["--json", *words, "--seed", str(chosen.seed)],
-        TrainingSummary,
-        settings.pmd.training_timeout_s,
-        echo,
-    )
-    if summary.manifest is None:
-        raise BundleRefused("L'entraîneur n'a pas rendu le manifeste de son modèle.")
-    return Trained(slot, summary.manifest, served)
+    settled = {"--slot": slot, "--trials": chosen.trials, "--seed": chosen.seed}
+    arguments = ["--json", *as_words(files | settled)]
+    manifest = run_trainer(settings, arguments, chosen.progress, echo)
+    return Trained(slot, manifest, served)
 
 
 def _judged(registry: Registry, lesson: Lesson, trained: Trained) -> TrainedModel:
@@ -244,10 +233,6 @@ def _served(registry: Registry, slot: Slot) -> str | None:
         return None
     registry.manifest(version, slot)
     return version
-
-
-def _words(files: dict[str, Path]) -> list[str]:
-    return [str(part) for pair in files.items() for part in pair]
 
 
 def _say(model: TrainedModel) -> None:

@@ -7,7 +7,6 @@ import argparse
 import datetime as dt
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,8 @@ from typing import Final
 import psutil
 import requests
 from bench_page import Target
-from measuring import HERE, PLATFORM, environment, say
-from playwright.sync_api import Browser, expect, sync_playwright
+from measuring import HERE, PLATFORM, environment, free_port, say
+from playwright.sync_api import Browser, Locator, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 from sections import Found, Page, Section
 
@@ -140,13 +139,19 @@ def send(api: str, locomotives: int) -> None:
     requests.post(f"{api}/telemetry", json=events, headers=KEY, timeout=30).raise_for_status()
 
 
+@contextmanager
+def vibrations(chosen: argparse.Namespace) -> Iterator[tuple[Tab, Locator]]:
+    """Open the first page at its nominal start; give the tab and the slider of the vibrations."""
+    with platform(chosen) as (_, _, url), a_browser() as browser:
+        tab = opened(browser, url)
+        expect(tab.get_by_text(NOMINAL)).to_be_visible()
+        yield tab, tab.get_by_role("slider", name="Vibrations")
+
+
 def measured_moves(chosen: argparse.Namespace) -> Found:
     """Move the slider to and fro; give the milliseconds of each move."""
     took = []
-    with platform(chosen) as (_, _, url), a_browser() as browser:
-        tab = opened(browser, url)
-        slider = tab.get_by_role("slider", name="Vibrations")
-        expect(tab.get_by_text(NOMINAL)).to_be_visible()
+    with vibrations(chosen) as (tab, slider):
         for number in range(chosen.moves):
             key, said = ("Home", NOMINAL) if number % 2 else ("End", DANGER)
             slider.focus()
@@ -166,10 +171,7 @@ def measured_moves(chosen: argparse.Namespace) -> Found:
 def measured_held(chosen: argparse.Namespace) -> Found:
     """Hold an arrow key; give the milliseconds from its release until the figure has followed."""
     took = []
-    with platform(chosen) as (_, _, url), a_browser() as browser:
-        tab = opened(browser, url)
-        slider = tab.get_by_role("slider", name="Vibrations")
-        expect(tab.get_by_text(NOMINAL)).to_be_visible()
+    with vibrations(chosen) as (tab, slider):
         slider.focus()
         for number in range(chosen.rounds):
             for _ in range(HELD_PRESSES):
@@ -247,13 +249,6 @@ def served(api: str) -> int:
     return int(
         sum(float(line[len(start) :]) for line in text.splitlines() if line.startswith(start))
     )
-
-
-def free_port() -> int:
-    """Return a port that nobody listens to now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def shown_moves(found: Found) -> str:

@@ -40,6 +40,7 @@ ONE: Final = "one message at a time, `to_sql`"
 READ: Final = "reading the topic alone"
 BRIDGE: Final = "the platform's bridge"
 PIPE: Final = "`mosquitto_sub` into `kcat`"
+BATCH: Final = 10_000
 OFFERED: Final = 5_000
 LATENCY_MS: Final = 150
 POLL_S: Final = 0.002
@@ -95,58 +96,7 @@ def measure_backlog(chosen: argparse.Namespace) -> Found:
         desk.make_topics()
         say("filling the topic")
         desk.produce(0, chosen.events)
-        server = running.postgres
-        into = {"store": server.url("events"), "events": chosen.events}
-        kafka = {"servers": running.kafka.servers, "topic": desk.topic}
-        peer = into | kafka | {"bundle": promoted_model(chosen.work)}
-
-        def python(name: str) -> str:
-            return str(chosen.peers / f"bench-{name}" / "bin" / "python")
-
-        def fresh() -> None:
-            server.fresh_database("events")
-            if hasattr(os, "sync"):
-                os.sync()
-
-        measures = alternated(
-            [
-                Contender(BARE, "streams.py", "bare_postgres", into | {"size": 10_000}, fresh),
-                Contender(
-                    OURS,
-                    "streams.py",
-                    "ours",
-                    into | kafka | {"models": str(running.models)},
-                    fresh,
-                ),
-                Contender(
-                    QUIX,
-                    "streams_quix.py",
-                    "quix",
-                    # A checkpoint writes each of the four partitions apart.
-                    peer | {"size": 4 * 10_000},
-                    fresh,
-                    python=python("quix"),
-                ),
-                Contender(
-                    FASTSTREAM,
-                    "streams_faststream.py",
-                    "faststream",
-                    peer | {"size": 10_000},
-                    fresh,
-                    python=python("faststream"),
-                ),
-                Contender(
-                    ONE,
-                    "streams_one_by_one.py",
-                    "one_by_one",
-                    peer | {"events": chosen.some},
-                    fresh,
-                    python=python("one-by-one"),
-                ),
-                Contender(READ, "streams.py", "read_alone", kafka | into | {"size": 10_000}),
-            ],
-            chosen.rounds,
-        )
+        measures = alternated(backlog_contenders(chosen, running, desk), chosen.rounds)
     for name in (OURS, QUIX, FASTSTREAM):
         if measures[name]["contents"][0] != chosen.events:
             raise SystemExit(f"{name}: results differ: {measures[name]['contents']}")
@@ -158,7 +108,7 @@ def measure_backlog(chosen: argparse.Namespace) -> Found:
             for name, each in measures.items()
         },
         "versions": {
-            name: package_version(python(environment), package)
+            name: package_version(peer_python(chosen, environment), package)
             for name, environment, package in (
                 ("Quix Streams", "quix", "quixstreams"),
                 ("FastStream", "faststream", "faststream"),
@@ -167,6 +117,41 @@ def measure_backlog(chosen: argparse.Namespace) -> Found:
         },
         "postgres": program_version([binaries() / "postgres", "--version"]),
     }
+
+
+def backlog_contenders(chosen: argparse.Namespace, running: Servers, desk: Desk) -> list[Contender]:
+    """Return what takes the backlog, each into a fresh database."""
+    server = running.postgres
+    into = {"store": server.url("events"), "events": chosen.events}
+    kafka = {"servers": running.kafka.servers, "topic": desk.topic}
+    ours = into | kafka | {"models": str(running.models)}
+    peer = into | kafka | {"bundle": promoted_model(chosen.work)}
+
+    def fresh() -> None:
+        server.fresh_database("events")
+        if hasattr(os, "sync"):
+            os.sync()
+
+    def own(name: str, environment: str, more: Found) -> Contender:
+        """Return a peer that has an environment and a module of its own."""
+        module = environment.replace("-", "_")
+        python = peer_python(chosen, environment)
+        return Contender(name, f"streams_{module}.py", module, peer | more, fresh, python=python)
+
+    return [
+        Contender(BARE, "streams.py", "bare_postgres", into | {"size": BATCH}, fresh),
+        Contender(OURS, "streams.py", "ours", ours, fresh),
+        # A checkpoint writes each of the four partitions apart.
+        own(QUIX, "quix", {"size": 4 * BATCH}),
+        own(FASTSTREAM, "faststream", {"size": BATCH}),
+        own(ONE, "one-by-one", {"events": chosen.some}),
+        Contender(READ, "streams.py", "read_alone", kafka | into | {"size": BATCH}),
+    ]
+
+
+def peer_python(chosen: argparse.Namespace, environment: str) -> str:
+    """Give the interpreter of a peer's environment."""
+    return str(chosen.peers / f"bench-{environment}" / "bin" / "python")
 
 
 def package_version(python: str, package: str) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 
 import requests
 from confluent_kafka import Producer
-from measuring import PLATFORM
+from measuring import PLATFORM, free_port
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from small_disk import small_disk, used_bytes_of
 from stream_desk import STALE_AFTER_S, Desk, NotReached, until
-from stream_witness import STALE, UNAVAILABLE, Witness, free_port
+from stream_witness import STALE, UNAVAILABLE, Witness
 
 Found = dict[str, Any]
 READS = "Partitions reçues"

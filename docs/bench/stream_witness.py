@@ -1,6 +1,5 @@
 """An API and a dashboard beside a stream, asked without end while something is away."""
 
-import socket
 import subprocess
 import sys
 import threading
@@ -10,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import requests
-from measuring import PLATFORM
+from measuring import PLATFORM, free_port
 
 POLL_S: Final = 0.5
 START_S: Final = 120.0
@@ -154,10 +153,3 @@ class Witness:
             return requests.get(f"{self._dashboard}/_stcore/health", timeout=SLOWEST_S).ok
         except requests.ConnectionError:
             return False
-
-
-def free_port() -> int:
-    """Give a port that nobody listens to now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -35,11 +35,7 @@ class SameStore:
         """Give the seconds since the clock was started."""
         return time.perf_counter() - (self._began_s or 0.0)
 
-    def save(self, events: Sequence[Mapping[str, Any]], partition: int, offset: int) -> None:
-        """Store what one partition brought, up to its offset."""
-        self.save_many(events, {partition: offset})
-
-    def save_many(self, events: Sequence[Mapping[str, Any]], offsets: Mapping[int, int]) -> None:
+    def save(self, events: Sequence[Mapping[str, Any]], offsets: Mapping[int, int]) -> None:
         """Store what several partitions brought, up to the offset of each."""
         values = np.array([[event[name] for name in READINGS] for event in events])
         risks = self._scorer.risks(values)

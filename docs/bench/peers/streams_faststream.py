@@ -29,7 +29,7 @@ def faststream(servers: str, topic: str, store: str, bundle: str, events: int, s
     async def store_batch(batch: list[dict[str, Any]], message: KafkaMessage) -> None:
         target.begin()
         positions = {raw.partition(): raw.offset() for raw in message.raw_message}
-        target.save_many(batch, positions)
+        target.save(batch, positions)
         if target.stored >= events:
             done.set()
 

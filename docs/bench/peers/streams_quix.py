@@ -18,7 +18,7 @@ class _StoreSink(BatchingSink):
 
     def write(self, batch: SinkBatch) -> None:
         items = list(batch)
-        self._store.save([item.value for item in items], batch.partition, items[-1].offset)
+        self._store.save([item.value for item in items], {batch.partition: items[-1].offset})
 
 
 def quix(servers: str, topic: str, store: str, bundle: str, events: int, size: int) -> float:
