@@ -18,7 +18,7 @@ from stream_cases import (
     stopped,
     store_away,
 )
-from stream_desk import Desk, desks, until
+from stream_desk import Desk, desks
 from tiny_bundle import write_bundle
 
 from cidp.registry import Registry
@@ -63,16 +63,14 @@ def test_a_consumer_that_is_asked_to_stop_while_kafka_is_away(
     desk = desk_of("farewell")
     desk.make_topics()
     desk.produce(0, 100_000)
-    consumer = desk.start("kafka_consumer")
-    until(lambda: desk.said("Partitions reçues") > 0, 120)
-    desk.kafka.kill()
-    try:
+    with desk.running("kafka_consumer") as consumer:
         desk.wait_for_rows(1)
-        consumer.terminate()
-        assert consumer.wait(60) == 0
-    finally:
-        consumer.kill()
-        desk.kafka.start()
+        desk.kafka.kill()
+        try:
+            consumer.terminate()
+            assert consumer.wait(60) == 0
+        finally:
+            desk.kafka.start()
 
 
 def test_a_database_that_is_stopped(desk_of: Callable[[str], Desk]) -> None:
