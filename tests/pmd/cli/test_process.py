@@ -149,13 +149,18 @@ def test_parquet_in_and_out_on_dask(
     assert len(pd.read_parquet(service / "out.parquet")) == document["kept"]
 
 
-@pytest.mark.parametrize("chosen", [["--workers", "2"], ["--engine", "spark"]])
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (["--workers", "2"], "--workers : seulement avec --engine dask"),
+        (["--workers", "2", "--engine", "pandas"], "--workers : seulement avec --engine dask"),
+        (["--engine", "spark"], "option --engine : « spark » : pandas ou dask attendu"),
+    ],
+)
 def test_an_engine_that_is_not_there_is_misuse(
-    raw: Path, chosen: list[str], capsys: pytest.CaptureFixture[str]
+    raw: Path, chosen: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    try:
-        code: object = main([*chosen, "--json"])
-    except SystemExit as misuse:
-        code = misuse.code
-    assert code == 2
-    assert chosen[0].strip("-") in json.loads(capsys.readouterr().out)["error"]
+    with pytest.raises(SystemExit) as exit_info:
+        main([*chosen, "--json"])
+    assert exit_info.value.code == 2
+    assert message in json.loads(capsys.readouterr().out)["error"]

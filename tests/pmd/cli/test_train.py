@@ -292,6 +292,21 @@ def test_a_bundle_is_verified_instead_of_training(
     assert "model.pkl ne correspond pas" in json.loads(capsys.readouterr().out)["error"]
 
 
+@pytest.mark.parametrize("name", [*CONFIGURABLE, "config", "progress"])
+def test_a_bundle_is_verified_with_no_option_of_a_training(
+    service: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    config = service / "options.yaml"
+    config.write_text("trials: 5\n", encoding="utf-8")
+    values = {"slot": "trend", "progress": "json", "trees": "50", "config": str(config)}
+    with pytest.raises(SystemExit) as exit_info:
+        main(["--verify", "lot", f"--{name}", values.get(name, "1"), "--json"])
+    assert exit_info.value.code == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert f"--{name}" in error
+    assert "sans effet avec --verify ; retirez l'un ou l'autre" in error
+
+
 def test_an_earlier_bundle_is_judged_on_the_same_rows(
     service: Path, history_files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

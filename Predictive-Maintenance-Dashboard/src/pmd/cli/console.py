@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -41,23 +41,49 @@ def error_document(message: str) -> str:
 class Parser(argparse.ArgumentParser):
     """A parser that speaks French and, with `--json`, refuses with the command's one document.
 
-    `failure_document` makes that document of a message.
+    `failure_document` makes that document of a message. A mode (`--option`, or `--option value`)
+    has options that make sense `only_with` it, or `never_with` it: elsewhere they are refused.
     """
 
     def __init__(
-        self, description: str, failure_document: Callable[[str], str] = error_document
+        self,
+        description: str,
+        failure_document: Callable[[str], str] = error_document,
+        only_with: Mapping[str, Collection[str]] = {},
+        never_with: Mapping[str, Collection[str]] = {},
     ) -> None:
         super().__init__(description=description, allow_abbrev=False, add_help=False)
         self.failure_document = failure_document
+        self._only_with, self._never_with = only_with, never_with
         self._arguments: list[str] = []
         self._from_file: Callable[[Path], list[str]] | None = None
         self.add_argument("-h", "--help", action="help", help="affiche cette aide")
 
     def parse(self, arguments: list[str]) -> argparse.Namespace:
         self._arguments = arguments
-        if self._from_file:
-            return self.parse_args([*self._from_config(self._from_file), *arguments])
-        return self.parse_args(arguments)
+        words = [*self._from_config(self._from_file), *arguments] if self._from_file else arguments
+        options = self.parse_args(words)
+        self._refuse_ignored(words)
+        return options
+
+    def _refuse_ignored(self, words: list[str]) -> None:
+        """An option that the chosen mode would not look at is misuse."""
+        unset = object()
+        blank = argparse.Namespace(**{action.dest: unset for action in self._actions})
+        given = {
+            f"--{name.replace('_', '-')}": value
+            for name, value in vars(self.parse_args(words, blank)).items()
+            if value is not unset
+        }
+        modes = {*given, *(f"{name} {value}" for name, value in given.items())}
+        for mode, options in self._only_with.items():
+            if mode not in modes and (useless := [name for name in options if name in given]):
+                self.error(f"{', '.join(useless)} : seulement avec {mode}")
+        for mode, options in self._never_with.items():
+            if mode in modes and (useless := [name for name in options if name in given]):
+                self.error(
+                    f"{', '.join(useless)} : sans effet avec {mode} ; retirez l'un ou l'autre"
+                )
 
     def take_config(self, read: Callable[[Path], list[str]]) -> None:
         """Accept `--config FILE`; `read` makes arguments of it, which those given override.

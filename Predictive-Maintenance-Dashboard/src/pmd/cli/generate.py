@@ -28,6 +28,10 @@ DEFAULT_END = "2026-01-01T00:00:00Z"
 EARLIEST_END = datetime(2001, 1, 1, tzinfo=UTC)
 HISTORY_LOCOS, STREAM_LOCOS = 40, 20
 DEFAULT_RATE, DEFAULT_SPEED = 5.0, 1.0
+STREAM_ONLY = ("--rate", "--speed", "--count")
+HISTORY_ONLY = (
+    "--output", "--maintenance", "--days", "--step-minutes", "--end", "--sensors-only", "--json",
+)  # fmt: skip
 MAXIMUM_READINGS = 1_000_000_000  # some 60 GB: beyond it, a slip of the finger
 
 
@@ -42,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        "Simule des locomotives : historique en CSV, ou flux NDJSON avec --stream."
+        "Simule des locomotives : historique en CSV, ou flux NDJSON avec --stream.",
+        only_with={"--stream": STREAM_ONLY},
+        never_with={"--stream": HISTORY_ONLY},
     )
     add = parser.add_argument
     add("--output", type=Path, default=settings.raw_telemetry,
@@ -76,11 +82,6 @@ def _add_stream_options(parser: console.Parser) -> None:
 
 
 def _generate(options: argparse.Namespace, parser: console.Parser) -> None:
-    given = [name for name in ("rate", "speed", "count") if getattr(options, name) is not None]
-    if given and not options.stream:
-        parser.error(f"--{given[0]} : seulement avec --stream")
-    if options.stream and (options.json or options.sensors_only):
-        parser.error("--stream imprime déjà des mesures en JSON : sans --json ni --sensors-only")
     options.locos = options.locos or (STREAM_LOCOS if options.stream else HISTORY_LOCOS)
     if options.stream:
         return _stream(options)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from pmd.cli import console
-from pmd.errors import InvalidOption
 from pmd.french import number
 from pmd.processing_summary import ProcessingSummary
 from pmd.settings import Settings
@@ -42,7 +41,9 @@ def _failure(message: str) -> str:
 
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        "Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales.", _failure
+        "Contrôle la télémétrie brute, l'étiquette et calcule ses variables causales.",
+        _failure,
+        only_with={f"--engine {DASK}": ["--workers"]},
     )
     add = parser.add_argument
     add("--input", type=Path, default=settings.raw_telemetry,
@@ -73,8 +74,6 @@ def _engine(text: str) -> str:
 
 
 def _process(options: argparse.Namespace, settings: Settings) -> None:
-    if options.workers and options.engine != DASK:
-        raise InvalidOption("--workers : seulement avec --engine dask.")
     if not options.output:
         default = settings.processed_telemetry
         options.output = default if options.engine == PANDAS else default.with_suffix("")

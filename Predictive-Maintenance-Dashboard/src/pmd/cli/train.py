@@ -34,6 +34,7 @@ CONFIGURABLE = (
     "horizon-hours", "cost-miss", "cost-false-alarm", "trials", "trees", "seed", "seeds", "bundles",
     "model-file", "model-card", "against",
 )  # fmt: skip
+TRAINING_ONLY = tuple(f"--{name}" for name in (*CONFIGURABLE, "config", "progress"))
 DEFAULT_COST_MISS = 10.0
 DEFAULT_COST_FALSE_ALARM = 1.0
 DEFAULT_HORIZON_HOURS = 24.0
@@ -61,7 +62,9 @@ def _failure(message: str) -> str:
 
 def _parser(settings: Settings) -> console.Parser:
     parser = console.Parser(
-        "Entraîne la forêt aléatoire de risque, l'étalonne, la juge et écrit son lot.", _failure
+        "Entraîne la forêt aléatoire de risque, l'étalonne, la juge et écrit son lot.",
+        _failure,
+        never_with={"--verify": TRAINING_ONLY},
     )
     add = parser.add_argument
     add("--input", type=Path,
