@@ -30,7 +30,7 @@ Rows = npt.NDArray[np.float64]
 
 
 class RecentReadings:
-    """The newest readings that this process scored, in a ring of fixed size.
+    """The newest readings that this process scored and did not store, in a ring of fixed size.
 
     With a `file` other processes can read the ring while it is written.
     """
@@ -76,24 +76,30 @@ def stability_index(reference: "Distribution", values: Rows) -> float:
 
 
 class DriftCollector(Collector):
-    """Compares at each scrape the last hour with the reference of the model that serves."""
+    """Compares at each scrape the last hour with the reference of the model that serves.
+
+    `rings` have what was scored only, `stored` the four readings and the risk of what was stored.
+    """
 
     def __init__(
         self,
         rings: Callable[[], Iterable[Rows]],
+        stored: Callable[[], Rows],
         manifest: "Callable[[], Manifest | None]",
         order: Sequence[str],
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._rings = rings
+        self._stored = stored
         self._manifest = manifest
-        self._columns = {name: column for column, name in enumerate(order, start=1)}
+        self._columns = {name: column for column, name in enumerate(order)}
         self._now_s = now_s
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the number of readings and, once there are enough, one index per variable."""
-        rows = np.concatenate([*self._rings(), np.empty((0, 6))])
-        rows = rows[rows[:, 0] > max(self._now_s() - WINDOW_S, 0)]  # 0: no reading yet
+        noted = np.concatenate([*self._rings(), np.empty((0, 6))])
+        noted = noted[noted[:, 0] > max(self._now_s() - WINDOW_S, 0)]  # 0: no reading yet
+        rows = np.concatenate([noted[:, 1:], self._stored()])
         yield GaugeMetricFamily(
             "api_drift_readings", "Readings of the last hour that drift is measured on.", len(rows)
         )
@@ -108,5 +114,5 @@ class DriftCollector(Collector):
         for feature in manifest.features:
             column = rows[:, self._columns[feature.name]]
             index.add_metric([feature.name], stability_index(feature.reference, column))
-        index.add_metric([RISK], stability_index(manifest.risk_reference, rows[:, 5]))
+        index.add_metric([RISK], stability_index(manifest.risk_reference, rows[:, -1]))
         yield index

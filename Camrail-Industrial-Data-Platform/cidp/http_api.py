@@ -43,6 +43,7 @@ from cidp.readiness import read_source, readiness
 from cidp.request_body import read_body
 from cidp.request_id import request_id
 from cidp.settings import Settings
+from cidp.stored_sample import StoredSample
 from cidp.telemetry import READINGS, TelemetryEvent, parse_reading
 
 if TYPE_CHECKING:
@@ -208,7 +209,10 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     whoami_api.add_routes(app, guarded)
     parts.metrics.registry.register(SourceCollector(api.source_mode))
     parts.metrics.registry.register(LetterCollector(api.open_letters))
-    parts.metrics.registry.register(DriftCollector(api.rings, parts.model.manifest, READINGS))
+    stored = StoredSample(parts.store, parts.now)
+    parts.metrics.registry.register(
+        DriftCollector(api.rings, stored.rows, parts.model.manifest, READINGS)
+    )
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(RequestRefused, _refused)
     app.register_error_handler(NoModel, _unavailable)
@@ -279,9 +283,6 @@ class _Endpoints:
     def telemetry(self) -> Response:
         raw = _json_bytes(self._limits.telemetry_max_bytes)
         receipts = self._parts.ingest.ingest_body(raw, "http")
-        for event, receipt in receipts:
-            if receipt.outcome is Outcome.STORED:  # what is sent again counts once
-                self._parts.recent.note(event.values(), receipt.probability)
         outcomes = [receipt.outcome for _, receipt in receipts]
         stored, duplicates, conflicts = map(outcomes.count, Outcome)
         describe_write(f"enregistrés {stored}, doublons {duplicates}, conflits {conflicts}")

@@ -221,7 +221,7 @@ def _insertion(table: str, names: tuple[str, ...], critical_is_flag: bool) -> by
 @lru_cache(maxsize=256)
 def _native(sql: str) -> bytes:
     sql = re.sub(r"\bIN :(\w+)", r"= ANY(:\1)", sql.replace("%", "%%"))
-    sql = sql.replace("json_group_array(", "json_agg(")
+    sql = sql.replace("json_group_array(", "json_agg(").replace("json_array(", "json_build_array(")
     return re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", sql).encode()
 
 

@@ -13,9 +13,9 @@ Row = tuple[Any, ...]
 class Session(ABC):
     """Runs statements of one text on either database.
 
-    Parameters are `:name`. `IN :names` takes a list; `greatest`, `least`, `json_group_array` and
-    `FOR UPDATE` mean on SQLite what they do, or do not need to, on PostgreSQL. Instants go in as
-    aware datetimes and are read with `instant`.
+    Parameters are `:name`. `IN :names` takes a list; `greatest`, `least`, `json_array`,
+    `json_group_array` and `FOR UPDATE` mean on SQLite what they do, or do not need to, on
+    PostgreSQL. Instants go in as aware datetimes and are read with `instant`.
     """
 
     @abstractmethod

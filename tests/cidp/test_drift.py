@@ -12,6 +12,7 @@ from cidp.drift import (
     WINDOW_S,
     DriftCollector,
     RecentReadings,
+    Rows,
     as_rows,
     stability_index,
 )
@@ -19,14 +20,19 @@ from cidp.model_bundle import Distribution, Manifest, load_bundle
 from cidp.telemetry import READINGS
 
 QUARTERS = Distribution(edges=[1.0, 2.0, 3.0], shares=[0.25] * 4)
+NO_ROWS = np.empty((0, 5))
 
 
 def manifest_of(bundle: Path) -> Manifest:
     return load_bundle(bundle).manifest
 
 
-def collected(recent: RecentReadings, manifest: Manifest | None, now_s: float) -> dict[str, Any]:
-    collector = DriftCollector(lambda: [recent.rows()], lambda: manifest, READINGS, lambda: now_s)
+def collected(
+    recent: RecentReadings, manifest: Manifest | None, now_s: float, stored: Rows = NO_ROWS
+) -> dict[str, Any]:
+    collector = DriftCollector(
+        lambda: [recent.rows()], lambda: stored, lambda: manifest, READINGS, lambda: now_s
+    )
     return {
         sample.labels.get("variable", sample.name): sample.value
         for family in collector.collect()
@@ -63,6 +69,16 @@ def test_readings_far_from_training_drift_and_others_do_not(bundles: list[Path])
     assert index["temperature"] > 0.25
     for steady in ("flow_rate", "pressure", "vibration", "risk"):
         assert index[steady] < 0.1, steady
+
+
+def test_what_was_stored_counts_beside_what_was_only_scored(bundles: list[Path]) -> None:
+    recent = RecentReadings(now_s=lambda: 100.0)
+    recent.note((500, 5, 2, 45), 0.1)
+    stored = np.tile([500.0, 5.0, 2.0, 200.0, 0.9], (ENOUGH_ROWS, 1))
+    index = collected(recent, manifest_of(bundles[0]), 100.0, stored)
+    assert index["api_drift_readings"] == ENOUGH_ROWS + 1
+    assert index["temperature"] > 0.25
+    assert index["risk"] > 0.25
 
 
 def test_too_few_readings_or_no_model_give_only_their_number(bundles: list[Path]) -> None:

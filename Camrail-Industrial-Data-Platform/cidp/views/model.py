@@ -191,14 +191,15 @@ def _show_drift(client: ApiClient) -> None:
     count = client.metric("api_drift_readings").get("", 0)
     if not drift:
         st.caption(
-            f"Pas encore mesurable. Lectures notées dans l’heure : {number(count)} ; il en faut "
-            f"{number(ENOUGH_ROWS)}."
+            f"Pas encore mesurable. Lectures enregistrées ou notées dans l’heure : {number(count)} "
+            f"; il en faut {number(ENOUGH_ROWS)}."
         )
         return
     st.altair_chart(_drift_chart(drift), key="drift", alt="Dérive par mesure")
     st.caption(
-        f"Sur {number(count)} lectures notées par l’API, comparées à l’entraînement. Tirets : à "
-        f"surveiller dès {number(WATCHED, 2)}, dérive dès {number(DRIFTED, 2)}."
+        f"Sur {number(count)} lectures enregistrées ou notées dans l’heure, comparées à "
+        f"l’entraînement. Tirets : à surveiller dès {number(WATCHED, 2)}, dérive dès "
+        f"{number(DRIFTED, 2)}."
     )
 
 

@@ -44,7 +44,7 @@ def test_curves_and_drift_are_drawn(opened: Open, fake_api: FakeApi) -> None:
     fake_api.answers["/metrics"] = (200, b"api_drift_readings 12.0\n")
     screen.run()
     said = "\n".join(caption.value for caption in screen.caption)
-    assert "Lectures notées dans l’heure : 12 ; il en faut 500." in said
+    assert "Lectures enregistrées ou notées dans l’heure : 12 ; il en faut 500." in said
     assert "débit d’huile 500, pression 5, vibrations 2, température 45" in said
 
 
