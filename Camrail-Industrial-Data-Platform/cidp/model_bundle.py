@@ -182,7 +182,7 @@ def load_bundle(folder: Path) -> Bundle:
 
     Raises `BundleRefused`, which names the folder and the reason.
     """
-    manifest = _manifest_of_slot(folder, "instant")
+    manifest = manifest_of_slot(folder, "instant")
     ranges = _trained_ranges(folder, manifest)
     session, output = _checked_session(folder, manifest)
     scorer = Scorer(session, output, ranges, manifest.threshold, manifest.version)
@@ -193,7 +193,7 @@ def load_bundle(folder: Path) -> Bundle:
 
 def load_trend_bundle(folder: Path) -> TrendBundle:
     """The same for the *trend* slot, each of whose features is a reading or has a recipe."""
-    manifest = _manifest_of_slot(folder, "trend")
+    manifest = manifest_of_slot(folder, "trend")
     strange = [
         feature.name
         for feature in manifest.features
@@ -207,7 +207,8 @@ def load_trend_bundle(folder: Path) -> TrendBundle:
     return TrendBundle(manifest, model)
 
 
-def _manifest_of_slot(folder: Path, slot: Slot) -> Manifest:
+def manifest_of_slot(folder: Path, slot: Slot) -> Manifest:
+    """Read the manifest of a version of `slot`, which names its folder; raises `BundleRefused`."""
     manifest = read_manifest(folder)
     if manifest.version != folder.name:
         raise _refused(folder, f"le manifeste est celui de la version {manifest.version}")

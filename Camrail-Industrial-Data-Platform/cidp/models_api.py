@@ -82,7 +82,9 @@ class _Endpoints:
             return None
 
     def _entry(self, slot: Slot, version: str, promoted: bool) -> dict[str, Any]:
-        serving = slot == INSTANT and version == self._parts.model.status().version
+        status = self._parts.model.status()
+        serving = slot == INSTANT and version == status.version
+        refusal = status.error if slot == INSTANT and not serving else None
         entry: dict[str, Any] = {
             "slot": slot,
             "version": version,
@@ -94,12 +96,13 @@ class _Endpoints:
             "error": None,
         }
         try:
-            card = model_card(self._registry.manifest(version, slot))
+            manifest = self._registry.manifest(version, slot)
         except BundleRefused as error:
             return entry | {"error": str(error)}
-        figures = card["metrics"].get("model")
+        card = model_card(manifest)
         return entry | {
             "created_at": card["created_at"],
             "threshold": card["threshold"],
-            "metrics": figures,
+            "metrics": card["metrics"].get("model"),
+            "error": self._registry.flaw(manifest) or (refusal if promoted else None),
         }

@@ -12,6 +12,7 @@ from pathlib import Path
 from cidp.errors import BundleRefused, NoModel, PromotionFailed
 from cidp.files import write_whole
 from cidp.model_bundle import (
+    ONNX_FILE,
     PICKLE_FILE,
     VERSION_PATTERN,
     Bundle,
@@ -22,7 +23,7 @@ from cidp.model_bundle import (
     checked_bytes,
     load_bundle,
     load_trend_bundle,
-    read_manifest,
+    manifest_of_slot,
 )
 from cidp.pydantic_compat import BaseModel, ConfigDict, ValidationError
 
@@ -73,7 +74,17 @@ class Registry:
 
     def manifest(self, version: str, slot: Slot) -> Manifest:
         """Read what one version says of itself; raises `BundleRefused`."""
-        return read_manifest(self.bundles_of(slot) / version)
+        return manifest_of_slot(self.bundles_of(slot) / version, slot)
+
+    def flaw(self, manifest: Manifest) -> str | None:
+        """Say which file of a version is not the one that its manifest vouches for, if any."""
+        folder = self.bundles_of(manifest.slot) / manifest.version
+        try:
+            for name in (ONNX_FILE, PICKLE_FILE):
+                checked_bytes(folder, manifest, name)
+        except BundleRefused as error:
+            return str(error)
+        return None
 
     def load(self, version: str) -> Bundle:
         """Load and check one version of the *instant* slot; raises `BundleRefused`."""

@@ -66,6 +66,32 @@ def test_a_damaged_version_is_listed_with_its_error(
     assert "non conforme" in body["models"][0]["error"]
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "model.pkl"])
+def test_a_version_whose_files_are_damaged_is_listed_with_its_error(
+    client: FlaskClient, models: Path, bundles: list[Path], name: str
+) -> None:
+    (models / "instant" / bundles[1].name / name).write_bytes(b"damaged")
+    newest, oldest = content(client.get("/models", headers=READER))["models"]
+    assert newest["created_at"]
+    assert newest["error"] == (
+        f"Modèle {bundles[1].name} refusé : {name} ne correspond pas à l'empreinte du manifeste."
+    )
+    assert oldest["error"] is None
+
+
+def test_a_promoted_version_that_is_refused_is_listed_with_the_reason(
+    client: FlaskClient, parts: Parts, models: Path, bundles: list[Path]
+) -> None:
+    parts.model.refresh()
+    Registry(models).promote(bundles[1].name)
+    lie(models / "instant" / bundles[1].name)
+    parts.model.refresh()
+    newest, oldest = content(client.get("/models", headers=READER))["models"]
+    assert (newest["promoted"], newest["serving"]) == (True, False)
+    assert "lectures témoins" in newest["error"]
+    assert (oldest["serving"], oldest["error"]) == (True, None)
+
+
 def test_an_absent_registry_lists_nothing(client: FlaskClient, models: Path) -> None:
     shutil.rmtree(models)
     body = content(conforms(client.get("/models", headers=READER), "/models", "get"))

@@ -256,11 +256,12 @@ def _show_versions(access: Access) -> None:
 
 def _version_row(version: ModelVersion) -> dict[str, str]:
     metrics = version.metrics or {}
-    serving = "en service" if version.serving else "promue" if version.promoted else ""
+    promoted = "promue" if version.promoted else ""
+    waiting = "inutilisable" if version.error else promoted
     return {
         "Version": version.version,
         "Modèle": SLOTS[version.slot],
-        "État": "inutilisable" if version.error else serving,
+        "État": "en service" if version.serving else waiting,
         "Créée le (Douala)": instant(version.created_at) if version.created_at else "",
         "Seuil": figure(version.threshold, "%", 1),
         "Précision moyenne": figure(metrics.get("average_precision"), "", 3),

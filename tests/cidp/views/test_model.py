@@ -150,6 +150,15 @@ def test_a_broken_version_is_not_offered(opened: Open, fake_api: FakeApi) -> Non
     assert screen.dataframe[1].value["État"].tolist() == ["inutilisable"]
 
 
+def test_what_serves_is_told_so_though_its_files_are_damaged(
+    opened: Open, fake_api: FakeApi
+) -> None:
+    damaged = version("20260227T1-abimee", error="model.pkl illisible", serving=True)
+    fake_api.answers["/models"] = (200, {"count": 1, "models": [damaged]})
+    told = opened("model").run().dataframe[1].value
+    assert (told["État"][0], told["Raison"][0]) == ("en service", "model.pkl illisible")
+
+
 def test_without_a_model_versions_remain(opened: Open, fake_api: FakeApi) -> None:
     fake_api.answers["/model"] = (503, {"error": "No Model", "message": "rien à servir"})
     screen = opened("model").run()
