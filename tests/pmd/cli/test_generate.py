@@ -92,6 +92,24 @@ def test_a_scenario_plays_in_the_stream_too(
     assert lowest["LOCO_002"] < 350 < 400 < lowest["LOCO_001"]
 
 
+@pytest.mark.parametrize(("growth_h", "fails"), [(71, True), (71.5, False), (900, False)])
+def test_a_failure_beyond_the_last_reading_is_told(
+    service: Path, capsys: pytest.CaptureFixture[str], growth_h: float, fails: bool
+) -> None:
+    scenario = service / "scenario.yaml"
+    scenario.write_text(
+        "random_failures: false\nrandom_sensor_faults: false\nfailures: [{loco_id: LOCO_002, "
+        f"failure_type: hydraulic_leak, onset_h: 0, growth_h: {growth_h}}}]\n",
+        encoding="utf-8",
+    )
+    command = ["--scenario", str(scenario), "--locos", "2", "--days", "3", "--json"]
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["failures"] == json.loads(captured.out)["work_orders"] == fails
+    told = "LOCO_002 tomberait en panne à " in captured.err
+    assert told == ("sans panne ni ordre de travail" in captured.err) == (not fails)
+
+
 @pytest.mark.parametrize("more", [[], ["--stream"]])
 def test_a_scenario_that_cannot_be_played_is_misuse_and_writes_nothing(
     service: Path, capsys: pytest.CaptureFixture[str], more: list[str]

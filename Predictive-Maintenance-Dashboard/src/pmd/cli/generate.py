@@ -18,6 +18,7 @@ from loguru import logger
 from pmd.cli import console
 from pmd.french import number
 from pmd.scenario import NOTHING_PLANNED, Scenario
+from pmd.sensors import loco_name
 from pmd.settings import Settings
 from pmd.stream import StreamPlan, WallClock, stop_on_signals, write_stream
 
@@ -187,4 +188,11 @@ def _scenario(options: argparse.Namespace, hours: float) -> Scenario:
     scenario = read_scenario(options.scenario, options.locos, hours)
     logger.info("scénario {} : {} pannes, {} défauts de capteurs", options.scenario,
         len(scenario.failures), len(scenario.sensor_faults))  # fmt: skip
+    for failure in scenario.failures:
+        if failure.failure_h > hours:
+            logger.warning(
+                "{} : {} tomberait en panne à {} h, après la dernière mesure ({} h) : sa "
+                "dégradation est simulée, sans panne ni ordre de travail ; voir growth_h et --days",
+                options.scenario, loco_name(failure.loco), number(failure.failure_h, 1),
+                number(hours, 1))  # fmt: skip
     return scenario
