@@ -59,6 +59,13 @@ def test_several_seeds_show_their_intervals(manifest: Manifest) -> None:
     assert "graines 1, 2" not in model_card(manifest, {})
 
 
+def test_the_horizon_that_bounds_lead_times_is_told_where_there_is_one(manifest: Manifest) -> None:
+    said = "donc au plus l'horizon (24 h), dans les tables comme sur l'image."
+    assert said in model_card(manifest, {})
+    undated = manifest.model_copy(update={"horizon_hours": None})
+    assert "donc au plus l'horizon.\n" in model_card(undated, {})
+
+
 def test_pictures_are_shown(manifest: Manifest) -> None:
     assert "![Fiabilité](model-card/r.png)" in model_card(
         manifest, {"Fiabilité": "model-card/r.png"}

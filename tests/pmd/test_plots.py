@@ -16,7 +16,7 @@ def size(content: bytes) -> tuple[int, int]:
 
 
 def test_the_pictures_are_png_of_one_size(trained: Trained) -> None:
-    drawn = pictures(trained.judgement)
+    drawn = pictures(trained.judgement, 24)
     expected = tuple(round(inches * DOTS_PER_INCH) for inches in SIZE_INCHES)
     assert {name: size(content) for name, content in drawn.items()} == dict.fromkeys(
         TITLES, expected
@@ -31,18 +31,25 @@ def test_the_same_judgement_draws_the_same_bytes_and_another_one_others(trained:
         lead_times_h=np.array([1.0, np.nan]),
     )
     first, again, changed = (
-        pictures(judgement) for judgement in (trained.judgement, trained.judgement, other)
+        pictures(judgement, 24) for judgement in (trained.judgement, trained.judgement, other)
     )
     assert first == again
     assert all(first[name] != changed[name] for name in TITLES)
 
 
+def test_the_picture_of_lead_times_alone_says_the_horizon_that_bounds_them(
+    trained: Trained,
+) -> None:
+    of_a_day, of_a_week = (pictures(trained.judgement, hours) for hours in (24, 168))
+    assert {name for name in TITLES if of_a_day[name] != of_a_week[name]} == {"lead_times.png"}
+
+
 def test_without_dated_failures_there_is_no_picture_of_lead_times(trained: Trained) -> None:
     undated = dataclasses.replace(trained.judgement, lead_times_h=None)
-    assert set(pictures(undated)) == set(TITLES) - {"lead_times.png"}
+    assert set(pictures(undated, None)) == set(TITLES) - {"lead_times.png"}
 
 
 @pytest.mark.parametrize("leads", [[], [np.nan, np.nan]])
 def test_no_failure_announced_is_an_empty_histogram(trained: Trained, leads: list[float]) -> None:
     silent = dataclasses.replace(trained.judgement, lead_times_h=np.array(leads, dtype=float))
-    assert size(pictures(silent)["lead_times.png"])
+    assert size(pictures(silent, 24)["lead_times.png"])

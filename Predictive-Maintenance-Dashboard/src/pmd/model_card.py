@@ -49,7 +49,7 @@ def model_card(manifest: Manifest, pictures: Mapping[str, str]) -> str:
     group_columns = (*_GROUP, *_DECISIONS, *_WARNINGS, _FALSE_ALARMS)
     parts += _detail("## Par groupe (locomotive)", manifest.per_group, group_columns)
     parts += [f"![{title}]({path})" for title, path in pictures.items()]
-    parts += ["## Définitions et limites", _limits()]
+    parts += ["## Définitions et limites", _limits(manifest.horizon_hours)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -132,12 +132,14 @@ def _detail(title: str, figures: Mapping[str, Figures], columns: Sequence[Column
     return [title, _table(["", *(heading for _, heading, _ in columns)], rows)]
 
 
-def _limits() -> str:
+def _limits(horizon_hours: float | None) -> str:
+    bound = f" ({horizon_hours:g} h), dans les tables comme sur l'image" if horizon_hours else ""
     lines = [
         "L'importance est la précision moyenne perdue quand la variable est mélangée.",
         "Erreur d'étalonnage : écart moyen entre probabilité annoncée et part observée, sur dix "
         "tranches de même effectif ; pente : 1 est juste, moins est trop sûr de soi.",
-        "Préavis : de la première alarme dans l'horizon à la panne, donc au plus l'horizon.",
+        "Préavis : de la première alarme dans l'horizon à la panne, donc au plus l'horizon"
+        f"{bound}.",
         "Préavis soutenu : du début de l'alarme qui dure jusqu'à la panne (silences de 6 h au "
         "plus), même avant l'horizon ; 0 sans elle. À 1 fausse alerte par mois : le même, au seuil "
         "où le prédicteur en donne une par groupe et par mois, pour les comparer entre eux.",

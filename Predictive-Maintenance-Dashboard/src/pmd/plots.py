@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -28,15 +29,18 @@ TITLES = {
 Draw = Callable[["Axes", Judgement], None]
 
 
-def pictures(judgement: Judgement) -> dict[str, bytes]:
-    """PNG by file name; no `lead_times.png` where the table does not date failures."""
+def pictures(judgement: Judgement, horizon_hours: float | None) -> dict[str, bytes]:
+    """PNG by file name; no `lead_times.png` where the table does not date failures.
+
+    `horizon_hours`, of the labels, bounds every lead time, and the picture says so.
+    """
     drawings: dict[str, Draw] = {
         "precision_recall.png": _precision_recall,
         "reliability.png": _reliability,
         "importance.png": _importance,
     }
-    if judgement.lead_times_h is not None:
-        drawings["lead_times.png"] = _lead_times
+    if judgement.lead_times_h is not None and horizon_hours is not None:
+        drawings["lead_times.png"] = partial(_lead_times, horizon_hours)
     return {name: _png(draw, judgement) for name, draw in drawings.items()}
 
 
@@ -75,12 +79,14 @@ def _importance(axes: Axes, judgement: Judgement) -> None:
     axes.set_xlabel("précision moyenne perdue")
 
 
-def _lead_times(axes: Axes, judgement: Judgement) -> None:
+def _lead_times(horizon_hours: float, axes: Axes, judgement: Judgement) -> None:
     leads = np.asarray(judgement.lead_times_h)
     announced = leads[np.isfinite(leads)]
     axes.hist(announced, bins=LEAD_TIME_BINS)
-    axes.set_title(f"Préavis : {len(announced)} pannes annoncées sur {len(leads)}")
-    axes.set_xlabel("heures entre la première alarme et la panne")
+    axes.set_title(
+        f"Préavis, {horizon_hours:g} h au plus : {len(announced)} pannes annoncées sur {len(leads)}"
+    )
+    axes.set_xlabel("heures entre la première alarme dans l'horizon et la panne")
     axes.set_ylabel("pannes")
 
 

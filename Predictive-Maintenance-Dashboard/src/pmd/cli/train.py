@@ -216,7 +216,7 @@ def _card_files(path: Path, trained: Trained, manifest: Manifest) -> dict[Path, 
     from pmd.plots import TITLES, pictures
 
     folder = path.with_suffix("")
-    images = pictures(trained.judgement)
+    images = pictures(trained.judgement, trained.table.horizon_hours)
     shown = {TITLES[name]: f"{folder.name}/{name}" for name in images}
     card = {path: model_card(manifest, shown).encode()}
     return card | {folder / name: content for name, content in images.items()}
