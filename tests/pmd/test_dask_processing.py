@@ -1,3 +1,5 @@
+import errno
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -121,6 +123,34 @@ def test_a_place_where_no_folder_can_be_made_is_named(raw: Path, tmp_path: Path)
     with pytest.raises(UnusableFile, match=r"processed : écriture impossible .* autre chemin"):
         process_on_dask(raw, None, 24, NOW, output, tmp_path / "r.csv")
     assert not (tmp_path / "r.csv").exists()
+
+
+def test_a_folder_that_may_not_be_listed_is_named(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "processed"
+    closed.mkdir()
+    listing = Path.iterdir
+
+    def refusing(path: Path) -> Iterator[Path]:
+        if path == closed:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr(Path, "iterdir", refusing)
+    rejects = tmp_path / "r.csv"
+    with pytest.raises(UnusableFile, match=r"processed : écriture impossible \(Permission"):
+        process_on_dask(raw, None, 24, NOW, closed, rejects)
+    with pytest.raises(UnusableFile, match=r"processed : lecture impossible \(Permission"):
+        process_on_dask(closed, None, 24, NOW, tmp_path / "out", rejects)
+
+
+def test_a_name_that_no_disk_takes_is_told(raw: Path, tmp_path: Path) -> None:
+    long, rejects = tmp_path / ("n" * 300), tmp_path / "r.csv"
+    with pytest.raises(UnusableFile, match=r"n : écriture impossible"):
+        process_on_dask(raw, None, 24, NOW, long, rejects)
+    with pytest.raises(UnusableFile, match=r"n : (lecture impossible|--engine dask)"):
+        process_on_dask(long, None, 24, NOW, tmp_path / "out", rejects)
 
 
 def test_what_cannot_be_processed_is_told_before_any_work(raw: Path, tmp_path: Path) -> None:

@@ -123,13 +123,14 @@ def _folder_beside(output: Path) -> Iterator[Path]:
 
 
 def _refuse_other_folder(output: Path) -> None:
-    strange = (
-        [path.name for path in output.iterdir() if path.suffix != PARQUET_SUFFIX]
-        if output.is_dir()
-        else [output.name]
-        if output.exists()
-        else []
-    )
+    with naming(output):
+        strange = (
+            [path.name for path in output.iterdir() if path.suffix != PARQUET_SUFFIX]
+            if output.is_dir()
+            else [output.name]
+            if output.exists()
+            else []
+        )
     if strange:
         raise InvalidOption(
             f"{output} : --engine dask écrit un dossier de fichiers {PARQUET_SUFFIX} ; trouvé "

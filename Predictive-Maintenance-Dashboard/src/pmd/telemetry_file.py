@@ -76,10 +76,9 @@ def read_table(path: Path, wanted: Collection[str] | None = None) -> Table:
     columns, those `wanted` (None: all) are read, as far as they are there. Raises `UnusableFile`
     when the file is absent, unreadable, empty, or names a column twice.
     """
-    if path.is_dir():
-        return _parquet(path, parquet_files(path), wanted)
-    if path.suffix.lower() == PARQUET_SUFFIX:
-        return _parquet(path, [path], wanted)
+    files = parquet_files(path)
+    if files != [path] or path.suffix.lower() == PARQUET_SUFFIX:
+        return _parquet(path, files, wanted)
     content = _content(path)
     parsed = parse_csv(path.name, content, wanted)
     rejects = rejects_of(path.name, parsed.broken)
@@ -88,18 +87,29 @@ def read_table(path: Path, wanted: Collection[str] | None = None) -> Table:
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """The Parquet files of a folder by name, or the file itself."""
-    if not path.is_dir():
-        return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() == PARQUET_SUFFIX)
+    """The Parquet files of a folder by name, or the file itself.
+
+    Raises `UnusableFile` when the folder holds none or may not be listed.
+    """
+    with _read(path):
+        if not path.is_dir():
+            return [path]
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() == PARQUET_SUFFIX)
     if not found:
         raise UnusableFile(f"{path} : lecture impossible (dossier sans fichier {PARQUET_SUFFIX}).")
     return found
 
 
 def _content(path: Path) -> bytes:
-    try:
+    with _read(path):
         return path.read_bytes()
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[None]:
+    """Turn a system error into one that names what could not be read."""
+    try:
+        yield
     except OSError as error:
         raise UnusableFile(
             f"{path} : lecture impossible ({error.strerror}). Vérifiez le chemin et les droits."
