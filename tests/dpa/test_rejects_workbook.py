@@ -1,5 +1,6 @@
 """The rejects workbook shows the analyst's rows as they were, and what to correct."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ date_formats: ["%d/%m/%Y"]
 status_codes: {NORMAL: OK, PANNE: ERR}
 """
 TOP = 4
+VIEWS = Path(__file__).parents[2] / "Camrail-Industrial-Data-Platform/cidp/views"
 
 
 @pytest.fixture
@@ -101,6 +103,17 @@ def test_the_guide_says_what_to_do_and_the_command(dirty: Desk, book: Any) -> No
     assert "Dates : JJ/MM/AAAA" in texts[1]
     assert "Séparateur décimal : la virgule" in texts[1]
     assert "Statuts : OK, WARN, ERR, NORMAL, PANNE" in texts[1]
+
+
+def test_the_guide_names_the_page_and_the_button_of_the_dashboard(book: Any) -> None:
+    texts = [row[1] for row in book["Consigne"].iter_rows(min_row=TOP, values_only=True)]
+    (told,) = [text for text in texts if "tableau de bord, page" in text]
+    shown = "".join(
+        (VIEWS / name).read_text(encoding="utf-8") for name in ("navigation.py", "logistics.py")
+    )
+    names = re.findall("« (.+?) »", told)
+    assert len(names) == 3
+    assert [name for name in names if f'"{name}' not in shown] == []
 
 
 def test_without_a_reject_an_earlier_workbook_stays(desk: Desk) -> None:

@@ -116,8 +116,11 @@ def guide_lines(path: Path, conventions: Conventions, left_out: int) -> list[str
         "Vous pouvez trier, filtrer et supprimer des lignes ; une ligne supprimée reste ouverte "
         "parmi les rejets. N'ajoutez pas de ligne, ne changez ni les titres ni la colonne masquée "
         "« Clé » : elle rattache chaque ligne à son origine.",
-        "Enregistrez en .xlsx, fermez le classeur, puis lancez dans le dossier "
-        "Data-Pipeline-Automation/src, avec vos options habituelles (--dwh, --machines) :",
+        "Enregistrez en .xlsx et fermez le classeur. Sur le tableau de bord, page « Logistique », "
+        "choisissez-le sous « Rendre le classeur corrigé », puis cliquez sur « Charger les "
+        "corrections ».",
+        "Sans tableau de bord, lancez dans le dossier Data-Pipeline-Automation/src, avec vos "
+        "options habituelles (--dwh, --machines) :",
         f'python main_pipeline.py --resubmit "{path.absolute()}"',
         "Seules ces lignes sont chargées ; les rejets qu'elles corrigent sont clos, celles qui ont "
         "encore une erreur sont rendues dans un nouveau classeur.",
