@@ -3,7 +3,6 @@
 import http.client
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from loopback import free_port
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "Camrail-Industrial-Data-Platform"))
 
@@ -82,9 +83,7 @@ def served_parts(folder: Path, given: Path | None, key: str) -> Iterator[Parts]:
 @contextmanager
 def running_api(folder: Path, models: Path, key: str) -> Iterator[int]:
     """Start `api/api.py`, wait until it is ready, and give its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environ = os.environ | variables(folder, models, key) | {"API_PORT": str(port)}
     script = str(SERVICE_FOLDER / "api" / "api.py")
     child = subprocess.Popen(

@@ -21,7 +21,8 @@ from typing import Final
 import psutil
 import requests
 from bench_page import Target
-from measuring import HERE, PLATFORM, environment, free_port, say
+from loopback import free_port
+from measuring import HERE, PLATFORM, environment, say
 from playwright.sync_api import Browser, Locator, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 from sections import Found, Page, Section

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 from broker_server import BrokerServer
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from loopback import free_port
 
 _CLUSTER: Final = "Q2FtcmFpbEthZmthVGVzdA"
 _SETTINGS: Final = """
@@ -30,7 +30,7 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 """
 _JVM: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-START_S: Final = 60.0
+START_S: Final = 240.0
 
 
 def why_absent() -> str | None:
@@ -47,7 +47,7 @@ class KafkaServer(BrokerServer):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         super().__init__()
-        self.port, controller = _free_ports()
+        self.port, controller = free_port(), free_port()
         self.servers = f"127.0.0.1:{self.port}"
         self._config = folder / "server.properties"
         self._config.write_text(
@@ -85,10 +85,3 @@ class KafkaServer(BrokerServer):
                 stderr=log,
                 start_new_session=True,
             )
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]

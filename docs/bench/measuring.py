@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -55,13 +54,6 @@ class Measures:
     peak_mb: list[float] = field(default_factory=list)
     gave: list[Any] = field(default_factory=list)
     contents: Any = None
-
-
-def free_port() -> int:
-    """Give a port that nobody listens to now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def say(text: str) -> None:

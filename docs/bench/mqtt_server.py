@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from broker_server import BrokerServer
+from loopback import free_port
 
 _SETTINGS: Final = """
 listener {port} 127.0.0.1
@@ -20,7 +21,7 @@ max_inflight_messages {inflight}
 user {user}
 log_dest none
 """
-START_S: Final = 20.0
+START_S: Final = 240.0
 
 
 def why_absent() -> str | None:
@@ -38,9 +39,7 @@ class MqttServer(BrokerServer):
 
     def __init__(self, folder: Path, inflight: int = 20) -> None:
         super().__init__()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self._config = folder / "mosquitto.conf"
         user = folder.owner()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import adbc_driver_postgresql.dbapi
+from loopback import free_port
 
 NOBODY: Final = 65534
 """PostgreSQL refuses to run as root: as root, it runs under this user."""
@@ -21,6 +21,9 @@ _SETTINGS: Final = {
     "max_wal_size": "4GB",
     "timezone": "UTC",
 }
+_UNDISTURBED: Final = {"fsync": "off", "autovacuum": "off"}
+"""Settings of what lives for a test: nothing takes a lock that the test does not know of."""
+_WAITING: Final = ("-w", "-t", "240")
 
 
 def binaries() -> Path:
@@ -45,10 +48,9 @@ class PostgresServer:
             os.chown(folder, NOBODY, NOBODY)
         if not self._data.exists():
             self._tool("initdb", "-D", self._data, "-U", "dpa", "-A", "trust", "-E", "UTF8", "-N")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self._options = {**_SETTINGS, "port": str(self.port), "fsync": "on" if fsync else "off"}
+        self.port = free_port()
+        own = {} if fsync else _UNDISTURBED
+        self._options = {**_SETTINGS, **own, "port": str(self.port)}
 
     def __enter__(self) -> Self:
         self.start()
@@ -68,11 +70,11 @@ class PostgresServer:
         options = " ".join(
             f"-c {name}={value or chr(39) * 2}" for name, value in self._options.items()
         )
-        self._tool("pg_ctl", "start", "-w", "-D", self._data, "-l", self._log, "-o", options)
+        self._tool("pg_ctl", "start", *_WAITING, "-D", self._data, "-l", self._log, "-o", options)
 
     def stop(self, mode: str) -> None:
         """Stop: "fast", or "immediate", which is a crash."""
-        self._tool("pg_ctl", "stop", "-w", "-D", self._data, "-m", mode)
+        self._tool("pg_ctl", "stop", *_WAITING, "-D", self._data, "-m", mode)
 
     @property
     def pid(self) -> int:
@@ -114,7 +116,7 @@ class PostgresServer:
         self.execute(f"DROP TABLESPACE {name}")
         self.execute("CHECKPOINT")
 
-    def wait_until_alone(self, database: str, seconds: float = 30.0) -> None:
+    def wait_until_alone(self, database: str, seconds: float = 240.0) -> None:
         """Wait until no session of another program is left in a database."""
         query = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'"
         deadline = time.monotonic() + seconds

@@ -8,16 +8,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import requests
 from confluent_kafka import Producer
-from measuring import PLATFORM, free_port
+from loopback import free_port
+from measuring import PLATFORM
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from small_disk import small_disk, used_bytes_of
-from stream_desk import STALE_AFTER_S, Desk, NotReached, until
+from stream_desk import PATIENCE_S, Desk, NotReached, end, until
 from stream_witness import STALE, UNAVAILABLE, Witness
 
 Found = dict[str, Any]
@@ -32,13 +34,15 @@ CYCLE_S = 6.0
 
 def counted(desk: Desk, produced: int, **more: Any) -> Found:
     """Wait for the last event; tell what there is then, and whether it is what was produced."""
+    refused = more.pop("letters", 0)
     try:
-        rows, distinct, letters = desk.wait_for_rows(produced)
+        desk.wait_for_rows(produced)
+        until(lambda: desk.rows()[2] >= refused, PATIENCE_S)
         time.sleep(1)  # for what would be stored twice
-        rows, distinct, letters = desk.rows()
     except NotReached:
-        rows, distinct, letters = desk.rows()
-    holds = rows == distinct == produced and letters == more.pop("letters", 0)
+        pass
+    rows, distinct, letters = desk.rows()
+    holds = rows == distinct == produced and letters == refused
     return {"produced": produced, "rows": rows, "distinct": distinct, "holds": holds} | more
 
 
@@ -56,35 +60,35 @@ def killed_consumer(desk: Desk, events: int, kills: int, seed: int) -> Found:
 def killed(desk: Desk, module: str, at_work: str, rng: random.Random, *words: str) -> None:
     """Kill a program: one in five while it starts, the others soon after they say `at_work`."""
     before = desk.said(at_work)
-    process = desk.start(module, *words)
-    if rng.random() < 0.2:
-        time.sleep(rng.uniform(0.5, 3.0))
-    else:
-        until(lambda: desk.said(at_work) > before, 120, lambda: at_work)
-        time.sleep(rng.uniform(0.0, 2.0))
-    process.kill()
-    process.wait()
+    with desk.running(module, *words) as process:
+        if rng.random() < 0.2:
+            time.sleep(rng.uniform(0.5, 3.0))
+        else:
+            until(lambda: desk.said(at_work) > before, PATIENCE_S, lambda: at_work)
+            time.sleep(rng.uniform(0.0, 2.0))
+        process.kill()
 
 
 def rebalanced(desk: Desk, events: int, changes: int, seed: int) -> Found:
     """Let a second and a third consumer come and go, now in order, now killed."""
     rng = random.Random(seed)  # noqa: S311 (a reproducible run)
     desk.make_topics()
-    with desk.running("kafka_consumer"), desk.producing(events, events / (changes * CYCLE_S)):
+    with (
+        desk.running("kafka_consumer"),
+        desk.producing(events, events / (changes * CYCLE_S)),
+        ExitStack() as running,
+    ):
         guests: list[subprocess.Popen[bytes]] = []
         for change in range(changes):
             if len(guests) < 2 and (not guests or rng.random() < 0.5):
                 before = desk.said(READS)
-                guests.append(desk.start("kafka_consumer"))
-                until(lambda before=before: desk.said(READS) > before, 120)
+                guests.append(running.enter_context(desk.running("kafka_consumer")))
+                until(lambda before=before: desk.said(READS) > before, PATIENCE_S)
             else:
                 guest = guests.pop(0)
                 guest.kill() if change % 2 else guest.terminate()
                 guest.wait()
             time.sleep(rng.uniform(1.0, 4.0))
-        for guest in guests:
-            guest.terminate()
-            guest.wait()
     with desk.running("kafka_consumer"):
         return counted(desk, events, changes=changes)
 
@@ -95,12 +99,14 @@ def stopped(
     """Stop a server while events flow, and start it after `gone_s`."""
     desk.make_topics()
     with desk.running("kafka_consumer", "--instance", "one") as consumer:
-        until(lambda: desk.said(READS) > 0, 120, lambda: READS)
+        until(lambda: desk.said(READS) > 0, PATIENCE_S, lambda: READS)
         with desk.producing(events, events / (gone_s * 2)):
             time.sleep(gone_s / 2)
             stop()
-            time.sleep(gone_s)
-            start()
+            try:
+                time.sleep(gone_s)
+            finally:
+                start()
             began_s = time.monotonic()
         return recovered(desk, consumer, began_s, counted(desk, events, gone_s=gone_s))
 
@@ -124,25 +130,30 @@ def store_away(
 ) -> Found:
     """Take the store away for `gone_s`, at least, while events flow and people look.
 
-    `away` is called when a third of the events are stored. The API and the dashboard have to answer
-    all the time, and the strip of the latter to say what is `missing`.
+    `away` is called when a third of the events are stored, before the last three fifths are sent,
+    so that some are never stored yet. The API and the dashboard have to answer all the time, and
+    the strip of the latter to say what is `missing`.
     """
     desk.make_topics()
     with (
         Witness(desk.environ) as witness,
         desk.running("kafka_consumer", "--instance", "one") as consumer,
     ):
-        until(lambda: desk.said(READS) > 0, 120, lambda: READS)
-        with desk.producing(events, rate):
-            until(lambda: desk.rows()[0] > events // 3, 240, lambda: f"{desk.rows()}")
+        until(lambda: desk.said(READS) > 0, PATIENCE_S, lambda: READS)
+        sooner = events * 2 // 5
+        with desk.producing(sooner, rate), ExitStack() as flowing:
+            until(lambda: desk.rows()[0] > events // 3, PATIENCE_S, lambda: f"{desk.rows()}")
             away()
             began_s = time.monotonic()
-            until(lambda: desk.said(PAUSED) > 0, 60, lambda: PAUSED)
-            time.sleep(STALE_AFTER_S)
-            missing_told = witness.says(missing)
-            time.sleep(max(0.0, began_s + gone_s - time.monotonic()))
-            gone_s = round(time.monotonic() - began_s, 1)
-            back()
+            try:
+                flowing.enter_context(desk.producing(events - sooner, rate, sooner))
+                until(lambda: desk.said(PAUSED) > 0, PATIENCE_S, lambda: PAUSED)
+                missing_told = witness.says(missing)
+                until(lambda: witness.told_missing > 0, PATIENCE_S, lambda: "/ready")
+                time.sleep(max(0.0, began_s + gone_s - time.monotonic()))
+                gone_s = round(time.monotonic() - began_s, 1)
+            finally:
+                back()
             began_s = time.monotonic()
         found = recovered(desk, consumer, began_s, counted(desk, events, gone_s=gone_s))
         ready_again = witness.recovers()
@@ -152,7 +163,6 @@ def store_away(
             and missing_told
             and ready_again
             and witness.lives
-            and witness.told_missing > 0
             and not witness.unanswered
         )
     return found
@@ -166,17 +176,19 @@ def on_full_disk(desk: Desk, kind: str, events: int, gone_s: float, rate: float)
             desk.on_disk(disk / "space")
         else:
             desk.on_sqlite(disk / "events.sqlite")
-        found = store_away(
-            desk,
-            events,
-            lambda: resize(used_bytes_of(disk) + LEFT_BYTES),
-            lambda: resize(1 << 30),
-            gone_s,
-            rate,
-            STALE,
-        )
-        if kind == "postgresql":
-            desk.off_disk()
+        try:
+            found = store_away(
+                desk,
+                events,
+                lambda: resize(used_bytes_of(disk) + LEFT_BYTES),
+                lambda: resize(1 << 30),
+                gone_s,
+                rate,
+                STALE,
+            )
+        finally:
+            if kind == "postgresql":
+                desk.off_disk()
     return found | {"full_for_s": found.pop("gone_s")}
 
 
@@ -222,8 +234,7 @@ def source_moves(desk: Desk) -> Found:
         lives = platform.poll() is None
     finally:
         held.close()
-        platform.terminate()
-        platform.wait(60)
+        end(platform)
         desk.kafka.start()
     return {
         "to_kafka_s": round(to_kafka_s, 1),
@@ -248,9 +259,7 @@ def killed_bridge(
     """Kill the MQTT bridge, and restart the broker, while clients publish with QoS 1."""
     rng = random.Random(seed)  # noqa: S311 (a reproducible run)
     desk.make_topics()
-    with desk.running("mqtt_bridge"):  # so that the broker knows the session
-        until(lambda: desk.said(CONNECTED) > 0, 120, lambda: CONNECTED)
-        time.sleep(1)
+    open_session(desk)
     pace_s = kills * CYCLE_S * clients / messages
 
     def publish(client_number: int) -> None:
@@ -263,30 +272,58 @@ def killed_bridge(
         client.reconnect_delay_set(1, 1)
         acknowledged: list[int] = []
         client.on_publish = lambda _client, _data, mid, _reason, _more: acknowledged.append(mid)
-        client.connect("127.0.0.1", desk.mqtt.port)
+        client.connect_async("127.0.0.1", desk.mqtt.port)
         client.loop_start()
-        for number in range(client_number, messages, clients):
-            topic = f"camrail/{desk.event(number)['loco_id']}/telemetry"
-            client.publish(topic, desk.payload(number), qos=1)
-            time.sleep(pace_s)
-        ours = len(range(client_number, messages, clients))
-        until(lambda: len(acknowledged) >= ours, 240, lambda: f"{len(acknowledged)} of {ours}")
-        client.disconnect()
-        client.loop_stop()
+        try:
+            for number in range(client_number, messages, clients):
+                topic = f"camrail/{desk.event(number)['loco_id']}/telemetry"
+                client.publish(topic, desk.payload(number), qos=1)
+                time.sleep(pace_s)
+            ours = len(range(client_number, messages, clients))
+            until(
+                lambda: len(acknowledged) >= ours,
+                PATIENCE_S,
+                lambda: f"{len(acknowledged)} of {ours}",
+            )
+        finally:
+            client.disconnect()
+            client.loop_stop()
 
     threads = [threading.Thread(target=publish, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
-    with desk.running("kafka_consumer", "--instance", "one"):
-        for number in range(kills):
-            killed(desk, "mqtt_bridge", CONNECTED, rng)
-            if number < restarts:
-                desk.mqtt.stop()
-                desk.mqtt.start()
-        with desk.running("mqtt_bridge"):
-            for thread in threads:
-                thread.join()
-            return counted(desk, messages, kills=kills, clients=clients, restarts=restarts)
+    try:
+        with desk.running("kafka_consumer", "--instance", "one"):
+            for number in range(kills):
+                killed(desk, "mqtt_bridge", CONNECTED, rng)
+                if number < restarts:
+                    desk.mqtt.stop()
+                    desk.mqtt.start()
+            with desk.running("mqtt_bridge"):
+                for thread in threads:
+                    thread.join()
+                return counted(desk, messages, kills=kills, clients=clients, restarts=restarts)
+    finally:
+        for thread in threads:
+            thread.join()
+
+
+def open_session(desk: Desk) -> None:
+    """Have the broker know the bridge's session, and keep what comes for it from now on."""
+    client = Client(
+        CallbackAPIVersion.VERSION2, client_id=f"{desk.name}-bridge", clean_session=False
+    )
+    subscribed = threading.Event()
+    client.on_connect = lambda *_: client.subscribe("camrail/+/telemetry", qos=1)
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.connect_async("127.0.0.1", desk.mqtt.port)
+    client.loop_start()
+    try:
+        if not subscribed.wait(PATIENCE_S):
+            raise NotReached("the broker took no subscription")
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 BAD: list[Callable[[dict[str, Any]], bytes | None]] = [

@@ -101,12 +101,7 @@ class Desk:
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
 
     def run(self, module: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a program of the platform to its end."""
@@ -171,9 +166,9 @@ class Desk:
             raise NotReached("Kafka did not take every event")
 
     @contextmanager
-    def producing(self, count: int, rate: float | None) -> Iterator[None]:
+    def producing(self, count: int, rate: float | None, first: int = 0) -> Iterator[None]:
         """Send events while the block runs, and to the last one after it."""
-        thread = threading.Thread(target=self.produce, args=(0, count, rate))
+        thread = threading.Thread(target=self.produce, args=(first, count, rate))
         thread.start()
         try:
             yield
@@ -212,6 +207,16 @@ class Desk:
         """Wait until there are so many readings."""
         until(lambda: self.rows()[0] >= count, seconds, lambda: f"{self.rows()} of {count}")
         return self.rows()
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a program to stop, and kill it when it does not."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def until(

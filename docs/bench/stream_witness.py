@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import requests
-from measuring import PLATFORM, free_port
+from loopback import free_port
+from measuring import PLATFORM
+from stream_desk import PATIENCE_S, end
 
 POLL_S: Final = 0.5
-START_S: Final = 120.0
 SLOWEST_S: Final = 30.0
 UNAVAILABLE: Final = "Base des événements indisponible"
 """What the strip of the dashboard says of a store that is away."""
@@ -50,6 +51,14 @@ class Witness:
         self.told_missing = 0
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _start(self) -> None:
         for program in (["api/api.py"], ["-m", "streamlit", "run", "dashboard/app.py"]):
             self._processes.append(
                 subprocess.Popen(
@@ -63,12 +72,10 @@ class Witness:
             )
         began_s = time.monotonic()
         while not (self._in_order() and self._is_up()):
-            if time.monotonic() - began_s > START_S:
-                self.__exit__(None, None, None)
+            if time.monotonic() - began_s > PATIENCE_S:
                 raise TimeoutError("the API or the dashboard never answered")
             time.sleep(0.2)
         self._asking.start()
-        return self
 
     def __exit__(
         self,
@@ -80,17 +87,22 @@ class Witness:
         if self._asking.ident:
             self._asking.join()
         for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.wait(30)
+            end(process)
 
     @property
     def lives(self) -> bool:
         """Whether neither of them has ended."""
         return all(process.poll() is None for process in self._processes)
 
-    def says(self, text: str) -> bool:
-        """Draw the first page of the dashboard, and look for a text in its strip."""
+    def says(self, text: str, seconds: float = PATIENCE_S) -> bool:
+        """Draw the first page of the dashboard until its strip holds a text."""
+        until_s = time.monotonic() + seconds
+        while not self._draws(text):
+            if time.monotonic() > until_s:
+                return False
+        return True
+
+    def _draws(self, text: str) -> bool:
         drawn = subprocess.run(
             [sys.executable, "-c", _STRIP],
             cwd=PLATFORM,
@@ -102,7 +114,7 @@ class Witness:
         )
         return text in drawn.stdout and drawn.stdout.endswith("EXCEPTIONS 0")
 
-    def recovers(self, seconds: float = 60.0) -> bool:
+    def recovers(self, seconds: float = PATIENCE_S) -> bool:
         """Wait until the API is ready again."""
         until_s = time.monotonic() + seconds
         while not self._in_order():
@@ -144,12 +156,12 @@ class Witness:
         try:
             answer = requests.get(f"{self._api}/ready", timeout=SLOWEST_S)
             said: dict[str, Any] = answer.json()
-        except (requests.ConnectionError, ValueError):
+        except (requests.ConnectionError, requests.Timeout, ValueError):
             return None
         return said if answer.ok == (said["status"] == "ready") else None
 
     def _is_up(self) -> bool:
         try:
             return requests.get(f"{self._dashboard}/_stcore/health", timeout=SLOWEST_S).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False

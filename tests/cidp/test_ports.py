@@ -14,6 +14,12 @@ def test_a_free_port_is_accepted_and_stays_free() -> None:
         assert free_address("127.0.0.1", port, "API_PORT") == "127.0.0.1"
 
 
+def test_ports_are_given_once_and_from_where_no_system_takes_its_own() -> None:
+    ports = {free_port() for _ in range(50)}
+    assert len(ports) == 50
+    assert max(ports) < 32_768
+
+
 def test_the_name_of_this_machine_is_listened_to_by_its_address() -> None:
     assert free_address("localhost", free_port(), "API_PORT") in {"127.0.0.1", "::1"}
 

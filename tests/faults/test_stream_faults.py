@@ -18,7 +18,7 @@ from stream_cases import (
     stopped,
     store_away,
 )
-from stream_desk import Desk, desks
+from stream_desk import PATIENCE_S, Desk, desks
 from tiny_bundle import write_bundle
 
 from cidp.registry import Registry
@@ -68,7 +68,7 @@ def test_a_consumer_that_is_asked_to_stop_while_kafka_is_away(
         desk.kafka.kill()
         try:
             consumer.terminate()
-            assert consumer.wait(60) == 0
+            assert consumer.wait(PATIENCE_S) == 0
         finally:
             desk.kafka.start()
 
