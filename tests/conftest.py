@@ -1,19 +1,26 @@
 """What every test shares: property tests bounded by examples, and private servers, one of a kind.
 
-A time limit would make property tests fail on noisy machines.
+A time limit would make property tests fail on noisy machines, and examples of the hour would make
+one run fail where the next one passes: --hypothesis-profile=default looks for new ones.
 """
 
 from collections.abc import Iterator
 
 import pytest
 from brokers import running_kafka, running_mosquitto
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from kafka_server import KafkaServer
 from mqtt_server import MqttServer
 from postgres import running_server
 from postgres_server import PostgresServer
 
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile(
+    "unhurried",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("unhurried")
 
 

@@ -186,7 +186,7 @@ def check_a_run(desk: Desk, dialect: Dialect, rows: list[Row]) -> None:
 FOUND_AS_IS = settings(
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
