@@ -272,14 +272,16 @@ class ApiClient:
         """Have a version serve, as `person`; raises `NotNow` when its bundle is refused."""
         return self._post(Promotion, f"/models/{quote(version, safe='')}/promote", None, person)
 
-    def metric(self, name: str) -> dict[str, float]:
-        """Samples of one Prometheus gauge, by the value of their only label ("" without one)."""
+    def metric(self, name: str, **labels: str) -> dict[str, float]:
+        """Samples of a Prometheus gauge that have `labels`, by their only other one ("" if none)."""
         text = self._ok(self._send("GET", "/metrics")).text
         return {
-            next(iter(sample.labels.values()), ""): sample.value
+            "".join(value for label, value in sample.labels.items() if label not in labels): (
+                sample.value
+            )
             for family in text_string_to_metric_families(text)
             for sample in family.samples
-            if sample.name == name
+            if sample.name == name and labels.items() <= sample.labels.items()
         }
 
     def _get(self, answer: type[AnswerT], path: str, query: Query | None = None) -> AnswerT:

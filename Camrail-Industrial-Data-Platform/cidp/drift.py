@@ -1,10 +1,10 @@
-"""How far the readings that are scored now lie from those that training saw."""
+"""How far the readings that come now lie from those that training saw."""
 
 import itertools
 import mmap
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,44 +75,50 @@ def stability_index(reference: "Distribution", values: Rows) -> float:
     return float(np.sum((now - then) * np.log(now / then)))
 
 
-class DriftCollector(Collector):
-    """Compares at each scrape the last hour with the reference of the model that serves.
+def within_window(rings: Iterable[Rows], now_s: float) -> Rows:
+    """Return the four readings and the risk of what the rings have of the last `WINDOW_S`."""
+    rows = np.concatenate([*rings, np.empty((0, 6))])
+    return rows[rows[:, 0] > max(now_s - WINDOW_S, 0), 1:]  # 0: no reading yet
 
-    `rings` have what was scored only, `stored` the four readings and the risk of what was stored.
+
+class DriftCollector(Collector):
+    """Compares at each scrape what came with the reference of the model that serves.
+
+    `sources` give by name the readings, in the `order` of the contract, and the risk; one is never
+    mixed with another.
     """
 
     def __init__(
         self,
-        rings: Callable[[], Iterable[Rows]],
-        stored: Callable[[], Rows],
+        sources: Mapping[str, Callable[[], Rows]],
         manifest: "Callable[[], Manifest | None]",
         order: Sequence[str],
-        now_s: Callable[[], float] = time.time,
     ) -> None:
-        self._rings = rings
-        self._stored = stored
+        self._sources = sources
         self._manifest = manifest
         self._columns = {name: column for column, name in enumerate(order)}
-        self._now_s = now_s
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the number of readings and, once there are enough, one index per variable."""
-        noted = np.concatenate([*self._rings(), np.empty((0, 6))])
-        noted = noted[noted[:, 0] > max(self._now_s() - WINDOW_S, 0)]  # 0: no reading yet
-        rows = np.concatenate([noted[:, 1:], self._stored()])
-        yield GaugeMetricFamily(
-            "api_drift_readings", "Readings of the last hour that drift is measured on.", len(rows)
+        """Yield the number of readings and, where there are enough, one index per variable."""
+        counts = GaugeMetricFamily(
+            "api_drift_readings", "Readings that drift is measured on.", labels=["source"]
         )
-        manifest = self._manifest()
-        if manifest is None or len(rows) < ENOUGH_ROWS:
-            return
         index = GaugeMetricFamily(
             "api_drift_psi",
             "Population stability index of the readings and of the risk against training.",
-            labels=["variable"],
+            labels=["source", "variable"],
         )
-        for feature in manifest.features:
-            column = rows[:, self._columns[feature.name]]
-            index.add_metric([feature.name], stability_index(feature.reference, column))
-        index.add_metric([RISK], stability_index(manifest.risk_reference, rows[:, -1]))
+        manifest = self._manifest()
+        for source, read in self._sources.items():
+            rows = read()
+            counts.add_metric([source], len(rows))
+            if manifest is None or len(rows) < ENOUGH_ROWS:
+                continue
+            for feature in manifest.features:
+                column = rows[:, self._columns[feature.name]]
+                found = stability_index(feature.reference, column)
+                index.add_metric([source, feature.name], found)
+            found = stability_index(manifest.risk_reference, rows[:, -1])
+            index.add_metric([source, RISK], found)
+        yield counts
         yield index

@@ -31,7 +31,7 @@ from cidp import (
 from cidp.access_log import REASON, AccessLog
 from cidp.answers import Answer, error_answer, json_answer
 from cidp.assembly import Parts, assemble
-from cidp.drift import DriftCollector, Rows, as_rows
+from cidp.drift import DriftCollector, Rows, as_rows, within_window
 from cidp.errors import NoModel, RequestRefused, StoreError
 from cidp.event_batch import Door, Outcome, Receipt
 from cidp.event_store import LetterKind, utc_text
@@ -43,8 +43,8 @@ from cidp.readiness import read_source, readiness
 from cidp.request_body import read_body
 from cidp.request_id import request_id
 from cidp.settings import Settings
-from cidp.stored_sample import StoredSample
 from cidp.telemetry import READINGS, TelemetryEvent, parse_reading
+from cidp.telemetry_sample import TelemetrySample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -209,10 +209,8 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     whoami_api.add_routes(app, guarded)
     parts.metrics.registry.register(SourceCollector(api.source_mode))
     parts.metrics.registry.register(LetterCollector(api.open_letters))
-    stored = StoredSample(parts.store, parts.now)
-    parts.metrics.registry.register(
-        DriftCollector(api.rings, stored.rows, parts.model.manifest, READINGS)
-    )
+    sources = {"predict": api.recent, "telemetry": TelemetrySample(parts.store, parts.now).rows}
+    parts.metrics.registry.register(DriftCollector(sources, parts.model.manifest, READINGS))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(RequestRefused, _refused)
     app.register_error_handler(NoModel, _unavailable)
@@ -306,9 +304,10 @@ class _Endpoints:
         except StoreError:
             return None  # which the source has counted
 
-    def rings(self) -> list[Rows]:
+    def recent(self) -> Rows:
         worker = self._parts.worker
-        return [self._parts.recent.rows()] if worker is None else [*map(as_rows, worker.rings())]
+        rings = [self._parts.recent.rows()] if worker is None else map(as_rows, worker.rings())
+        return within_window(rings, time.time())
 
 
 def _asked() -> Request:

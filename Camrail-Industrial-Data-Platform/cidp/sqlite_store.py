@@ -121,7 +121,9 @@ def _native_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _native_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return utc_text(value)
-    return json.dumps(value) if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return json.dumps([_native_value(item) for item in value])
+    return value
 
 
 class SqliteStore(EventStore):

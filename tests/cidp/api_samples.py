@@ -192,10 +192,10 @@ def version(name: str, **changes: Any) -> dict[str, Any]:
 
 
 METRICS = b"""# TYPE api_drift_psi gauge
-api_drift_psi{variable="vibration"} 0.31
-api_drift_psi{variable="risk"} 0.02
+api_drift_psi{source="telemetry",variable="vibration"} 0.31
+api_drift_psi{source="telemetry",variable="risk"} 0.02
 # TYPE api_drift_readings gauge
-api_drift_readings 812.0
+api_drift_readings{source="telemetry"} 812.0
 # TYPE api_workers gauge
 api_workers 2.0
 """

@@ -1,7 +1,6 @@
 """Readings like those of training show no drift, others do, and too few show nothing."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from cidp.drift import (
     Rows,
     as_rows,
     stability_index,
+    within_window,
 )
 from cidp.model_bundle import Distribution, Manifest, load_bundle
 from cidp.telemetry import READINGS
@@ -29,15 +29,18 @@ def manifest_of(bundle: Path) -> Manifest:
 
 def collected(
     recent: RecentReadings, manifest: Manifest | None, now_s: float, stored: Rows = NO_ROWS
-) -> dict[str, Any]:
-    collector = DriftCollector(
-        lambda: [recent.rows()], lambda: stored, lambda: manifest, READINGS, lambda: now_s
-    )
-    return {
-        sample.labels.get("variable", sample.name): sample.value
-        for family in collector.collect()
-        for sample in family.samples
+) -> dict[str, dict[str, float]]:
+    """Give the number of readings (under "count") and the indexes of each source."""
+    sources = {
+        "predict": lambda: within_window([recent.rows()], now_s),
+        "telemetry": lambda: stored,
     }
+    found: dict[str, dict[str, float]] = {}
+    for family in DriftCollector(sources, lambda: manifest, READINGS).collect():
+        for sample in family.samples:
+            of_source = found.setdefault(sample.labels["source"], {})
+            of_source[sample.labels.get("variable", "count")] = sample.value
+    return found
 
 
 def test_the_same_shares_have_an_index_of_zero() -> None:
@@ -64,38 +67,39 @@ def test_readings_far_from_training_drift_and_others_do_not(bundles: list[Path])
     for _ in range(ENOUGH_ROWS):
         vibration, risk = rng.choice([5.0, 15.0]), rng.choice([0.1, 0.9])
         recent.note((rng.choice([400, 600]), rng.choice([3, 7]), vibration, 200.0), risk)
-    index = collected(recent, manifest_of(bundles[0]), 100.0)
-    assert index["api_drift_readings"] == ENOUGH_ROWS
+    index = collected(recent, manifest_of(bundles[0]), 100.0)["predict"]
+    assert index["count"] == ENOUGH_ROWS
     assert index["temperature"] > 0.25
     for steady in ("flow_rate", "pressure", "vibration", "risk"):
         assert index[steady] < 0.1, steady
 
 
-def test_what_was_stored_counts_beside_what_was_only_scored(bundles: list[Path]) -> None:
+def test_what_was_stored_is_not_mixed_with_what_was_only_scored(bundles: list[Path]) -> None:
     recent = RecentReadings(now_s=lambda: 100.0)
     recent.note((500, 5, 2, 45), 0.1)
     stored = np.tile([500.0, 5.0, 2.0, 200.0, 0.9], (ENOUGH_ROWS, 1))
-    index = collected(recent, manifest_of(bundles[0]), 100.0, stored)
-    assert index["api_drift_readings"] == ENOUGH_ROWS + 1
-    assert index["temperature"] > 0.25
-    assert index["risk"] > 0.25
+    found = collected(recent, manifest_of(bundles[0]), 100.0, stored)
+    assert found["predict"] == {"count": 1}
+    assert found["telemetry"]["count"] == ENOUGH_ROWS
+    assert found["telemetry"]["temperature"] > 0.25
+    assert found["telemetry"]["risk"] > 0.25
 
 
 def test_too_few_readings_or_no_model_give_only_their_number(bundles: list[Path]) -> None:
     recent = RecentReadings(now_s=lambda: 100.0)
     for _ in range(ENOUGH_ROWS - 1):
         recent.note((1, 2, 3, 4), 0.5)
-    few = {"api_drift_readings": ENOUGH_ROWS - 1}
-    assert collected(recent, manifest_of(bundles[0]), 100.0) == few
+    few = {"count": ENOUGH_ROWS - 1}
+    assert collected(recent, manifest_of(bundles[0]), 100.0)["predict"] == few
     recent.note((1, 2, 3, 4), 0.5)
-    assert collected(recent, None, 100.0) == {"api_drift_readings": ENOUGH_ROWS}
+    assert collected(recent, None, 100.0)["predict"] == {"count": ENOUGH_ROWS}
 
 
 def test_readings_older_than_the_window_count_no_more() -> None:
     recent = RecentReadings(now_s=lambda: 100.0)
     recent.note((1, 2, 3, 4), 0.5)
-    assert collected(recent, None, 100.0 + WINDOW_S - 1) == {"api_drift_readings": 1}
-    assert collected(recent, None, 100.0 + WINDOW_S) == {"api_drift_readings": 0}
+    assert within_window([recent.rows()], 100.0 + WINDOW_S - 1).tolist() == [[1, 2, 3, 4, 0.5]]
+    assert len(within_window([recent.rows()], 100.0 + WINDOW_S)) == 0
 
 
 def test_the_ring_keeps_the_newest() -> None:

@@ -199,7 +199,7 @@ def test_telemetry_is_stored_once(client: FlaskClient, parts: Parts) -> None:
     again = content(ingest(client, [EVENT, EVENT | {"vibration": 3}]))
     assert (again["stored"], again["duplicates"], again["conflicts"]) == (0, 1, 1)
     assert [result["outcome"] for result in again["results"]] == ["duplicate", "conflict"]
-    assert value(parts, "api_drift_readings") == 1
+    assert value(parts, "api_drift_readings", source="telemetry") == 1
 
 
 def test_one_bad_event_refuses_the_request_by_position(client: FlaskClient, parts: Parts) -> None:
@@ -451,7 +451,8 @@ def test_metrics_count_what_was_answered(client: FlaskClient, parts: Parts) -> N
     assert value(parts, count, route="/predict", method="POST", status="400") == 1
     duration = "api_request_duration_seconds_count"
     assert value(parts, duration, route="/predict", method="POST", status="200") == 2
-    assert value(parts, "api_drift_readings") == 3
+    assert value(parts, "api_drift_readings", source="predict") == 2
+    assert value(parts, "api_drift_readings", source="telemetry") == 1
     assert value(parts, count, route="unmatched", method="GET", status="404") == 1
     text = client.get("/metrics")
     assert text.mimetype == "text/plain"

@@ -11,7 +11,7 @@ from cidp.api_answers import Figures, ModelCard, ModelVersion, Promotion
 from cidp.api_client import ApiClient, UncheckedReading, moved
 from cidp.api_errors import ApiError, ModelMissing
 from cidp.drift import ENOUGH_ROWS
-from cidp.french import day, figure, instant, number, percent, quantity
+from cidp.french import counted, day, figure, instant, number, percent, quantity
 from cidp.views.access import Access
 from cidp.views.address import say_unusable
 from cidp.views.asking import failures_said, reachable, show_api_error
@@ -26,6 +26,11 @@ POINTS = 40
 
 WATCHED, DRIFTED = 0.1, 0.25
 """Usual limits of the population stability index: to be watched, and drifted (Siddiqi 2006)."""
+
+_DRIFT_SOURCES = {
+    "telemetry": "Télémétrie réelle des sept derniers jours, une lecture par locomotive et heure",
+    "predict": "Lectures soumises à /predict dans l’heure",
+}
 
 NAMES = {
     "model": "Ce modèle",
@@ -186,21 +191,21 @@ def _curve(frame: Any, gauge: Gauge, threshold: float) -> Any:
 
 
 def _show_drift(client: ApiClient) -> None:
-    st.subheader("Dérive de la dernière heure", anchor=False)
-    drift = client.metric("api_drift_psi")
-    count = client.metric("api_drift_readings").get("", 0)
-    if not drift:
+    st.subheader("Dérive", anchor=False)
+    for source, said in _DRIFT_SOURCES.items():
+        drift = client.metric("api_drift_psi", source=source)
+        count = int(client.metric("api_drift_readings", source=source).get("", 0))
+        if not drift:
+            st.caption(
+                f"{said} : pas encore mesurable. {counted(count, 'lecture')} ; il en faut "
+                f"{number(ENOUGH_ROWS)}."
+            )
+            continue
+        st.altair_chart(_drift_chart(drift), key=f"drift_{source}", alt=f"Dérive : {said}")
         st.caption(
-            f"Pas encore mesurable. Lectures enregistrées ou notées dans l’heure : {number(count)} "
-            f"; il en faut {number(ENOUGH_ROWS)}."
+            f"{said} : {counted(count, 'lecture')}, comparées à l’entraînement. Tirets : à "
+            f"surveiller dès {number(WATCHED, 2)}, dérive dès {number(DRIFTED, 2)}."
         )
-        return
-    st.altair_chart(_drift_chart(drift), key="drift", alt="Dérive par mesure")
-    st.caption(
-        f"Sur {number(count)} lectures enregistrées ou notées dans l’heure, comparées à "
-        f"l’entraînement. Tirets : à surveiller dès {number(WATCHED, 2)}, dérive dès "
-        f"{number(DRIFTED, 2)}."
-    )
 
 
 def _drift_chart(drift: Mapping[str, float]) -> Any:

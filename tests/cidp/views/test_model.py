@@ -40,11 +40,9 @@ def test_where_another_rule_ranks_better_the_page_says_why_the_forest_serves(
 def test_curves_and_drift_are_drawn(opened: Open, fake_api: FakeApi) -> None:
     screen = opened("model").run()
     assert len(screen.get("vega_lite_chart")) == 5
-    assert "Sur 812 lectures" in "\n".join(caption.value for caption in screen.caption)
-    fake_api.answers["/metrics"] = (200, b"api_drift_readings 12.0\n")
-    screen.run()
     said = "\n".join(caption.value for caption in screen.caption)
-    assert "Lectures enregistrées ou notées dans l’heure : 12 ; il en faut 500." in said
+    assert "une lecture par locomotive et heure : 812 lectures, comparées à l’entraînement" in said
+    assert "/predict dans l’heure : pas encore mesurable. 0 lecture ; il en faut 500." in said
     assert "débit d’huile 500, pression 5, vibrations 2, température 45" in said
 
 

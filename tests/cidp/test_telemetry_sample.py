@@ -1,21 +1,27 @@
-"""Drift sees what any door stored in the last hour, and no store holds up a scrape."""
+"""Drift sees the real telemetry of the last days, and no store holds up a scrape."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from postgres import BACK_ENDS
 from stores import ALERTING, NOON, batch, event, new_url, store_at
 
-from cidp import stored_sample
+from cidp import telemetry_sample
 from cidp.errors import StoreUnavailable
 from cidp.event_batch import DOORS
 from cidp.event_store import EventStore
 from cidp.sqlite_store import SqliteStore
 from cidp.store_session import Session
-from cidp.stored_sample import RENEWED_EVERY_S, StoredSample, newest_readings
+from cidp.telemetry_sample import (
+    RENEWED_EVERY_S,
+    WINDOW_HOURS,
+    TelemetrySample,
+    hourly_readings,
+)
 
 
 @pytest.fixture(params=BACK_ENDS)
@@ -42,53 +48,69 @@ class Failing:
 
 
 def vibrations(store: EventStore) -> list[float]:
+    """Sample at half past noon; a reading's vibration says which one it is."""
     with store.session(writes=False) as session:
-        return sorted(newest_readings(session, NOON)[:, 2].tolist())
+        return sorted(hourly_readings(session, NOON + timedelta(minutes=30))[:, 2].tolist())
 
 
 def test_an_empty_store_has_no_reading(store: EventStore) -> None:
     assert vibrations(store) == []
 
 
-def test_each_reading_of_each_door_counts_once_with_its_risk(store: EventStore) -> None:
-    for number, door in enumerate(DOORS):
-        store.save(batch(event(number, vibration=number, risk=0.3), door=door), [], NOON)
-        store.save(batch(event(number, vibration=number, risk=0.3), door=door), [], NOON)
-    assert vibrations(store) == [0, 1, 2, 3]
+def test_the_first_reading_of_each_hour_counts_with_its_risk(store: EventStore) -> None:
+    hour = 3600
+    store.save(batch(event(-hour, 1, 0.3), event(-1, 2), event(0, 3), event(9, 4)), [], NOON)
+    store.save(batch(event(5, 5, loco_id="L2"), event(6, 6, loco_id="L2")), [], NOON)
+    assert vibrations(store) == [1, 3, 5]
     with store.session(writes=False) as session:
-        assert newest_readings(session, NOON)[0].tolist() == [500, 5, 0, 45, 0.3]
+        assert hourly_readings(session, NOON)[0].tolist() == [500, 5, 1, 45, 0.3]
 
 
-def test_readings_of_before_do_not_count(store: EventStore) -> None:
-    store.save(batch(event(-1, 1), event(0, 2), event(-1, 3, loco_id="L2")), [], NOON)
-    assert vibrations(store) == [2]
+def test_real_telemetry_counts_by_any_door_and_the_simulator_by_none(store: EventStore) -> None:
+    for number, door in enumerate(DOORS):
+        store.save(batch(event(number, number), door=door), [], NOON)
+    real = [number for number, door in enumerate(DOORS) if door != "simulator"]
+    assert vibrations(store) == real
 
 
-def test_locomotives_share_the_sample(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_sample, "KEPT_ROWS", 7)
-    many = [event(second, second) for second in range(20)]
-    store.save(batch(*many, event(0, 99, loco_id="L2"), door="mqtt"), [], NOON)
-    assert vibrations(store) == [17, 18, 19, 99]
+def test_readings_from_before_the_window_do_not_count(store: EventStore) -> None:
+    oldest = -3600 * (WINDOW_HOURS - 1)
+    silent = event(oldest - 1, 3, loco_id="L2")
+    store.save(batch(event(oldest - 1, 1), event(oldest, 2), event(0, 4), silent), [], NOON)
+    assert vibrations(store) == [2, 4]
 
 
-def test_the_sample_is_found_by_the_key(tmp_path: Path) -> None:
+def test_a_large_fleet_is_sampled_at_fewer_hours(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry_sample, "MOST_ROWS", 2 * WINDOW_HOURS - 1)
+    events = [
+        event(-3600 * age, age, loco_id=loco_id) for age in range(4) for loco_id in ("L1", "L2")
+    ]
+    store.save(batch(*events), [], NOON)
+    assert vibrations(store) == [0, 0, 2, 2]
+
+
+def test_the_sample_is_found_by_keys(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "events.sqlite", 0.1, ALERTING)
     with store.session(writes=False) as session:
         plan = session.rows(
-            "EXPLAIN QUERY PLAN" + stored_sample._NEWEST,
-            door="http", series="real", first=NOON, share=1,
+            "EXPLAIN QUERY PLAN" + telemetry_sample._FIRSTS,
+            series="real", doors=("http",), first=NOON, hours=[NOON],
         )  # fmt: skip
     store.close()
     steps = [step for *_, step in plan]
-    assert any(
-        "SEARCH readings USING PRIMARY KEY (source=? AND loco_id=? AND time" in s for s in steps
-    )
+    for table, key in (
+        ("hourly", "PRIMARY KEY (source=? AND loco_id=? AND hour=?)"),
+        ("readings", "PRIMARY KEY (source=? AND loco_id=? AND time"),
+    ):
+        assert any(f"SEARCH {table} USING {key}" in step for step in steps), steps
     assert not any("ORDER BY" in step for step in steps)
 
 
 def test_the_sample_is_renewed_from_time_to_time(store: EventStore) -> None:
     clock_s = [100.0]
-    sample = StoredSample(store, lambda: NOON, lambda: clock_s[0])
+    sample = TelemetrySample(store, lambda: NOON, lambda: clock_s[0])
     assert len(settled(sample)) == 0
     store.save(batch(event(-10)), [], NOON)
     assert len(settled(sample)) == 0
@@ -96,7 +118,7 @@ def test_the_sample_is_renewed_from_time_to_time(store: EventStore) -> None:
     assert len(settled(sample)) == 1
 
 
-def settled(sample: StoredSample) -> list[list[float]]:
+def settled(sample: TelemetrySample) -> list[list[float]]:
     """Ask, wait until the answer is there, ask again."""
     sample.rows()
     with sample._renewing:
@@ -106,12 +128,12 @@ def settled(sample: StoredSample) -> list[list[float]]:
 def test_a_store_that_is_away_leaves_no_sample_and_one_that_is_slow_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_sample, "WAIT_S", 0.01)
+    monkeypatch.setattr(telemetry_sample, "WAIT_S", 0.01)
     clock_s = [100.0]
     kept = SqliteStore(tmp_path / "events.sqlite", 0.1, ALERTING)
     kept.save(batch(event(-10)), [], NOON)
     store = Failing(kept)
-    sample = StoredSample(store, lambda: NOON, lambda: clock_s[0])  # type: ignore[arg-type]
+    sample = TelemetrySample(store, lambda: NOON, lambda: clock_s[0])  # type: ignore[arg-type]
     assert len(settled(sample)) == 1
     clock_s[0] += RENEWED_EVERY_S
     store.free.clear()
