@@ -273,7 +273,7 @@ class ApiClient:
         return self._post(Promotion, f"/models/{quote(version, safe='')}/promote", None, person)
 
     def metric(self, name: str, **labels: str) -> dict[str, float]:
-        """Samples of a Prometheus gauge that have `labels`, by their only other one ("" if none)."""
+        """Samples of a gauge that have `labels`, by their only other one ("" if none)."""
         text = self._ok(self._send("GET", "/metrics")).text
         return {
             "".join(value for label, value in sample.labels.items() if label not in labels): (

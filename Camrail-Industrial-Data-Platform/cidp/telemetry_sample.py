@@ -1,4 +1,4 @@
-"""The real telemetry of the last days as training saw its own: one reading per locomotive and hour."""
+"""The real telemetry of the last days, one reading per locomotive and hour as in training."""
 
 import threading
 import time
@@ -43,7 +43,7 @@ WHERE fleet.series = :series AND fleet.timestamp >= :first
 
 
 def hourly_readings(session: Session, now: datetime) -> Rows:
-    """Return the first reading of each hour of `WINDOW_HOURS`: the four of the contract, and the risk.
+    """Return the first reading of each of `WINDOW_HOURS`: the four of the contract, and the risk.
 
     A locomotive that came by two doors counts by each.
     """
