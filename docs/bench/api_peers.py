@@ -9,21 +9,17 @@ take about a quarter of an hour.
 import argparse
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import requests
 from api_parts import readings
-from bench_page import Target, machine, program_version, targets_table
+from bench_page import Target, program_version
 from http_clients import exactly, slow_clients
 from http_servers import (
     HERE,
@@ -36,6 +32,8 @@ from http_servers import (
     wrk,
 )
 from measuring import say
+from promoted import promoted_model
+from sections import Found, Page, Section
 
 PACKAGES: Final = ("Flask", "granian", "onnxruntime", "pydantic", "orjson", "prometheus_client")
 PEER_PACKAGES: Final = {
@@ -47,11 +45,9 @@ PEER_PACKAGES: Final = {
 FIRST_PORT: Final = 27_000
 SECONDS: Final = 4
 CONSTANT, BARE = "a constant, same server", "a constant, granian alone"
-Found = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Bench:
+class Bench(argparse.Namespace):
     """Where things go, where the peers' environments are, and how often each load is repeated."""
 
     work: Path
@@ -60,84 +56,21 @@ class Bench:
     seconds: int
 
     @property
-    def models(self) -> Path:
-        """Give a registry with a promoted model, trained the first time."""
-        folder = self.work / "models"
-        if not (folder / "promoted.json").exists():
-            say("  training a model")
-            subprocess.run(
-                [sys.executable, "bootstrap_local.py"],
-                cwd=PLATFORM,
-                env={"CAMRAIL_MODELS_DIR": str(folder), "CAMRAIL_LOGS_DIR": str(self.work)},
-                stdout=subprocess.DEVNULL,
-                check=True,
-            )
-        return folder
-
-    @property
     def bundle(self) -> Path:
-        """Give the folder of the promoted model."""
-        pointer = json.loads((self.models / "promoted.json").read_text(encoding="utf-8"))
-        return self.models / "instant" / pointer["instant"]
+        """Give the folder of the promoted model, trained the first time."""
+        return Path(promoted_model(self.work))
 
     def program(self, peer: str, name: str) -> str:
         """Give a program of a peer's environment."""
         return str(self.peers / f"bench-{peer}" / "bin" / name)
 
 
-@dataclass(frozen=True)
-class Section:
-    """One measurement: how it is done, what it says, and what it must reach."""
-
-    title: str
-    text: str
-    measure: Callable[[Bench], Found]
-    table: Callable[[Found], str]
-    targets: Callable[[Found], list[Target]]
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure the chosen sections and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help=f"sections, among {','.join(SECTIONS)}")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = PAGE.parser()
     parser.add_argument("--seconds", type=int, default=SECONDS, help="of each load")
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "camrail-api")
     parser.add_argument("--peers", type=Path, default=Path("/opt"), help="of their environments")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of api.json and api.md")
-    chosen = parser.parse_args(argv)
-    chosen.work.mkdir(parents=True, exist_ok=True)
-    results = chosen.out / "api.json"
-    known: Found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    names = chosen.only.split(",") if chosen.only else list(SECTIONS)
-    for name in names:
-        say(f"{name}: {SECTIONS[name].title}")
-        bench = Bench(chosen.work, chosen.peers, chosen.rounds, chosen.seconds)
-        known[name] = SECTIONS[name].measure(bench)
-        known[name]["measured_on"] = f"{date.today():%Y-%m-%d}"
-        known[name]["load_average"] = os.getloadavg()[1]
-        results.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
-        (chosen.out / "api.md").write_text(page(known), encoding="utf-8")
-        for target in SECTIONS[name].targets(known[name]):
-            say(target.line())
-    return 0
-
-
-def page(known: Found) -> str:
-    """Write the whole page from what has been measured."""
-    parts = [INTRODUCTION, machine(PACKAGES) + f" {program_version(['wrk', '-v'])}."]
-    for name, section in SECTIONS.items():
-        if name in known:
-            found = known[name]
-            parts += [
-                f"## {section.title}",
-                section.text,
-                section.table(found),
-                targets_table(section.targets(found)),
-                f"Measured on {found['measured_on']}, the load average of the whole machine being "
-                f"{found['load_average']:.0f} at the end: `--only {name}`.",
-            ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return PAGE.run(parser.parse_args(argv, Bench()))
 
 
 # --- /predict -----------------------------------------------------------------------------------
@@ -541,7 +474,6 @@ SECTIONS: Final[dict[str, Section]] = {
         "Server and client share the same cores here: with two in all, the client takes its part.",
         measure_workers,
         workers_table,
-        lambda found: [],
     ),
     "start": Section(
         "Start to first prediction",
@@ -567,6 +499,9 @@ SECTIONS: Final[dict[str, Section]] = {
         slow_targets,
     ),
 }
+PAGE: Final = Page(
+    "api", INTRODUCTION, PACKAGES, SECTIONS, lambda: f"{program_version(['wrk', '-v'])}."
+)
 
 if __name__ == "__main__":
     sys.exit(main())

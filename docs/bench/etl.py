@@ -8,25 +8,24 @@ each other in about half an hour on two cores.
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from bench_page import Target, machine, measures_table, program_version, targets_table
+from bench_page import Target, measures_table, program_version
 from erp_files import Fleet, Ledger, write_soiled, write_workbook
-from measuring import HERE, Contender, alternated, environment, gathered, say, typical
+from loopback import free_port
+from measuring import Contender, alternated, environment, gathered, say, typical
 from postgres_server import PostgresServer, binaries
+from sections import Found, Page, Section
 
 MILLION: Final = 1_000_000
 DAYS_OF_THREE_YEARS: Final = 3 * 365
@@ -49,17 +48,14 @@ PACKAGES: Final = (
     "distributed",
     "pyspark",
 )
-Found = dict[str, Any]
 
 
-@dataclass
-class Bench:
+class Bench(argparse.Namespace):
     """Where data go, how many rows the largest table has, and how often each job runs."""
 
     work: Path
     rounds: int
     scale: float
-    _made: set[str] = field(default_factory=set)
 
     def rows(self, full: int) -> int:
         """Give the number of rows at this scale."""
@@ -89,62 +85,23 @@ class Bench:
             yield server
 
 
-@dataclass(frozen=True)
-class Section:
-    """One comparison: how to measure it, what it says, and what it must reach."""
-
-    title: str
-    text: str
-    measure: Callable[[Bench], Found]
-    targets: Callable[[Found], list[Target]]
-    notes: Callable[[Found], str] = lambda found: ""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure the chosen sections and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help=f"sections, among {','.join(SECTIONS)}")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = PAGE.parser()
     parser.add_argument("--scale", type=float, default=1.0, help="share of the rows, for a trial")
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "camrail-bench")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of etl.json and etl.md")
-    chosen = parser.parse_args(argv)
-    chosen.work.mkdir(parents=True, exist_ok=True)
-    results = chosen.out / "etl.json"
-    known: Found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    names = chosen.only.split(",") if chosen.only else list(SECTIONS)
-    for name in names:
-        say(f"{name}: {SECTIONS[name].title}")
-        known[name] = SECTIONS[name].measure(Bench(chosen.work, chosen.rounds, chosen.scale))
-        known[name]["measured_on"] = f"{date.today():%Y-%m-%d}"
-        results.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
-        (chosen.out / "etl.md").write_text(page(known), encoding="utf-8")
-    targets = [target for name in names for target in SECTIONS[name].targets(known[name])]
-    for target in targets:
-        say(target.line())
-    return 0
+    return PAGE.run(parser.parse_args(argv, Bench()))
 
 
-def page(known: Found) -> str:
-    """Write the whole page from what has been measured."""
-    parts = [
-        INTRODUCTION,
-        machine(PACKAGES),
-        f"{program_version([binaries() / 'postgres', '--version'])}, fsync on, "
-        f"shared_buffers 512 MB. {program_version(['java', '-version'])}.",
-    ]
-    for name, section in SECTIONS.items():
-        if name in known:
-            found = known[name]
-            parts += [
-                f"## {section.title}",
-                section.text,
-                measures_table(found["measures"]),
-                targets_table(section.targets(found)),
-                section.notes(found),
-                f"Measured on {found['measured_on']}: `--only {name}`.",
-            ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+def programs() -> str:
+    """Tell the versions of PostgreSQL and Java."""
+    postgres = program_version([binaries() / "postgres", "--version"])
+    java = program_version(["java", "-version"])
+    return f"{postgres}, fsync on, shared_buffers 512 MB. {java}."
+
+
+def jobs(found: Found) -> str:
+    """Tabulate the rounds of each contender."""
+    return measures_table(found["measures"])
 
 
 def ratio(found: Found, numerator: str, denominator: str) -> float:
@@ -551,9 +508,7 @@ def measure_dask(bench: Bench) -> Found:
 @contextlib.contextmanager
 def dask_cluster() -> Iterator[tuple[str, list[int]]]:
     """Run a scheduler and two workers of one thread; give the address and the process ids."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     worker = ["distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
     commands = [
@@ -667,7 +622,7 @@ Other programs ran on the machine meanwhile, at a lower priority: seconds are lo
 wider than on an idle one. Compare the contenders of a section with each other, not one section with
 another."""
 
-SECTIONS: Final = {
+SECTIONS: Final[dict[str, Section]] = {
     "sqlite-load": Section(
         "1,000,000 transactions, 2,000 machines, CSV into SQLite",
         "Ours reads the file, checks every cell against every rule, looks for repeats and "
@@ -679,6 +634,7 @@ SECTIONS: Final = {
         "the aggregates and, in one of its forms, the unique key and the index; it leaves out "
         "checks, dimensions and lineage.",
         measure_sqlite_load,
+        jobs,
         targets_sqlite_load,
         lambda found: (
             "Without any key DuckDB has columns to compress, on both cores, and nothing to sort. "
@@ -694,6 +650,7 @@ SECTIONS: Final = {
         "aggregate. The other COPY takes the five columns of the ERP's file as they came. Same "
         "server, durable, same settings.",
         measure_postgres_load,
+        jobs,
         targets_postgres_load,
         lambda found: (
             "Beyond the bare COPY, the server makes a second key and verifies five foreign keys, "
@@ -707,6 +664,7 @@ SECTIONS: Final = {
         "Ours queries the warehouse and writes all sheets with tables, formats, charts and print "
         "set-up. The peer queries the view of transactions and writes plain cells on one sheet.",
         measure_report,
+        jobs,
         targets_report,
     ),
     "excel-read": Section(
@@ -715,6 +673,7 @@ SECTIONS: Final = {
         "the file's digest, as the checks want them. pandas gives typed columns. Calamine alone "
         "gives columns or lists, with no digest, header search or line.",
         measure_excel_read,
+        jobs,
         targets_excel_read,
         lambda found: (
             "To Arrow, calamine cuts numbers at nine decimals, and 12.5 typed as a number can no "
@@ -732,6 +691,7 @@ SECTIONS: Final = {
         "join, audit or aggregate. The corrections lie in the last month, as late corrections do. "
         "Each round starts from a fresh copy of the file.",
         measure_upsert_sqlite,
+        jobs,
         targets_upsert,
         notes_upsert,
     ),
@@ -739,6 +699,7 @@ SECTIONS: Final = {
         "The same into PostgreSQL",
         "Each round starts from a copy of the database.",
         measure_upsert_postgres,
+        jobs,
         targets_upsert,
         notes_upsert,
     ),
@@ -749,6 +710,7 @@ SECTIONS: Final = {
         "Spark runs the same pandas functions for the join, the flag and the partial sums on each "
         "of its batches.",
         measure_dask,
+        jobs,
         targets_dask,
         notes_dask,
     ),
@@ -757,10 +719,11 @@ SECTIONS: Final = {
         "The stages are timed one after the other; a run overlaps reading and checking with "
         "writing, on two cores.",
         measure_profile,
-        lambda found: [],
-        notes_profile,
+        jobs,
+        notes=notes_profile,
     ),
 }
+PAGE: Final = Page("etl", INTRODUCTION, PACKAGES, SECTIONS, programs)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -17,13 +17,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
-from bench_page import machine, program_version
+from bench_page import program_version
 from fault_cases import (
     Killing,
     Outcome,
@@ -36,26 +35,25 @@ from fault_cases import (
 from fault_desk import Desk, PostgresWarehouse, SqliteWarehouse, Warehouse, write_machines
 from measuring import say
 from postgres_server import PostgresServer, binaries
+from sections import Found, Page, Section
 
-HERE: Final = Path(__file__).parent
 SEED: Final = 2026
 LOAD_ROWS: Final = 200_000
-REPORT_ROWS: Final = 100_000
 WORKERS: Final = 2
 UNFINISHED: Final = 4
-Found = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Where runs work, and how many are cut short."""
+class Bench(argparse.Namespace):
+    """What was asked for: where runs work, and how many are cut short; the faults found so far."""
 
     work: Path
+    out: Path
     kills: int
     report_kills: int
     stops: int
     rows: int
-    progress: "Progress"
+    minutes: float
+    faults: int = 0
 
 
 class Progress:
@@ -89,51 +87,34 @@ class Unfinished(Exception):
     """Kills of a case are left for another run."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One way to cut runs short."""
-
-    title: str
-    text: str
-    show: Callable[[Bench], list[Outcome]]
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Show the chosen cases and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help=f"cases, among {','.join(CASES)}")
+    parser = PAGE.parser()
     parser.add_argument("--kills", type=int, default=200, help="of the load, on each database")
     parser.add_argument("--report-kills", type=int, default=50)
     parser.add_argument("--stops", type=int, default=10, help="of the PostgreSQL server")
     parser.add_argument("--rows", type=int, default=LOAD_ROWS)
     parser.add_argument("--minutes", type=float, default=1e6, help="of kills, then go on later")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of faults.json, faults.md")
-    chosen = parser.parse_args(argv)
-    results = chosen.out / "faults.json"
-    known: Found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    held = True
-    for name in chosen.only.split(",") if chosen.only else CASES:
-        say(f"{name}: {CASES[name].title}")
-        with tempfile.TemporaryDirectory(prefix="camrail-faults-") as folder:
-            Path(folder).chmod(0o755)
-            progress = Progress(chosen.out / f"faults-{name}.progress.json", chosen.minutes)
-            bench = Bench(
-                Path(folder), chosen.kills, chosen.report_kills, chosen.stops, chosen.rows, progress
-            )
-            try:
-                outcomes = CASES[name].show(bench)
-            except Unfinished as left:
-                say(f"  {left}")
-                return UNFINISHED
-        known[name] = {
-            "outcomes": [vars(outcome) for outcome in outcomes],
-            "measured_on": f"{date.today():%Y-%m-%d}",
-        }
-        progress.forget()
-        held = held and not any(outcome.fault for outcome in outcomes)
-        results.write_text(json.dumps(known, indent=0, ensure_ascii=False), encoding="utf-8")
-        (chosen.out / "faults.md").write_text(page(known), encoding="utf-8")
-    return 0 if held else 1
+    bench = parser.parse_args(argv, Bench())
+    try:
+        PAGE.run(bench)
+    except Unfinished as left:
+        say(f"  {left}")
+        return UNFINISHED
+    return 1 if bench.faults else 0
+
+
+def shown_in_a_folder(show: Callable[[Bench], list[Outcome]]) -> Callable[[Bench], Found]:
+    """Give what measures a case: `show` works in a folder that is gone afterwards."""
+
+    def measure(bench: Bench) -> Found:
+        with tempfile.TemporaryDirectory(prefix="faults-", dir=bench.work) as folder:
+            Path(folder).chmod(0o755)  # PostgreSQL's account has to enter it
+            outcomes = show(Bench(**vars(bench) | {"work": Path(folder)}))
+        bench.faults += sum(bool(outcome.fault) for outcome in outcomes)
+        return {"outcomes": [vars(outcome) for outcome in outcomes]}
+
+    return measure
 
 
 @contextmanager
@@ -154,22 +135,25 @@ def desks(bench: Bench, kind: str) -> Iterator[list[Desk]]:
         ]
 
 
-def killed(bench: Bench, kind: str, count: int, make: Callable[[Desk], Killing]) -> list[Outcome]:
+def killed(bench: Bench, name: str, count: int, make: Callable[[Desk], Killing]) -> list[Outcome]:
     """Kill `count` runs at points spread by the seed, two at a time; raises Unfinished."""
+    progress = Progress(bench.out / f"faults-{name}.progress.json", bench.minutes)
+    kind = name.rpartition("-")[2]
     shares = points(count)
-    left = [point for point in range(count) if point not in bench.progress.outcomes]
+    left = [point for point in range(count) if point not in progress.outcomes]
     with desks(bench, kind) as places, ThreadPoolExecutor(WORKERS) as pool:
         prepared = list(pool.map(make, places))
         say(f"  window: {[round(killing.window_s, 2) for killing in prepared]} s")
         lanes = [
-            pool.submit(lane, killing, shares, left[number::WORKERS], bench.progress)
+            pool.submit(lane, killing, shares, left[number::WORKERS], progress)
             for number, killing in enumerate(prepared)
         ]
         for one in lanes:
             one.result()
-    found = bench.progress.outcomes
+    found = progress.outcomes
     if len(found) < count:
         raise Unfinished(f"{len(found)} kills of {count}; the same command goes on")
+    progress.forget()
     return [found[point] for point in range(count)]
 
 
@@ -197,6 +181,18 @@ def points(count: int) -> list[float]:
     return shares
 
 
+def show_kills_of_loads(kind: str, bench: Bench) -> list[Outcome]:
+    """Kill loads, every other one the first of its warehouse."""
+    kill = partial(kill_load, rows=bench.rows, first_loads=True)
+    return killed(bench, f"kill-load-{kind}", bench.kills, kill)
+
+
+def show_kills_of_reports(kind: str, bench: Bench) -> list[Outcome]:
+    """Kill reports."""
+    kill = partial(kill_report, rows=bench.rows // 2)
+    return killed(bench, f"kill-report-{kind}", bench.report_kills, kill)
+
+
 def show_stops(bench: Bench) -> list[Outcome]:
     """Stop the server at random points of a load."""
     machines = write_machines(bench.work / "machines.json", 200)
@@ -219,25 +215,19 @@ def show_full_disks(bench: Bench) -> list[Outcome]:
     return full_disks(bench.work, machines, bench.rows // 2)
 
 
-def page(known: Found) -> str:
-    """Write the whole page from what has been shown."""
-    parts = [
-        INTRODUCTION,
-        machine(("pandas", "pyarrow", "adbc-driver-sqlite", "adbc-driver-postgresql")),
-        program_version([binaries() / "postgres", "--version"]) + ".",
-    ]
-    for name, case in CASES.items():
-        if name in known:
-            found = known[name]
-            outcomes = [Outcome(**outcome) for outcome in found["outcomes"]]
-            table = summary(outcomes) if name.startswith("kill") else listing(outcomes)
-            end = f"{found['measured_on']}: `--only {name}`."
-            parts += [f"## {case.title}", case.text, table, end]
-    return "\n\n".join(parts) + "\n"
+def programs() -> str:
+    """Tell the version of PostgreSQL."""
+    return program_version([binaries() / "postgres", "--version"]) + "."
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def outcomes_of(found: Found) -> list[Outcome]:
+    """Give the outcomes that are kept as figures."""
+    return [Outcome(**outcome) for outcome in found["outcomes"]]
+
+
+def summary(found: Found) -> str:
     """Count the kills by where they fell and what they left."""
+    outcomes = outcomes_of(found)
     lines = [
         "| the kill fell | kills | tables old | tables new | report old | report new | torn "
         "| next run completed, s (median) |",
@@ -263,10 +253,10 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([*lines, "", f"{verdict} {beside}"])
 
 
-def listing(outcomes: Sequence[Outcome]) -> str:
+def listing(found: Found) -> str:
     """List each outcome with its exit code and its message."""
     lines = ["| what happened | code | tables | s | what the run said | |", "| --- " * 6 + "|"]
-    for outcome in outcomes:
+    for outcome in outcomes_of(found):
         lines.append(
             f"| {outcome.moment} | {outcome.code} | {outcome.tables} | {outcome.seconds:.1f} "
             f"| {outcome.said} | {f'✗ {outcome.fault}' if outcome.fault else '✓'} |"
@@ -293,58 +283,62 @@ of each case runs in the tests (`tests/faults/`). Streams of telemetry that are 
 MQTT, the event store) are in [stream_faults.md](stream_faults.md)."""
 
 CASES: Final = {
-    "kill-load-sqlite": Case(
+    "kill-load-sqlite": Section(
         "Kill -9 during the load, SQLite",
         "Runs of an export of 200,000 lines (corrections, new rows, repeats, one faulty in a "
         "hundred), killed at points spread evenly, in random order, from the moment when the "
         "machine list is read to a tenth past the end of the load; every other run is the first "
         "load of a new warehouse. “In the transaction”: SQLite's journal stood on the disk.",
-        lambda bench: killed(
-            bench, "sqlite", bench.kills, lambda desk: kill_load(desk, bench.rows, first_loads=True)
-        ),
+        shown_in_a_folder(partial(show_kills_of_loads, "sqlite")),
+        summary,
     ),
-    "kill-load-postgresql": Case(
+    "kill-load-postgresql": Section(
         "Kill -9 during the load, PostgreSQL",
         "The same on PostgreSQL. “In the transaction”: the server saw one open just before.",
-        lambda bench: killed(
-            bench,
-            "postgresql",
-            bench.kills,
-            lambda desk: kill_load(desk, bench.rows, first_loads=True),
-        ),
+        shown_in_a_folder(partial(show_kills_of_loads, "postgresql")),
+        summary,
     ),
-    "kill-report-sqlite": Case(
+    "kill-report-sqlite": Section(
         "Kill -9 during the report, SQLite",
         "Runs on a warehouse of 100,000 transactions, killed while they write their workbooks.",
-        lambda bench: killed(
-            bench, "sqlite", bench.report_kills, lambda desk: kill_report(desk, bench.rows // 2)
-        ),
+        shown_in_a_folder(partial(show_kills_of_reports, "sqlite")),
+        summary,
     ),
-    "kill-report-postgresql": Case(
+    "kill-report-postgresql": Section(
         "Kill -9 during the report, PostgreSQL",
         "The same on PostgreSQL.",
-        lambda bench: killed(
-            bench, "postgresql", bench.report_kills, lambda desk: kill_report(desk, bench.rows // 2)
-        ),
+        shown_in_a_folder(partial(show_kills_of_reports, "postgresql")),
+        summary,
     ),
-    "full-disk": Case(
+    "full-disk": Section(
         "Full disk",
         "The warehouse, the temporary files, the report and the server's tablespace each stand on "
         "a tmpfs that is too small; after the failure it grows and the same command runs again.",
-        show_full_disks,
+        shown_in_a_folder(show_full_disks),
+        listing,
     ),
-    "locks": Case(
+    "locks": Section(
         "Warehouse held by another program",
         "Another process holds the SQLite file or the PostgreSQL table for three seconds, or for "
         "as long as the run lasts.",
-        show_locks,
+        shown_in_a_folder(show_locks),
+        listing,
     ),
-    "postgresql-stop": Case(
+    "postgresql-stop": Section(
         "PostgreSQL stopped in mid-load",
         "`pg_ctl stop -m immediate` at random points of the load, then a restart.",
-        show_stops,
+        shown_in_a_folder(show_stops),
+        listing,
     ),
 }
+PAGE: Final = Page(
+    "faults",
+    INTRODUCTION,
+    ("pandas", "pyarrow", "adbc-driver-sqlite", "adbc-driver-postgresql"),
+    CASES,
+    programs,
+    rounds=0,
+)
 
 if __name__ == "__main__":
     raise SystemExit(main())

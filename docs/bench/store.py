@@ -3,8 +3,6 @@
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +12,9 @@ from statistics import median
 from typing import Any, Final
 
 from bench_page import Target, machine, program_version, targets_table
-from measuring import HERE, PLATFORM, Contender, alternated, environment, say
+from measuring import HERE, Contender, alternated, say
 from postgres_server import PostgresServer, binaries
+from promoted import promoted_model
 
 Found = dict[str, Any]
 MODULE: Final = "event_stores.py"
@@ -62,21 +61,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         results.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
         (chosen.out / "store.md").write_text(page(known), encoding="utf-8")
     return 0
-
-
-def promoted_model(work: Path) -> str:
-    """Give the folder of a model that `bootstrap_local.py` trained, once."""
-    models = work / "models"
-    if not (models / "promoted.json").exists():
-        own = {"CAMRAIL_MODELS_DIR": str(models), "CAMRAIL_LOGS_DIR": str(work / "logs")}
-        subprocess.run(
-            [sys.executable, PLATFORM / "bootstrap_local.py"],
-            env=environment() | own,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-    promoted = json.loads((models / "promoted.json").read_text(encoding="utf-8"))
-    return str(models / "instant" / promoted["instant"])
 
 
 def measure_postgresql(chosen: argparse.Namespace) -> Found:

@@ -28,8 +28,8 @@ from measuring import Contender, alternated, say
 from mqtt_server import MqttServer
 from paho.mqtt.enums import CallbackAPIVersion
 from postgres_server import PostgresServer, binaries
+from promoted import promoted_model
 from sections import Found, Page, Section
-from store import promoted_model
 from stream_desk import LOCOS, Desk, until
 
 BARE: Final = "bare COPY and upsert"

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bench_page import machine
 from measuring import HERE, say
-from store import promoted_model
+from promoted import promoted_model
 from stream_cases import (
     bad_messages,
     killed_bridge,

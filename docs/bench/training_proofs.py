@@ -878,6 +878,7 @@ Made by `docs/bench/training_proofs.py`, by the commands that users run; raw fig
             targets_refusals,
         ),
     },
+    rounds=0,
 )
 
 
