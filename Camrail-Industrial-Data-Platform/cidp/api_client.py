@@ -45,6 +45,7 @@ from cidp.api_errors import (
     ModelMissing,
     NotNow,
     NotThere,
+    OwnKeyRefused,
     ReadingRefused,
     ServiceUnavailable,
     TooManyCalls,
@@ -64,10 +65,14 @@ Query = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Where the API is, and the key to show to it (None: no key is sent)."""
+    """Where the API is, and the key to show to it (None: no key is sent).
+
+    The key is `typed` by the person who signs in with it, or else the dashboard's own.
+    """
 
     url: str = field(repr=False)
     key: str | None = field(repr=False)
+    typed: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -341,7 +346,8 @@ class ApiClient:
         except ValidationError:
             said = None
         if status in (requests.codes.unauthorized, requests.codes.forbidden):
-            return KeyRefused(status, said.message if said else None)
+            refused = OwnKeyRefused if self.settings.typed else KeyRefused
+            return refused(status, said.message if said else None)
         if said is None:
             return UnexpectedAnswer(self.settings.shown_url, f"HTTP {status}")
         return self._explained(urlsplit(response.url).path, status, said)

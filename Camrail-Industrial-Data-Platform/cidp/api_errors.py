@@ -4,6 +4,7 @@ ApiError
 ├── ApiUnreachable      nobody listens at the address
 ├── ApiTooSlow          somebody listens, and does not answer in time
 ├── KeyRefused          401 or 403
+│   └── OwnKeyRefused   the same, of the key with which a person has signed in
 ├── UnknownKey          the same, of a key that a person has just typed
 ├── TooManyCalls        429: wrong keys, or the limit of a key
 ├── ModelMissing        503 of what needs a model: no bundle can serve
@@ -14,6 +15,8 @@ ApiError
 │   └── ReadingRefused  the same, of a reading to score
 └── UnexpectedAnswer    anything that docs/openapi.yaml does not foresee
 """
+
+from http import HTTPStatus
 
 from cidp.errors import CidpError
 
@@ -62,11 +65,34 @@ class KeyRefused(ApiError):
 
     def __init__(self, status: int, reason: str | None = None) -> None:
         said = f" L’API précise : {reason}" if reason else ""
-        super().__init__(
+        super().__init__(self.remedy(status) + said)
+
+    def remedy(self, status: int) -> str:
+        """Say whose key was refused, and what to do about it."""
+        return (
             f"L’API a refusé la clé du tableau de bord (HTTP {status}). Définissez pour le tableau "
             "de bord la variable API_KEY, avec une clé que l’API connaît et qui a le droit voulu, "
             "de prédire ou de lire (API_KEYS_FILE ne suffit pas : ce fichier ne contient que des "
-            "empreintes), puis redémarrez-le." + said
+            "empreintes), puis redémarrez-le."
+        )
+
+
+class OwnKeyRefused(KeyRefused):
+    """The key with which a person has signed in counts no more, or lacks the scope."""
+
+    title = "Votre clé est refusée par l’API"
+
+    def remedy(self, status: int) -> str:
+        """Say why, and how to sign in again."""
+        if status == HTTPStatus.FORBIDDEN:
+            return (
+                "La clé avec laquelle vous êtes connecté n’a pas le droit voulu. Demandez-le à qui "
+                "administre la plateforme."
+            )
+        return (
+            "La clé avec laquelle vous êtes connecté ne vaut plus : elle a expiré ou a été "
+            "révoquée. Demandez-en une autre à qui administre la plateforme, puis « Se "
+            "déconnecter », en haut de la page, et connectez-vous avec elle."
         )
 
 

@@ -140,7 +140,7 @@ def _by_key(url: str) -> Access | None:
         key = st.text_input("Clé de l’API", type="password", max_chars=200).strip()
         asked = st.form_submit_button("Se connecter", type="primary")
     if asked and key:
-        _try_key(ClientSettings(url, key))
+        _try_key(ClientSettings(url, key, typed=True))
     return None
 
 

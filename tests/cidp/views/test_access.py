@@ -77,6 +77,26 @@ def test_a_wrong_key_and_the_public_one_open_nothing(
     assert not screen.slider
 
 
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "a été révoquée"), (403, "n’a pas le droit voulu")]
+)
+def test_a_key_that_counts_no_more_is_told_to_the_person_who_signed_in_with_it(
+    screen: AppTest, fake_api: FakeApi, status: int, said: str
+) -> None:
+    screen.run()
+    screen.text_input[0].set_value("cle-de-l-operateur")
+    screen.button[0].click().run()
+    refused = (status, {"error": "Refused", "message": "Refus."})
+    fake_api.predict = refused
+    fake_api.answers = dict.fromkeys(fake_api.answers, refused)
+    screen.run()
+    warned = "\n".join(warning.value for warning in screen.warning)
+    assert "Votre clé est refusée" in warned
+    assert said in warned
+    assert "API_KEY" not in warned
+    assert "Se déconnecter" in [button.label for button in screen.button]
+
+
 def test_the_chosen_name_stands_on_the_button(opened: Open) -> None:
     screen = opened("alerts").run()
     assert [popover.proto.popover.label for popover in screen.get("popover")] == ["Identité"]
