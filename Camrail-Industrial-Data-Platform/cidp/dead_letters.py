@@ -6,7 +6,7 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from cidp.logs import escaped
 from cidp.settings import Settings, launch_environment
 
 BATCH = 5_000
+NOT_OPEN = "pas de lettre ouverte de ce numéro ; « list » montre celles qui le sont"
 _COLUMNS = "id, door, topic, partition, position, received_at, reason, payload, payload_bytes"
 
 
@@ -128,19 +129,20 @@ def replay(parts: Parts, letters: Sequence[Letter], who: str) -> Report:
     return Report(stored, duplicates, refused)
 
 
-def close(parts: Parts, numbers: Sequence[int], state: str, who: str) -> int:
-    """Close open letters; return how many."""
+def close(parts: Parts, numbers: Sequence[int], state: str, who: str) -> set[int]:
+    """Close open letters; return the numbers of those that were open."""
     if not numbers:
-        return 0
+        return set()
     with parts.store.session() as session:
-        return session.run(
+        closed = session.rows(
             "UPDATE dead_letters SET state = :state, handled_at = :now, handled_by = :who"
-            " WHERE id IN :numbers AND state = 'open'",
+            " WHERE id IN :numbers AND state = 'open' RETURNING id",
             state=state,
             now=parts.now(),
             who=who,
             numbers=list(numbers),
         )
+        return {number for (number,) in closed}
 
 
 def as_line(letter: Letter) -> bytes:
@@ -272,9 +274,8 @@ def _replay(parts: Parts, chosen: argparse.Namespace) -> int:
         stored, duplicates = stored + report.stored, duplicates + report.duplicates
         refused |= report.refused
         wanted -= known
-    refused |= dict.fromkeys(wanted, "pas de lettre ouverte de ce numéro")
-    for number, reason in sorted(refused.items()):
-        sys.stderr.write(f"Lettre {number} : {escaped(reason)}\n")
+    refused |= dict.fromkeys(wanted, NOT_OPEN)
+    _say_refused(refused)
     sys.stdout.write(
         f"{stored} événements enregistrés, {duplicates} déjà connus, {len(refused)} refusés\n"
     )
@@ -282,9 +283,16 @@ def _replay(parts: Parts, chosen: argparse.Namespace) -> int:
 
 
 def _abandon(parts: Parts, chosen: argparse.Namespace) -> int:
+    wanted = set(chosen.id)
     closed = close(parts, chosen.id, "abandoned", getpass.getuser())
-    sys.stdout.write(f"{closed} lettres abandonnées sur {len(chosen.id)}\n")
-    return 0 if closed == len(chosen.id) else 1
+    _say_refused(dict.fromkeys(wanted - closed, NOT_OPEN))
+    sys.stdout.write(f"{len(closed)} lettres abandonnées sur {len(wanted)}\n")
+    return 0 if closed == wanted else 1
+
+
+def _say_refused(refused: Mapping[int, str]) -> None:
+    for number, reason in sorted(refused.items()):
+        sys.stderr.write(f"Lettre {number} : {escaped(reason)}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

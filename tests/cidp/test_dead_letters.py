@@ -98,7 +98,12 @@ def test_a_field_is_set_and_what_is_refused_again_stays_open(
         "0 événements enregistrés, 1 déjà connus"
     )
     assert command("abandon", ids[0], ids[1]) == (0, "2 lettres abandonnées sur 2\n", "")
-    assert command("abandon", ids[0])[0] == 1
+    code, said, errors = command("abandon", ids[0], 999, ids[3], ids[3])
+    assert (code, said) == (1, "1 lettres abandonnées sur 3\n")
+    assert [line.partition(" ; ")[0] for line in errors.splitlines()] == [
+        f"Lettre {ids[0]} : pas de lettre ouverte de ce numéro",
+        "Lettre 999 : pas de lettre ouverte de ce numéro",
+    ]
     assert "pas de lettre ouverte" in command("replay", 999)[2]
     assert "Quelles lettres ?" in command("replay")[2]
 
