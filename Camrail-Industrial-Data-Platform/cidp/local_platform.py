@@ -34,7 +34,7 @@ from cidp.errors import (
 )
 from cidp.french import number
 from cidp.kafka_client import client_options, kafka_answers
-from cidp.logs import configure_logs
+from cidp.logs import configure_logs, one_line
 from cidp.model_bundle import Slot
 from cidp.mqtt_client import mqtt_address, mqtt_answers
 from cidp.orchestration import EtlSummary, checked_document
@@ -43,6 +43,7 @@ from cidp.registry import INSTANT, TREND, Registry
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
 from cidp.source_choice import NAMES, Decision, Source, SourceKeeper, decide
 from cidp.stop_signals import stop_on_signals
+from cidp.store_watch import StoreWatch
 from cidp.supervisor import StopAsked, Supervisor
 
 LOOPBACK = "127.0.0.1"
@@ -126,6 +127,7 @@ def _keeper(plan: Plan, supervisor: Supervisor) -> SourceKeeper:
 def _start(plan: Plan, supervisor: Supervisor, keeper: SourceKeeper) -> None:
     supervisor.start(_child(plan, "API", "api", "api/api.py"))
     supervisor.wait_for(lambda: _readiness(plan.client) is not None, START_TIMEOUT_S, "API")
+    supervisor.attend(StoreWatch(plan.client, _store_name(plan)).look)
     _ensure_model(plan, supervisor)
     keeper.look()
     supervisor.start(_child(plan, "Tableau de bord", "dashboard", *_dashboard_program(plan)))
@@ -136,6 +138,11 @@ def _start(plan: Plan, supervisor: Supervisor, keeper: SourceKeeper) -> None:
     summary = _run_etl(plan, supervisor)
     _ensure_trend(plan, supervisor)
     _say(_where_to_look(plan, summary, keeper.decision))
+
+
+def _store_name(plan: Plan) -> str:
+    of_server = plan.settings.store.address.kind == "postgresql"
+    return "PostgreSQL" if of_server else "Base d'événements"
 
 
 def _child(plan: Plan, name: str, log: str, *program: str) -> ChildProcess:
@@ -175,7 +182,7 @@ def _ensure_trend(plan: Plan, supervisor: Supervisor) -> None:
             _bootstrap(plan, supervisor, TREND)
         except ChildError as error:
             supervisor.check()
-            logger.error("{}", error)
+            logger.error("{}", one_line(error))
     except BundleRefused as error:
         logger.error("{}", error)
 
@@ -198,7 +205,7 @@ def _run_etl(plan: Plan, supervisor: Supervisor) -> EtlSummary | None:
             return _etl_summary(job, code, output.read())
         except ChildError as error:
             supervisor.check()
-            logger.error("{}", error)
+            logger.error("{}", one_line(error))
             return None
 
 

@@ -26,6 +26,11 @@ def escaped(text: str) -> str:
     return _CONTROL.sub(_visible, text)
 
 
+def one_line(text: object) -> str:
+    """Lay the lines of a text, such as the end of a child's log, on one: ` | ` stands between."""
+    return " | ".join(line.strip() for line in str(text).splitlines() if line.strip())
+
+
 def _visible(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -10,6 +10,7 @@ from loguru import logger
 
 from cidp.child_process import ChildProcess
 from cidp.errors import ChildFailed, ChildTimedOut
+from cidp.logs import one_line
 
 POLL_S = 0.2
 STOP_S = 10.0
@@ -46,7 +47,7 @@ class Supervisor:
         self._stop = stop
         self._children: dict[ChildProcess, _Care] = {}
         self._watching = False
-        self._look: Callable[[], object] = lambda: None
+        self._looks: list[Callable[[], object]] = []
 
     def start(self, child: ChildProcess, *, essential: bool = True) -> None:
         """Start a child that must live as long as the group, or until `stop`."""
@@ -84,8 +85,8 @@ class Supervisor:
             self._pause()
 
     def attend(self, look: Callable[[], object]) -> None:
-        """Have `look` called at each turn of every wait from now on."""
-        self._look = look
+        """Have `look` called at each turn of every wait from now on, after those before it."""
+        self._looks.append(look)
 
     def watch(self, duration_s: float | None) -> None:
         """Wait for `duration_s`, or without end; ends by an exception."""
@@ -126,7 +127,7 @@ class Supervisor:
                 raise ChildFailed(_why_ended(child))
             pause_s = BACK_OFF_S[min(care.falls, len(BACK_OFF_S)) - 1]
             care.again_at_s = now_s + pause_s
-            logger.error("{}\nNouveau départ dans {:g} s.", _why_ended(child), pause_s)
+            logger.error("{} Nouveau départ dans {:g} s.", one_line(_why_ended(child)), pause_s)
         elif now_s >= care.again_at_s:
             care.again_at_s = None
             care.started_s = now_s
@@ -137,7 +138,8 @@ class Supervisor:
     def _pause(self) -> None:
         self._stop.wait(POLL_S)
         self.check()
-        self._look()
+        for look in self._looks:
+            look()
 
 
 def _why_ended(child: ChildProcess) -> str:

@@ -9,7 +9,7 @@ import pytest
 from loguru import logger
 
 from cidp import audit
-from cidp.logs import configure_logs, escaped
+from cidp.logs import configure_logs, escaped, one_line
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,12 @@ def restored_logger() -> Iterator[None]:
 
 def test_control_characters_are_escaped() -> None:
     assert escaped("a\nb\x1b[31m\u2028é") == "a\\x0ab\\x1b[31m\\u2028é"
+
+
+def test_lines_of_a_text_are_told_on_one() -> None:
+    assert one_line("Fin du journal :\n    un\r\n\n  deux\u2028trois\x1b[0m") == (
+        "Fin du journal : | un | deux | trois\x1b[0m"
+    )
 
 
 def test_a_line_goes_to_stderr_and_to_the_file(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
 from cidp import supervisor as supervisor_module
 from cidp.child_process import ChildProcess
@@ -99,14 +100,20 @@ def test_a_child_that_is_not_essential_may_fall_without_end(
     monkeypatch.setattr(supervisor_module, "POLL_S", 0.02)
     child = make_child("finit", ENDS)
     group.start(child, essential=False)
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="ERROR", format="{message}")
 
     def look() -> None:
         if group.falls(child) > 2:
             raise StopAsked
 
     group.attend(look)
-    with pytest.raises(StopAsked):
-        group.watch(20)
+    try:
+        with pytest.raises(StopAsked):
+            group.watch(20)
+    finally:
+        logger.remove(sink)
+    assert lines[0].endswith("finit.log : | au revoir é Nouveau départ dans 0.01 s.\n")
 
 
 def test_an_essential_child_that_falls_without_end_is_named_with_the_end_of_its_log(
@@ -177,9 +184,11 @@ def test_what_is_attended_to_goes_on_while_a_job_runs(
         if len(looks) == 3:
             job.kill()
 
+    others: list[bool] = []
+    group.attend(lambda: others.append(job.running))
     group.attend(look)
     group.run(job, 60)
-    assert looks[:3] == [True] * 3
+    assert looks[:3] == others[:3] == [True] * 3
 
 
 def test_a_job_that_lasts_too_long_is_ended(group: Supervisor, make_child: MakeChild) -> None:
