@@ -78,17 +78,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def predict_peers(bench: Bench) -> list[Peer]:
     """Give everybody who answers /predict."""
-    onnx = {"BENCH_ONNX": str(bench.bundle / "model.onnx")}
-    pickle = bench.bundle / "model.pkl"
-    here = {"PYTHONPATH": str(PLATFORM)}
+    return [ours(bench.work), *constant_peers(), *onnx_peers(bench), *forest_peers(bench)]
+
+
+def constant_peers() -> list[Peer]:
+    """Give those who answer the same to everybody."""
     granian = [sys.executable, "-m", "granian", "--port", "{port}", "--log-level", "critical"]
-    values = [READING[name] for name in ("flow_rate", "pressure", "vibration", "temperature")]
     return [
-        ours(bench.work),
         Peer(
             CONSTANT,
             [*granian, "--interface", "rsgi", "--http", "1", "--factory", "flask_constant:front"],
-            environ=here,
+            environ={"PYTHONPATH": str(PLATFORM)},
             leaves_out="key, validation, model, metrics, request id, security headers",
         ),
         Peer(
@@ -96,6 +96,13 @@ def predict_peers(bench: Bench) -> list[Peer]:
             [*granian, "--interface", "wsgi", "--blocking-threads", "1", "flask_constant:app"],
             leaves_out="all of that, and the time-out of bodies",
         ),
+    ]
+
+
+def onnx_peers(bench: Bench) -> list[Peer]:
+    """Give those who score with our ONNX file."""
+    onnx = {"BENCH_ONNX": str(bench.bundle / "model.onnx")}
+    return [
         Peer(
             "FastAPI + ONNX on uvicorn",
             [
@@ -120,6 +127,13 @@ def predict_peers(bench: Bench) -> list[Peer]:
             environ=onnx | {"BENTOML_DO_NOT_TRACK": "True"},
             leaves_out="key, ranges, warnings; has metrics",
         ),
+    ]
+
+
+def forest_peers(bench: Bench) -> list[Peer]:
+    """Give those who score with scikit-learn's forest."""
+    values = [READING[name] for name in ("flow_rate", "pressure", "vibration", "temperature")]
+    return [
         Peer(
             "mlflow models serve",
             [
@@ -135,7 +149,7 @@ def predict_peers(bench: Bench) -> list[Peer]:
         Peer(
             "pickle loaded for each request",
             [sys.executable, "pickle_each_time.py", "{port}"],
-            environ={"BENCH_PICKLE": str(pickle)},
+            environ={"BENCH_PICKLE": str(bench.bundle / "model.pkl")},
             leaves_out="key, validation, metrics; Flask's own server",
         ),
     ]

@@ -210,48 +210,64 @@ class Watch:
                 self.seen.append((time.perf_counter(), found))
 
 
+class Sender:
+    """Sends events to a desk's topic, and notes when the one at each position was sent."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.sent: dict[tuple[int, int], float] = {}
+        self._desk = desk
+        self._producer = Producer({"bootstrap.servers": desk.kafka.servers, "log_level": 0})
+
+    def send(self, number: int) -> None:
+        """Send one event; it is noted once Kafka has it."""
+        began_s = time.perf_counter()
+
+        def delivered(error: KafkaError | None, record: Message) -> None:
+            if error is not None:
+                raise SystemExit(f"Kafka: {error.str()}")
+            self.sent[record.partition() or 0, record.offset() or 0] = began_s
+
+        event, key = self._desk.payload(number), f"LOCO_{number % LOCOS:03}"
+        self._producer.produce(self._desk.topic, event, key, on_delivery=delivered)
+
+    def offer(self, numbers: range, per_s: int) -> float:
+        """Send events at a steady rate; give the seconds that it took."""
+        began_s = time.perf_counter()
+        for number in numbers:
+            self.send(number)
+            self._producer.poll(0)
+            if number % 10 == 0:
+                time.sleep(max(0.0, began_s + number / per_s - time.perf_counter()))
+        return time.perf_counter() - began_s
+
+    def flush(self) -> None:
+        """Wait until Kafka has everything."""
+        self._producer.flush()
+
+
 def measure_latency(chosen: argparse.Namespace) -> Found:
     """Offer events at a steady rate; give the time from each one's sending to its being stored."""
-    sent: dict[tuple[int, int], float] = {}
+    warm, count = OFFERED * 2, OFFERED * chosen.seconds
     with servers(chosen) as running:
         desk = running.desk("latency")
         desk.make_topics()
-        producer = Producer({"bootstrap.servers": running.kafka.servers, "log_level": 0})
-
-        def send(number: int) -> None:
-            began_s = time.perf_counter()
-
-            def delivered(error: KafkaError | None, record: Message) -> None:
-                if error is not None:
-                    raise SystemExit(f"Kafka: {error.str()}")
-                sent[record.partition() or 0, record.offset() or 0] = began_s
-
-            event = desk.payload(number)
-            key = f"LOCO_{number % LOCOS:03}"
-            producer.produce(desk.topic, event, key, on_delivery=delivered)
-
+        sender = Sender(desk)
         with desk.running("kafka_consumer"):
-            send(0)
-            producer.flush()
+            sender.send(0)
+            sender.flush()
             desk.wait_for_rows(1)
             watch = Watch(desk)
             watching = threading.Thread(target=watch.run)
             watching.start()
-            sent.clear()
-            warm, count = OFFERED * 2, OFFERED * chosen.seconds
+            sender.sent.clear()
             began_s = time.perf_counter()
-            for number in range(1, warm + count):
-                send(number)
-                producer.poll(0)
-                if number % 10 == 0:
-                    time.sleep(max(0.0, began_s + number / OFFERED - time.perf_counter()))
-            took_s = time.perf_counter() - began_s
-            producer.flush()
+            took_s = sender.offer(range(1, warm + count), OFFERED)
+            sender.flush()
             desk.wait_for_rows(warm + count)
             time.sleep(0.1)
             watch.over.set()
             watching.join()
-    laps = np.sort(1000 * _laps(sent, watch.seen, after_s=began_s + warm / OFFERED))
+    laps = np.sort(1000 * _laps(sender.sent, watch.seen, after_s=began_s + warm / OFFERED))
     shares = (50, 95, 99, 99.9, 100)
     return {
         "events": len(laps),

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from stream_desk import PATIENCE_S, Desk, NotReached, end, until
 from stream_witness import STALE, UNAVAILABLE, Witness
 
 Found = dict[str, Any]
+Place = tuple[int, int]  # partition and offset
 READS = "Partitions reçues"
 CONNECTED = "MQTT répond"
 PAUSED = "Enregistrement suspendu"
@@ -201,6 +202,34 @@ def source_moves(desk: Desk) -> Found:
     port, warehouse = free_port(), desk.folder / "dwh.sqlite"
     held = sqlite3.connect(warehouse, isolation_level=None)
     held.execute("BEGIN EXCLUSIVE")
+    try:
+        with running_platform(desk, port, warehouse) as (platform, said):
+            reached_s(port, "simulator")
+            until(lambda: LOADING in said.read_text(encoding="utf-8"), 240, lambda: LOADING)
+            desk.kafka.start()
+            to_kafka_s = reached_s(port, "kafka")
+            was_loading = UP not in said.read_text(encoding="utf-8")
+            held.close()
+            until(lambda: UP in said.read_text(encoding="utf-8"), 240, lambda: UP)
+            desk.kafka.kill()
+            back_s = reached_s(port, "simulator")
+            lives = platform.poll() is None
+    finally:
+        held.close()
+        desk.kafka.start()
+    return {
+        "to_kafka_s": round(to_kafka_s, 1),
+        "while_the_first_load_ran": was_loading,
+        "back_s": round(back_s, 1),
+        "holds": lives and was_loading and max(to_kafka_s, back_s) < 30,
+    }
+
+
+@contextmanager
+def running_platform(
+    desk: Desk, port: int, warehouse: Path
+) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    """Run the whole platform with places of its own; give its process and what it says."""
     places = {
         "API_PORT": str(port),
         "DASHBOARD_PORT": str(free_port()),
@@ -222,26 +251,14 @@ def source_moves(desk: Desk) -> Found:
             stderr=output,
         )
     try:
-        until(lambda: mode_at(port) == "simulator", 240, lambda: f"{mode_at(port)}")
-        until(lambda: LOADING in said.read_text(encoding="utf-8"), 240, lambda: LOADING)
-        desk.kafka.start()
-        to_kafka_s = until(lambda: mode_at(port) == "kafka", 240, lambda: f"{mode_at(port)}")
-        was_loading = UP not in said.read_text(encoding="utf-8")
-        held.close()
-        until(lambda: UP in said.read_text(encoding="utf-8"), 240, lambda: UP)
-        desk.kafka.kill()
-        back_s = until(lambda: mode_at(port) == "simulator", 240, lambda: f"{mode_at(port)}")
-        lives = platform.poll() is None
+        yield platform, said
     finally:
-        held.close()
         end(platform)
-        desk.kafka.start()
-    return {
-        "to_kafka_s": round(to_kafka_s, 1),
-        "while_the_first_load_ran": was_loading,
-        "back_s": round(back_s, 1),
-        "holds": lives and was_loading and max(to_kafka_s, back_s) < 30,
-    }
+
+
+def reached_s(port: int, mode: str) -> float:
+    """Wait until telemetry comes from there; give the seconds that it took."""
+    return until(lambda: mode_at(port) == mode, 240, lambda: f"{mode_at(port)}")
 
 
 def mode_at(port: int) -> str | None:
@@ -344,36 +361,14 @@ BAD: list[Callable[[dict[str, Any]], bytes | None]] = [
 def bad_messages(desk: Desk, good: int, bad: int, folder: Path) -> Found:
     """Put bad messages among good ones; then correct and replay all of them."""
     desk.make_topics()
-    producer = Producer({"bootstrap.servers": desk.kafka.servers, "log_level": 0})
-    delivered: dict[tuple[int, int], int] = {}
-
-    def note(number: int) -> Callable[[Any, Any], None]:
-        def at(_error: object, record: Any) -> None:
-            delivered[record.partition(), record.offset()] = number
-
-        return at
-
-    for number in range(good + bad):
-        event = desk.event(number)
-        if number < bad:
-            spoiled = BAD[number % len(BAD)](event)
-            producer.produce(desk.topic, spoiled, event["loco_id"], on_delivery=note(number))
-        else:
-            producer.produce(desk.topic, json.dumps(event), event["loco_id"])
-        producer.poll(0)
-    producer.flush(60)
+    spoiled = produced_with_bad(desk, good, bad)
     path = folder / f"{desk.name}.ndjson"
     with desk.running("kafka_consumer", "--instance", "one"):
         first = counted(desk, good, letters=bad)
     exported = desk.run("dead_letters", "export", str(path))
     if exported.returncode:
         raise NotReached(exported.stderr)
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    places = {(line["partition"], line["position"]) for line in lines if line["reason"]}
-    for line in lines:
-        line.pop("payload_base64", None)
-        line["payload"] = desk.payload(delivered[line["partition"], line["position"]]).decode()
-    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    places = corrected(path, lambda place: desk.payload(spoiled[place]).decode())
     replayed = desk.run("dead_letters", "replay", "--file", str(path))
     again = desk.run("dead_letters", "replay", "--file", str(path))
     rows, distinct, letters = desk.rows()
@@ -381,10 +376,44 @@ def bad_messages(desk: Desk, good: int, bad: int, folder: Path) -> Found:
         "good": good,
         "bad": bad,
         "letters": letters,
-        "places_right": places == set(delivered),
+        "places_right": places == set(spoiled),
         "stored_after_replay": rows - good,
         "holds": first["holds"]
-        and places == set(delivered)
+        and places == set(spoiled)
         and rows == distinct == good + bad
         and (replayed.returncode, again.returncode) == (0, 1),  # closed letters are refused,
     }
+
+
+def produced_with_bad(desk: Desk, good: int, bad: int) -> dict[Place, int]:
+    """Send `bad` spoiled events, then `good` ones; give the place and number of those spoiled."""
+    producer = Producer({"bootstrap.servers": desk.kafka.servers, "log_level": 0})
+    spoiled: dict[Place, int] = {}
+
+    def note(number: int) -> Callable[[Any, Any], None]:
+        def at(_error: object, record: Any) -> None:
+            spoiled[record.partition(), record.offset()] = number
+
+        return at
+
+    for number in range(good + bad):
+        event = desk.event(number)
+        if number < bad:
+            message = BAD[number % len(BAD)](event)
+            producer.produce(desk.topic, message, event["loco_id"], on_delivery=note(number))
+        else:
+            producer.produce(desk.topic, json.dumps(event), event["loco_id"])
+        producer.poll(0)
+    producer.flush(60)
+    return spoiled
+
+
+def corrected(path: Path, right: Callable[[Place], str]) -> set[Place]:
+    """Give each exported letter the payload that is `right`; tell the places that had a reason."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    places = {(line["partition"], line["position"]) for line in lines if line["reason"]}
+    for line in lines:
+        line.pop("payload_base64", None)
+        line["payload"] = right((line["partition"], line["position"]))
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return places
