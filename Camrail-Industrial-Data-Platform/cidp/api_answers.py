@@ -103,10 +103,11 @@ class SourceState(Answer):
 
 
 class Readiness(Answer):
-    """What /ready says of the model, the store and the source."""
+    """What /ready says of the models, the store and the source."""
 
     status: Literal["ready", "not_ready"]
     model: ModelState
+    trend: ModelState | None = None
     store: StoreState
     source: SourceState
 
@@ -158,9 +159,10 @@ class Locomotive(Answer):
 
 
 class Fleet(Answer):
-    """Every locomotive, at one instant."""
+    """Every locomotive, at one instant; `trend_error` says why no trend, or an old model's."""
 
     at: AwareDatetime
+    trend_error: str | None = None
     locomotives: tuple[Locomotive, ...]
 
 

@@ -61,6 +61,7 @@ class _Views:
         return json_answer(
             {
                 "at": utc_text(now),
+                "trend_error": self.parts.trend.status().error,
                 "locomotives": [
                     _locomotive(found, now, stale_s)
                     | {"trend": _trend(trends.get((found.series, found.loco_id)))}

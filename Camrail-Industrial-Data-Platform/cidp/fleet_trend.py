@@ -12,6 +12,7 @@ from cidp.event_batch import SERIES_DOORS, Series
 from cidp.event_store import EventStore
 from cidp.model_bundle import TrendBundle
 from cidp.registry import TREND, Registry
+from cidp.serving_model import ModelStatus
 from cidp.trend_features import fleet_features
 
 RENEWED_EVERY = timedelta(minutes=1)
@@ -36,8 +37,11 @@ class FleetTrend:
         self._store = store
         self._now = now
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._bundle: TrendBundle | None = None
         self._error: str | None = None
+        self._refused: str | None = None
+        self._again_at = now()
         self._risks: TrendRisks = {}
         self._renewed_at: datetime | None = None
 
@@ -55,6 +59,13 @@ class FleetTrend:
             finally:
                 self._lock.release()
         return self._risks
+
+    def status(self) -> ModelStatus:
+        """Tell which trend model serves, and why the promoted one does not; asks no store."""
+        bundle = self._promoted()
+        if bundle is None:
+            return ModelStatus("missing", None, self._error)
+        return ModelStatus("serving", bundle.manifest.version, self._error)
 
     def _is_due(self, now: datetime) -> bool:
         return self._renewed_at is None or now - self._renewed_at >= RENEWED_EVERY
@@ -78,16 +89,24 @@ class FleetTrend:
 
     def _promoted(self) -> TrendBundle | None:
         """Return the promoted trend model; the last good one if it is refused, said once."""
-        try:
-            version = self._registry.promoted_version(TREND)
-            if self._bundle is None or self._bundle.manifest.version != version:
-                self._bundle = self._registry.load_trend(version)
-                logger.info("Modèle de tendance {} en service", version)
-            self._error = None
-        except NoModel:
-            self._bundle = None
-        except ModelError as error:
-            if str(error) != self._error:
-                self._error = str(error)
-                logger.warning("{}", error)
-        return self._bundle
+        with self._looking:
+            try:
+                self._load(self._registry.promoted_version(TREND))
+            except NoModel:
+                self._bundle, self._error = None, None
+            except ModelError as error:
+                if str(error) != self._error:
+                    self._error = str(error)
+                    logger.warning("{}", error)
+            return self._bundle
+
+    def _load(self, version: str) -> None:
+        """Have `version` serve; one that was refused is tried again a minute later."""
+        serving = self._bundle is not None and self._bundle.manifest.version == version
+        if not serving:
+            if version == self._refused and self._now() < self._again_at:
+                return
+            self._refused, self._again_at = version, self._now() + RENEWED_EVERY
+            self._bundle = self._registry.load_trend(version)
+            logger.info("Modèle de tendance {} en service", version)
+        self._refused = self._error = None

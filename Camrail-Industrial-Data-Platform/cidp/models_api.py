@@ -82,9 +82,9 @@ class _Endpoints:
             return None
 
     def _entry(self, slot: Slot, version: str, promoted: bool) -> dict[str, Any]:
-        status = self._parts.model.status()
+        status = (self._parts.model if slot == INSTANT else self._parts.trend).status()
         serving = slot == INSTANT and version == status.version
-        refusal = status.error if slot == INSTANT and not serving else None
+        refusal = None if version == status.version else status.error
         entry: dict[str, Any] = {
             "slot": slot,
             "version": version,

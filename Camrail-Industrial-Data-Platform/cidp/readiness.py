@@ -46,13 +46,17 @@ def read_source(parts: Parts) -> SourceStatus:
 
 
 def readiness(parts: Parts) -> dict[str, Any]:
-    """Return the body of `/ready`; the service is ready when it can score and store."""
+    """Return the body of `/ready`; the service is ready when it can score and store.
+
+    It does so without a trend model, which is told all the same.
+    """
     model = parts.model.status()
     source = read_source(parts)
     ready = model.status == "serving" and source.error is None
     return {
         "status": "ready" if ready else "not_ready",
         "model": model._asdict(),
+        "trend": parts.trend.status()._asdict(),
         "store": {
             "status": "ok" if source.error is None else "unavailable",
             "backend": parts.store.backend,

@@ -32,7 +32,7 @@ def locomotive(loco_id: str, risk: float, **changes: Any) -> dict[str, Any]:
 
 
 def fleet(*locomotives: dict[str, Any]) -> dict[str, Any]:
-    return {"at": AT, "locomotives": list(locomotives)}
+    return {"at": AT, "trend_error": None, "locomotives": list(locomotives)}
 
 
 def history(rows: int = 3) -> dict[str, Any]:

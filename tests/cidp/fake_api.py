@@ -66,6 +66,7 @@ def readiness(**changes: Any) -> dict[str, Any]:
     return {
         "status": "ready",
         "model": {"status": "serving", "version": VERSION, "error": None},
+        "trend": {"status": "missing", "version": None, "error": None},
         "store": {"status": "ok", "backend": "sqlite", "error": None},
         "source": {
             "mode": "simulator",

@@ -41,7 +41,11 @@ def get(client: FlaskClient, path: str = "/fleet", **query: str) -> Any:
 
 
 def test_an_empty_fleet_is_an_empty_list(client: FlaskClient) -> None:
-    assert get(client).json == {"at": "2026-03-01T12:00:00.000000Z", "locomotives": []}
+    assert get(client).json == {
+        "at": "2026-03-01T12:00:00.000000Z",
+        "trend_error": None,
+        "locomotives": [],
+    }
 
 
 def test_a_line_has_the_newest_reading_its_risk_its_age_and_its_alerts(
@@ -238,3 +242,36 @@ def test_the_trend_is_renewed_every_minute_and_a_refused_model_leaves_the_last_o
     at[0] += timedelta(minutes=1)
     assert [again.model_version for again in renewing.risks().values()] == [trend.name]
     assert FleetTrend(stored.model.registry, stored.store, lambda: at[0]).risks() == {}
+
+
+def test_a_promoted_trend_model_that_is_refused_is_told_until_another_serves(
+    stored: Parts, client: FlaskClient, models: Path, trend: Path
+) -> None:
+    stored.model.registry.promote(trend.name, "trend")
+    intact = (trend / "model.onnx").read_bytes()
+    (trend / "model.onnx").write_bytes(b"damaged")
+    told = get(client).json["trend_error"]
+    assert told.startswith(f"Modèle {trend.name} refusé : model.onnx")
+    ready = conforms(client.get("/ready"), "/ready", "get").json
+    assert ready["trend"] == {"status": "missing", "version": None, "error": told}
+    (listed,) = [
+        one for one in client.get("/models", headers=KEY).json["models"] if one["slot"] == "trend"
+    ]
+    assert listed["error"] == told
+    (trend / "model.onnx").write_bytes(intact)
+    assert get(client).json["trend_error"] == told  # tried again a minute later
+    (models / "promoted.json").unlink()
+    assert get(client).json["trend_error"] is None
+
+
+def test_a_refused_trend_model_is_tried_again_a_minute_later(stored: Parts, trend: Path) -> None:
+    at = [NOON]
+    renewing = FleetTrend(stored.model.registry, stored.store, lambda: at[0])
+    stored.model.registry.promote(trend.name, "trend")
+    manifest = (trend / "manifest.json").read_bytes()
+    (trend / "manifest.json").unlink()
+    assert "illisible" in (renewing.status().error or "")
+    (trend / "manifest.json").write_bytes(manifest)
+    assert renewing.status().status == "missing"
+    at[0] += timedelta(minutes=1)
+    assert renewing.status() == ("serving", trend.name, None)

@@ -148,6 +148,8 @@ def _show_table(access: Access) -> None:
             alt="La flotte, la locomotive la plus à risque d’abord",
         )
         st.caption(f"Flotte vue à {clock(fleet.at)}, heure de Douala.{_about_trends(shown)}")
+        if fleet.trend_error:
+            st.caption(f":material/warning: {_refused_trend(fleet.trend_error, shown)}")
     if st.session_state.pop(_CHOSEN, False):
         st.rerun()
 
@@ -158,6 +160,15 @@ def _about_trends(shown: Sequence[Locomotive]) -> str:
     return (
         f" {TREND} : ce que le modèle de tendance voit dans les derniers jours ;{RISING}, une panne"
         " qui vient."
+    )
+
+
+def _refused_trend(error: str, shown: Sequence[Locomotive]) -> str:
+    told = any(loco.trend for loco in shown)
+    serves = "le dernier bon sert encore" if told else "aucune tendance n’est donnée"
+    return (
+        f"Le modèle de tendance promu ne sert pas, {serves}. {plain(error)} Promouvez-en un autre "
+        "à la page Modèle."
     )
 
 

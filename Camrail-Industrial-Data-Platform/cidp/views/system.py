@@ -57,6 +57,7 @@ def _show(access: Access) -> None:
 def health(readiness: Readiness) -> dict[str, tuple[bool, str]]:
     """Return for each part whether it is well, and what is to be known of it."""
     model, store, source = readiness.model, readiness.store, readiness.source
+    refused = readiness.trend.error if readiness.trend else None
     seen = (
         age(source.last_event_age_seconds)
         if source.last_event_age_seconds is not None
@@ -65,8 +66,9 @@ def health(readiness: Readiness) -> dict[str, tuple[bool, str]]:
     return {
         "API": (True, f"répond ; {'prête' if readiness.status == 'ready' else 'pas prête'}"),
         "Modèle": (
-            model.status == "serving",
-            f"{_MODEL[model.status]} : {plain(model.version or model.error or '—')}",
+            model.status == "serving" and not refused,
+            f"{_MODEL[model.status]} : {plain(model.version or model.error or '—')}"
+            + (f" ; tendance : {plain(refused)}" if refused else ""),
         ),
         "Base des événements": (
             store.status == "ok",

@@ -28,6 +28,13 @@ def test_each_part_says_whether_it_is_well() -> None:
     assert "verrouillée" in parts["Base des événements"][1]
 
 
+def test_a_refused_trend_model_is_told() -> None:
+    trend = {"status": "missing", "version": None, "error": "Modèle v2 refusé : illisible."}
+    well, said = health(Readiness.model_validate(readiness(trend=trend)))["Modèle"]
+    assert not well
+    assert "tendance : Modèle v2 refusé" in said
+
+
 def test_messages_that_wait_are_counted() -> None:
     feeds = [{"door": "kafka", "since": "2026-03-01T13:02:30Z", "reason": "", "lag": 1_200}]
     known = readiness()
