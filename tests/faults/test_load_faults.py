@@ -1,6 +1,7 @@
 """A load that is killed, or meets a held, stopped or full warehouse, changes all or nothing."""
 
 import os
+from dataclasses import replace
 
 import pytest
 from fault_cases import (
@@ -11,6 +12,7 @@ from fault_cases import (
     held_for_ever,
     judged,
     limited_desk,
+    replace_environ,
     restored,
     stopped_at,
 )
@@ -25,7 +27,8 @@ def test_a_killed_load_leaves_all_or_nothing_and_the_next_run_completes(load: Ki
 
 
 def test_a_held_warehouse_is_waited_for(load: Killing) -> None:
-    outcome = held_for_a_while(load, load.scenarios[0], held_s=0.5)
+    patient = replace(load, desk=replace_environ(load.desk, {"DPA_BUSY_TIMEOUT_S": "240"}))
+    outcome = held_for_a_while(patient, load.scenarios[0], held_s=0.5)
     assert (outcome.fault, outcome.code, outcome.tables) == ("", 0, "new")
 
 
@@ -40,8 +43,12 @@ def test_a_server_stopped_in_mid_load_is_named_and_nothing_has_changed(
 ) -> None:
     warehouse = postgresql_load.desk.warehouse
     assert isinstance(warehouse, PostgresWarehouse)
-    outcome = stopped_at(postgresql_load, warehouse.server, share=0.3)
-    assert (outcome.fault, outcome.code, outcome.tables) == ("", 1, "old")
+    for share in (0.3, 0.1, 0.0, 0.0, 0.0):  # a run may be much faster than the one observed
+        outcome = stopped_at(postgresql_load, warehouse.server, share)
+        assert outcome.fault == "", share
+        if outcome.code == 1:
+            break
+    assert (outcome.code, outcome.tables) == (1, "old")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="only POSIX limits the size of files")
