@@ -115,7 +115,7 @@ class FakeApi:
     def _answer(self, request: Request) -> tuple[int, Any]:
         self.received.append(request)
         if request.path in self.slow:
-            self._over.wait(10)
+            self._over.wait()
         if request.path == "/ready":
             return self.ready or (200, readiness())
         if request.path in self.answers:

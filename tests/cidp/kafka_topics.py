@@ -15,6 +15,7 @@ from cidp.assembly import Parts
 from cidp.kafka_consumer import StreamConsumer
 from cidp.settings import KafkaSettings
 
+PATIENCE_S = 120.0
 NOW_MS = round(datetime(2026, 3, 1, 11, 59, tzinfo=UTC).timestamp() * 1000)
 
 
@@ -59,7 +60,7 @@ def produce(
             headers=[("camrail-door", door)] if door else None,
             timestamp=at_ms,
         )
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
 def everything_in(kafka: KafkaSettings, topic: str, count: int) -> list[Record]:
@@ -72,11 +73,11 @@ def everything_in(kafka: KafkaSettings, topic: str, count: int) -> list[Record]:
             "auto.offset.reset": "earliest",
         }
     )
-    partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+    partitions = consumer.list_topics(topic, PATIENCE_S).topics[topic].partitions
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     found: list[Record] = []
     while len(found) < count:
-        more = consumer.consume(count - len(found), 20)
+        more = consumer.consume(count - len(found), PATIENCE_S)
         assert more, f"{len(found)} of {count} messages"
         found += more
     consumer.close()
@@ -89,7 +90,7 @@ def committed(kafka: KafkaSettings) -> int:
         {"bootstrap.servers": kafka.servers, "log_level": 0, "group.id": kafka.group}
     )
     places = [TopicPartition(kafka.topic, number) for number in range(kafka.partitions)]
-    found = sum(max(0, place.offset) for place in consumer.committed(places, 10))
+    found = sum(max(0, place.offset) for place in consumer.committed(places, PATIENCE_S))
     consumer.close()
     return found
 
@@ -105,7 +106,7 @@ def consuming(parts: Parts) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 

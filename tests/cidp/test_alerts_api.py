@@ -27,7 +27,7 @@ ACTIONS = ("acknowledge", "comment", "verdict", "close")
 def stored(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -> Iterator[Parts]:
     url = new_url(request, request.param, tmp_path)
     changed = {
-        "store": StoreSettings(url=url.target, timeout_s=1),
+        "store": StoreSettings(url=url.target, timeout_s=60),
         "alerts": AlertSettings(opening=2, window=3, closing=2),
     }
     parts = assemble(settings.model_copy(update=changed), now=lambda: NOON)

@@ -57,7 +57,7 @@ def api(tmp_path: Path, models: Path) -> Iterator[str]:
 def answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
@@ -78,7 +78,7 @@ def run(api: str, folder: Path, language: str, name: str, *command: str) -> None
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=240,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -109,7 +109,7 @@ def test_a_workbook_larger_than_any_other_body_reaches_the_server(api: str) -> N
         headers={"X-API-KEY": DEMO_KEY},
         data={"kind": "etl-resubmit"},
         files={"workbook": ("rejets.xlsx", content.getvalue())},
-        timeout=60,
+        timeout=240,
     )
     assert answer.status_code == 202, answer.text
 

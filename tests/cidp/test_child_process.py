@@ -1,11 +1,11 @@
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from waiting import until
 
 from cidp.child_process import ChildProcess
 from cidp.errors import ChildFailed
@@ -15,7 +15,7 @@ STARTS_ANOTHER = (
     "import subprocess, sys, time\n"
     f"inner = subprocess.Popen([sys.executable, '-c', {STAYS!r}])\n"
     "print(inner.pid)\n"
-    "time.sleep(60)"
+    "time.sleep(600)"
 )
 
 
@@ -26,16 +26,11 @@ def parent(tmp_path: Path) -> Iterator[ChildProcess]:
     script.write_text(STARTS_ANOTHER, encoding="utf-8")
     child = ChildProcess("parent", [str(script)], tmp_path / "logs" / "parent.log")
     child.start(os.environ)
-    until(lambda: child.tail().strip().isdigit())
-    yield child
-    child.kill()
-
-
-def until(reached: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not reached():
-        assert time.monotonic() < deadline_s, "never reached"
-        time.sleep(0.02)
+    try:
+        until(lambda: child.tail().strip().isdigit())
+        yield child
+    finally:
+        child.kill()
 
 
 def has_ended(process: psutil.Process) -> bool:
@@ -56,7 +51,7 @@ def test_what_a_child_has_started_is_killed_with_it(parent: ChildProcess) -> Non
 def test_what_a_child_left_behind_when_it_stopped_is_killed(parent: ChildProcess) -> None:
     inner = psutil.Process(int(parent.tail()))
     parent.ask_to_stop()
-    assert parent.wait(20)
+    assert parent.wait(240)
     parent.kill()
     until(lambda: has_ended(inner))
 

@@ -208,7 +208,7 @@ def test_threads_that_open_a_new_store_at_once_share_it(url: StoreUrl) -> None:
     together = threading.Barrier(4)
 
     def work() -> None:
-        store = store_at(url, timeout_s=20)
+        store = store_at(url, timeout_s=120)
         together.wait()
         outcomes.extend(r.outcome for r in store.save(batch(event()), [], NOON).receipts())
         store.close()

@@ -24,7 +24,7 @@ HISTORY = "/fleet/{loco_id}/history"
 @pytest.fixture(params=BACK_ENDS)
 def stored(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) -> Iterator[Parts]:
     url = new_url(request, request.param, tmp_path)
-    store = StoreSettings(url=url.target, timeout_s=1)
+    store = StoreSettings(url=url.target, timeout_s=60)
     parts = assemble(settings.model_copy(update={"store": store}), now=lambda: NOON)
     yield parts
     parts.store.close()

@@ -73,7 +73,7 @@ def test_a_message_too_large_for_the_letters_is_cut_and_the_topic_goes_on(
 ) -> None:
     large = Producer({"bootstrap.servers": kafka.servers, "log_level": 0} | LARGE)
     large.produce(kafka.topic, b"[" + b" " * 5_000_000 + b"]", "k")
-    assert large.flush(30) == 0
+    assert large.flush(120) == 0
     produce(kafka, reading(0), key="k")
     with consuming(fed):
         until(lambda: committed(kafka) == 2)
@@ -125,8 +125,8 @@ def test_a_topic_made_anew_is_read_from_its_beginning(
         produce(kafka, *(reading(n) for n in range(10)))
         until(lambda: committed(kafka) == 10)
     admin = AdminClient(client_options(on_kafka))
-    admin.delete_topics([kafka.topic])[kafka.topic].result(10)
-    until(lambda: kafka.topic not in admin.list_topics(timeout=5).topics)
+    admin.delete_topics([kafka.topic])[kafka.topic].result(120)
+    until(lambda: kafka.topic not in admin.list_topics(timeout=120).topics)
     make_topics(on_kafka)
     produce(kafka, *(reading(n) for n in range(10, 25)))
     with consuming(fed):

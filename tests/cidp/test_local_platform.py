@@ -24,6 +24,7 @@ from cidp.child_process import ChildProcess
 from cidp.errors import ChildFailed
 from cidp.settings import SERVICE_FOLDER, KafkaSettings
 
+PATIENCE_S = 240.0
 RUN_PLATFORM = SERVICE_FOLDER / "run_platform.py"
 SUMMARY: dict[str, Any] = {
     "status": "ok",
@@ -103,7 +104,7 @@ def read_table(process: subprocess.Popen[str]) -> str:
 
 
 def get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:  # noqa: S310 - loopback
         content: bytes = answer.read()
     return content
 
@@ -115,7 +116,7 @@ def predict(api: str, vibration: float, temperature: float) -> int:
         json.dumps(reading | {"vibration": vibration, "temperature": temperature}).encode(),
         {"X-API-KEY": DEMO_KEY, "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
         return int(json.load(answer)["critical_risk"])
 
 
@@ -127,7 +128,7 @@ def is_free(port: str) -> bool:
 def test_one_command_brings_up_everything_and_ends_cleanly(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    with running(environ, "--duration", "3") as process:
+    with running(environ) as process:
         table = read_table(process)
         api = f"http://127.0.0.1:{environ['API_PORT']}"
         dashboard = f"http://127.0.0.1:{environ['DASHBOARD_PORT']}"
@@ -139,21 +140,26 @@ def test_one_command_brings_up_everything_and_ends_cleanly(
         assert json.loads(get(f"{api}/ready"))["source"]["mode"] == "simulator"
         assert get(f"{dashboard}/_stcore/health") == b"ok"
         assert (predict(api, 2, 45), predict(api, 7, 85)) == (0, 1)
-        _, errors = process.communicate(timeout=60)
+        stop(process)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
     assert is_free(environ["API_PORT"])
     assert is_free(environ["DASHBOARD_PORT"])
 
 
-def stop(process: subprocess.Popen[str], _logs: Path) -> None:
+def stop(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+
+
+def let_it_end(_process: subprocess.Popen[str], _logs: Path) -> None:
+    """Its duration was given."""
 
 
 def kill_the_api_then_stop(process: subprocess.Popen[str], logs: Path) -> None:
     pids = answering(logs)
     os.kill(pids[0], signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
     until(lambda: len(answering(logs)) == 2)
-    stop(process, logs)
+    stop(process)
 
 
 def answering(logs: Path) -> list[int]:
@@ -163,29 +169,29 @@ def answering(logs: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("act", "code", "said"),
+    ("flags", "act", "said"),
     [
-        (stop, 0, "Plateforme arrêtée"),
-        (kill_the_api_then_stop, 0, "« API » s'est arrêtée de façon inattendue"),
+        (["--duration", "1"], let_it_end, "Plateforme arrêtée"),
+        ([], kill_the_api_then_stop, "« API » s'est arrêtée de façon inattendue"),
     ],
 )
 def test_an_etl_that_fails_is_said_and_the_rest_runs_until_it_ends(
     environ: dict[str, str],
     models: Path,
     tmp_path: Path,
+    flags: list[str],
     act: Callable[[subprocess.Popen[str], Path], None],
-    code: int,
     said: str,
 ) -> None:
     environ["DPA_DWH"] = str(tmp_path)  # a folder is no warehouse
     environ["CAMRAIL_MODELS_DIR"] = str(models)
-    with running(environ, "--no-simulator") as process:
+    with running(environ, "--no-simulator", *flags) as process:
         assert "ÉCHEC" in read_table(process)
         act(process, tmp_path / "logs")
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert "ETL a échoué" in errors
     assert said in errors
-    assert process.returncode == code
+    assert process.returncode == 0
     assert is_free(environ["API_PORT"])
     assert is_free(environ["DASHBOARD_PORT"])
 
@@ -211,21 +217,19 @@ def test_the_platform_moves_to_kafka_when_it_comes_and_back_when_it_goes(
         )
         assert source()[0] == "simulator"
         with kafka:
-            until(lambda: source() == ("kafka", ["Kafka répond"]), 30)
+            until(lambda: source() == ("kafka", ["Kafka répond"]))
             settings = KafkaSettings(servers=kafka.servers)
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             produce(settings, reading(timestamp=now))
             until(lambda: committed(settings) == 1)
-        until(lambda: source() == ("simulator", ["Kafka ne répond pas"]), 30)
-        stop(process, tmp_path)
-        _, errors = process.communicate(timeout=60)
+        until(lambda: source() == ("simulator", ["Kafka ne répond pas"]))
+        stop(process)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
-    moves = [line for line in errors.splitlines() if "Source des données" in line]
-    assert [line.partition(" : ")[2] for line in moves] == [
-        "simulateur local (Kafka ne répond pas)",
-        "Kafka (Kafka répond)",
-        "simulateur local (Kafka ne répond pas)",
-    ]
+    lines = [line for line in errors.splitlines() if "Source des données" in line]
+    moves = [line.partition(" : ")[2] for line in lines]  # a busy machine may make more of them
+    assert moves[:2] == ["simulateur local (Kafka ne répond pas)", "Kafka (Kafka répond)"]
+    assert moves[-1] == "simulateur local (Kafka ne répond pas)"
 
 
 def test_without_trainer_the_platform_stops_and_says_so(
@@ -235,7 +239,7 @@ def test_without_trainer_the_platform_stops_and_says_so(
     config.write_text(f"pmd:\n  folder: {json.dumps(str(tmp_path))}\n", encoding="utf-8")
     environ["CAMRAIL_CONFIG"] = str(config)
     with running(environ) as process:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert "Amorçage du modèle a échoué" in errors
     assert "model_training.py est introuvable" in errors

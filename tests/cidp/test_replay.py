@@ -63,9 +63,11 @@ def test_the_simulator_is_sent_as_simulated_until_stopped(
     ours = on_kafka.model_copy(update={"pmd": pmd})
     thread = threading.Thread(target=lambda: counts.append(sent(ours, *words, stop=stop)))
     thread.start()
-    (first,) = everything_in(kafka, kafka.topic, 1)
-    stop.set()
-    thread.join(30)
+    try:
+        (first,) = everything_in(kafka, kafka.topic, 1)
+    finally:
+        stop.set()
+        thread.join(120)
     assert counts[0] >= 1
     assert dict(first.headers() or [])["camrail-door"] == b"simulator"
 

@@ -1,5 +1,6 @@
 """The real server: starts by its launcher, answers, stops when asked, refuses what is unsafe."""
 
+import contextlib
 import json
 import os
 import signal
@@ -26,14 +27,15 @@ from cidp.settings import SERVICE_FOLDER, Settings
 KEY = "une-cle-reelle-pour-essais"
 READING = {"loco_id": "L1", "flow_rate": 500, "pressure": 5, "vibration": 2, "temperature": 45}
 posix = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-ROWS = 20_000
-"""Of one batch: as many as it may have."""
+ROWS = 10_000
+"""Of one batch: work for half a second, so that a busy machine ends it within STOP_TIMEOUT_S."""
+PATIENCE_S = 240.0
 
 
 def fetch(port: int, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
     method = "GET" if body is None else "POST"
     url = f"http://127.0.0.1:{port}{path}"
-    answer = requests.request(method, url, json=body, headers=headers, timeout=30)
+    answer = requests.request(method, url, json=body, headers=headers, timeout=PATIENCE_S)
     kind = answer.headers["Content-Type"]
     return answer.status_code, answer.json() if kind == "application/json" else answer.text
 
@@ -42,7 +44,7 @@ def refusal_of_a_large_body(port: int) -> int:
     """Send 5 MB with urllib, which reads nothing before all is sent."""
     body = b"x" * 5_000_000
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/predict", body, timeout=30)
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/predict", body, timeout=PATIENCE_S)
     caught.value.close()
     return caught.value.code
 
@@ -54,7 +56,7 @@ def answer_to_pieces(port: int) -> bytes:
         f"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-API-KEY: {KEY}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as sender:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as sender:
         sender.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in (head.encode(), body[:20], body[20:]):
             sender.sendall(piece)
@@ -63,32 +65,36 @@ def answer_to_pieces(port: int) -> bytes:
             return received.read()
 
 
-def ask_slowly(port: int, answers: list[tuple[int, Any]]) -> threading.Thread:
-    """Send rows that take the server a second; return once it has them, without the answer."""
+def ask_slowly(
+    child: subprocess.Popen[str], port: int, answers: list[tuple[int, Any]]
+) -> threading.Thread:
+    """Send rows that take the server a moment; return once it works on them."""
     rows = [READING | {"vibration": "?"}] * ROWS
     body = json.dumps(rows).encode()
-    sent = threading.Event()
-
-    def content() -> Iterator[bytes]:
-        yield body
-        sent.set()
+    before_s = cpu_s(child)
 
     def ask() -> None:
         headers = {"X-API-KEY": KEY, "Content-Type": "application/json"}
         url = f"http://127.0.0.1:{port}/predict/batch"
-        answer = requests.post(url, content(), headers=headers, timeout=30)
+        answer = requests.post(url, body, headers=headers, timeout=PATIENCE_S)
         answers.append((answer.status_code, answer.json()["refused"]))
 
     asking = threading.Thread(target=ask)
     asking.start()
-    sent.wait(30)
-    time.sleep(0.05)  # a moment to begin, short of the time that the rows take
+    until(lambda: not asking.is_alive() or cpu_s(child) > before_s + 0.1, child)
     return asking
 
 
+def cpu_s(child: subprocess.Popen[str]) -> float:
+    """Return the processor time of a server and its workers."""
+    leader = psutil.Process(child.pid)
+    family = [leader, *leader.children(recursive=True)]
+    return float(sum(sum(process.cpu_times()[:2]) for process in family))
+
+
 def until(answers: Callable[[], bool], child: subprocess.Popen[str]) -> None:
-    """Try `answers` until it is true; fail when the child ends or a minute has passed."""
-    deadline = time.monotonic() + 60
+    """Try `answers` until it is true; fail when the child ends or `PATIENCE_S` have passed."""
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             if answers():
@@ -157,7 +163,7 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert fetch(port, "/ready")[1]["status"] == "ready"
     assert "api_predictions_total 2.0" in fetch(port, "/metrics")[1]
     answers: list[tuple[int, Any]] = []
-    asking = ask_slowly(port, answers)
+    asking = ask_slowly(child, port, answers)
     os.killpg(child.pid, asked)  # as a terminal does
     asking.join()
     assert answers == [(200, ROWS)]
@@ -186,7 +192,7 @@ def test_an_existing_client_of_the_operating_file_works_unchanged(
             "vibration": 2.0,
             "temperature": 45.0,
         },
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert response.status_code == 200
     assert response.json()["critical_risk"] == 0
@@ -202,7 +208,7 @@ def concurrently(port: int, connections: int, each: int) -> list[int]:
             session.headers["X-API-KEY"] = KEY
             url = f"http://127.0.0.1:{port}/predict"
             statuses.extend(
-                session.post(url, json=READING, timeout=60).status_code for _ in range(each)
+                session.post(url, json=READING, timeout=PATIENCE_S).status_code for _ in range(each)
             )
 
     threads = [threading.Thread(target=send) for _ in range(connections)]
@@ -239,14 +245,17 @@ def test_workers_share_their_throttle_and_a_dead_one_is_replaced(
     port = int(environment["API_PORT"])
     child = start(environment, "--workers", "2")
     until(lambda: count(port, "api_workers") == 2, child)
+    began_s = time.monotonic()
     wrong = [fetch(port, "/predict", READING, **{"X-API-KEY": "fausse"})[0] for _ in range(30)]
-    assert wrong == [401] * 10 + [429] * 20
+    assert wrong[:10] == [401] * 10
+    assert set(wrong) == {401, 429}
+    assert wrong.count(401) <= 10 + (time.monotonic() - began_s) // 6  # one more each six seconds
     assert concurrently(port, 10, 2) == [200] * 20
     answered = count(port, "api_predictions_total")
     workers = [p for p in psutil.Process(child.pid).children() if "spawn_main" in p.cmdline()[-2]]
     assert len(workers) == 2
     workers[0].kill()
-    psutil.wait_procs(workers[:1], timeout=30)
+    psutil.wait_procs(workers[:1], timeout=PATIENCE_S)
 
     def renewed() -> bool:
         others = psutil.Process(child.pid).children()
@@ -260,7 +269,7 @@ def test_workers_share_their_throttle_and_a_dead_one_is_replaced(
 
 
 def held_open(port: int, sent: bytes) -> socket.socket:
-    held = socket.create_connection(("127.0.0.1", port), timeout=60)
+    held = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
     held.sendall(sent)
     return held
 
@@ -278,19 +287,17 @@ def test_slow_clients_are_closed_and_slow_nobody_else(
     until(lambda: fetch(port, "/ready")[0] == 200, child)
     head = f"POST /{{}} HTTP/1.1\r\nHost: localhost\r\nX-API-KEY: {KEY}\r\n"
     body = head + "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{{"
-    slow = [
-        *[held_open(port, b"") for _ in range(5)],
-        *[held_open(port, head.format("predict").encode()) for _ in range(5)],
-        *[held_open(port, body.format("predict", 100).encode()) for _ in range(5)],
-        *[held_open(port, body.format("telemetry", 100_000).encode()) for _ in range(5)],
-    ]
-    assert fetch(port, "/predict", READING, **{"X-API-KEY": KEY})[0] == 200
-    assert fetch(port, "/health")[0] == 200
-    answers = [b"".join(iter(lambda held=held: held.recv(4096), b"")) for held in slow]
+    bodies = [body.format("predict", 100), body.format("telemetry", 100_000)]
+    sent = ["", head.format("predict"), *bodies]
+    with contextlib.ExitStack() as opened:
+        slow = [
+            opened.enter_context(held_open(port, text.encode())) for text in sent for _ in range(5)
+        ]
+        assert fetch(port, "/predict", READING, **{"X-API-KEY": KEY})[0] == 200
+        assert fetch(port, "/health")[0] == 200
+        answers = [b"".join(iter(lambda held=held: held.recv(4096), b"")) for held in slow]
     assert answers[:10] == [b""] * 10
     assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers[10:])
-    for held in slow:
-        held.close()
 
 
 @pytest.fixture
@@ -320,14 +327,15 @@ def test_with_a_certificate_the_api_speaks_https_alone(
     authority = str(tmp_path / "ca.pem")
 
     def health() -> requests.Response:
-        return requests.get(f"https://127.0.0.1:{port}/health", verify=authority, timeout=30)
+        url = f"https://127.0.0.1:{port}/health"
+        return requests.get(url, verify=authority, timeout=PATIENCE_S)
 
     until(lambda: health().status_code == 200, child)
     assert "Strict-Transport-Security" in health().headers
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(f"https://127.0.0.1:{port}/health", timeout=30)
+        requests.get(f"https://127.0.0.1:{port}/health", timeout=PATIENCE_S)
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://127.0.0.1:{port}/health", timeout=30)
+        requests.get(f"http://127.0.0.1:{port}/health", timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize(
@@ -359,7 +367,7 @@ def test_the_answering_process_ends_with_a_killed_parent(
     child = start(environment)
     until(lambda: fetch(port, "/health")[0] == 200, child)
     child.kill()
-    child.communicate(timeout=30)  # both processes hold the pipe: it ends when both have ended
+    child.communicate(timeout=PATIENCE_S)  # both hold the pipe: it ends when both have ended
     with pytest.raises(requests.ConnectionError):
         fetch(port, "/health")
 
@@ -372,7 +380,7 @@ def test_a_port_that_is_taken_is_said(
         other.listen()
         port = other.getsockname()[1]
         child = start(environment, "--port", str(port))
-        said, _ = child.communicate(timeout=60)
+        said, _ = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 1
     assert f"Le port {port} est déjà pris" in said
     assert "Traceback" not in said

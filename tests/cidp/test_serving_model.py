@@ -71,7 +71,7 @@ def test_a_newly_promoted_version_takes_over(
     serving.start()
     assert serving.scorer(wait_s=30).version == bundles[0].name
     Registry(models).promote(bundles[1].name)
-    assert swapped.wait(30)
+    assert swapped.wait(240)
     assert serving.scorer().version == bundles[1].name
     value = metrics.registry.get_sample_value
     assert value("api_model_info", {"version": bundles[1].name}) == 1

@@ -90,10 +90,10 @@ def test_a_locked_store_is_waited_for_and_nothing_is_lost(parts: Parts) -> None:
         ).run
     )
     feeding.start()
-    assert refused.wait(30)
+    assert refused.wait(240)
     other.execute("ROLLBACK")
     other.close()
-    feeding.join(30)
+    feeding.join(240)
     assert table(path, "SELECT count(*) FROM readings") == [(10,)]
 
 
@@ -117,7 +117,7 @@ def test_an_idle_feed_ends_when_asked(parts: Parts) -> None:
     )
     feeding.start()
     stop.set()
-    feeding.join(30)
+    feeding.join(240)
     assert not feeding.is_alive()
 
 
@@ -134,9 +134,9 @@ def test_a_full_queue_holds_the_reader_back_until_a_stop() -> None:
     source = io.BytesIO(good(1) * 3)
     reader = threading.Thread(target=read_lines, args=(source, lines, stop))
     reader.start()
-    assert lines.get(timeout=30) is not None
+    assert lines.get(timeout=240) is not None
     stop.set()
-    reader.join(30)
+    reader.join(240)
     assert not reader.is_alive()
     assert lines.qsize() <= 1
 
@@ -229,7 +229,7 @@ def test_the_command_feeds_until_it_is_asked_to_stop(
         },
     )
     assert child.stderr is not None
-    with child.stderr:
+    try:
         said = iter(child.stderr.readline, "")
         assert any("en service" in line for line in said)
         while not store.exists() or not table(store, "SELECT name FROM sqlite_master"):
@@ -238,5 +238,8 @@ def test_the_command_feeds_until_it_is_asked_to_stop(
             assert child.poll() is None
         child.send_signal(asked)
         rest = child.stderr.read()
-    assert child.wait(30) == 0, rest
+        assert child.wait(240) == 0, rest
+    finally:
+        child.kill()
+        child.communicate()
     assert table(store, "SELECT count(*) FROM dead_letters") == [(0,)]

@@ -2,12 +2,12 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from loguru import logger
+from waiting import until
 
 from cidp import supervisor as supervisor_module
 from cidp.child_process import ChildProcess
@@ -53,19 +53,12 @@ def group(stop: threading.Event) -> Iterator[Supervisor]:
     group.stop_all()
 
 
-def until(reached: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not reached():
-        assert time.monotonic() < deadline_s, "never reached"
-        time.sleep(0.02)
-
-
 def test_a_child_that_ends_while_the_group_comes_up_ends_it(
     group: Supervisor, make_child: MakeChild
 ) -> None:
     group.start(make_child("finit", ENDS))
     with pytest.raises(ChildFailed, match=r"(?s)finit .*code 3.*au revoir é"):
-        group.wait_for(lambda: False, 30, "rien")
+        group.wait_for(lambda: False, 240, "rien")
 
 
 def test_a_child_that_falls_is_started_again(
@@ -88,7 +81,7 @@ def test_a_child_that_falls_is_started_again(
 
     group.attend(look)
     with pytest.raises(StopAsked):
-        group.watch(20)
+        group.watch(240)
     assert fallen == [1]
     assert not child.running
 
@@ -110,7 +103,7 @@ def test_a_child_that_is_not_essential_may_fall_without_end(
     group.attend(look)
     try:
         with pytest.raises(StopAsked):
-            group.watch(20)
+            group.watch(240)
     finally:
         logger.remove(sink)
     assert lines[0].endswith("finit.log : | au revoir é Nouveau départ dans 0.01 s.\n")
@@ -167,7 +160,7 @@ def test_a_job_returns_its_code_and_prints_where_it_is_told(
 ) -> None:
     job = make_child("travail", ENDS)
     with (tmp_path / "sortie").open("wb") as output:
-        assert group.run(job, 60, output) == 3
+        assert group.run(job, 240, output) == 3
     assert (tmp_path / "sortie").read_text(encoding="utf-8").strip() == "au revoir é"
     assert job.tail() == ""
 
@@ -187,7 +180,7 @@ def test_what_is_attended_to_goes_on_while_a_job_runs(
     others: list[bool] = []
     group.attend(lambda: others.append(job.running))
     group.attend(look)
-    group.run(job, 60)
+    group.run(job, 240)
     assert looks[:3] == others[:3] == [True] * 3
 
 

@@ -41,8 +41,8 @@ def loaded(
 def client_of(settings: Settings) -> Client:
     """Make a client of an application that reads the given warehouse."""
 
-    def make(dwh: str) -> FlaskClient:
-        etl = EtlSettings(dwh=dwh, read_timeout_s=2)
+    def make(dwh: str, read_timeout_s: float = 60) -> FlaskClient:
+        etl = EtlSettings(dwh=dwh, read_timeout_s=read_timeout_s)
         return app_of(assemble(settings.model_copy(update={"etl": etl}))).test_client()
 
     return make
@@ -245,7 +245,7 @@ def test_a_warehouse_that_a_load_holds_asks_for_patience(client_of: Client, tmp_
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("CREATE TABLE x (y)")
     holder.execute("BEGIN EXCLUSIVE")
-    assert "occupé" in refused(answered(client_of(str(path)), "runs"))
+    assert "occupé" in refused(answered(client_of(str(path), 0.1), "runs"))
     holder.close()
 
 

@@ -38,6 +38,6 @@ def test_the_end_of_the_parent_asks_this_process_to_stop() -> None:
     before = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
     try:
         worker_process._wait_for_end(lambda: None)
-        assert asked.wait(30)
+        assert asked.wait(240)
     finally:
         signal.signal(signal.SIGTERM, before)

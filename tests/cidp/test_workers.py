@@ -34,7 +34,7 @@ def other_process(folder: Path, *, stays: bool) -> subprocess.Popen[bytes]:
     if stays:
         child.stdout.readline()
     else:
-        child.communicate(timeout=60)
+        child.communicate(timeout=240)
     return child
 
 
@@ -53,13 +53,13 @@ def test_the_folder_is_empty_at_the_start_and_gone_at_the_end() -> None:
 
 
 def test_living_workers_have_different_numbers(worker: Worker, tmp_path: Path) -> None:
-    child = other_process(tmp_path, stays=True)
-    assert worker.number == 1
-    third = Worker(tmp_path)
-    assert third.number == 3
-    assert third.dead() == []
-    third.close()
-    child.communicate(timeout=60)
+    with other_process(tmp_path, stays=True) as child:
+        assert worker.number == 1
+        third = Worker(tmp_path)
+        assert third.number == 3
+        assert third.dead() == []
+        third.close()
+        child.communicate(timeout=240)
 
 
 def test_the_number_of_a_worker_that_ended_is_taken_again(worker: Worker, tmp_path: Path) -> None:
@@ -73,11 +73,10 @@ def test_the_number_of_a_worker_that_ended_is_taken_again(worker: Worker, tmp_pa
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no zombies")
 def test_a_process_that_nobody_has_reaped_is_dead(worker: Worker, tmp_path: Path) -> None:
-    child = other_process(tmp_path, stays=True)
-    child.kill()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert worker.dead() == [2]
-    child.communicate()
+    with other_process(tmp_path, stays=True) as child:
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert worker.dead() == [2]
 
 
 def test_a_change_that_fails_leaves_the_database_to_others(worker: Worker) -> None:

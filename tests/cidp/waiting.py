@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(answer: Callable[[], T], timeout_s: float = 60) -> T:
+def until(answer: Callable[[], T], timeout_s: float = 240) -> T:
     """Call `answer` until it gives something true, and return that."""
     deadline_s = time.monotonic() + timeout_s
     while not (found := answer()):

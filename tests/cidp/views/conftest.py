@@ -44,6 +44,6 @@ def opened(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch, on_loopback: None
         getattr(importlib.import_module(f"cidp.views.{page}"), f"show_{page}")(access)
 
     def run(page: str) -> AppTest:
-        return AppTest.from_function(draw, default_timeout=20, args=(page,))
+        return AppTest.from_function(draw, default_timeout=240, args=(page,))
 
     return run

@@ -23,7 +23,7 @@ def screen(fake_api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("API_URL", fake_api.url)
     monkeypatch.setenv("API_KEY", "la clé du tableau de bord")
     in_order(fake_api)
-    return AppTest.from_file(str(APP), default_timeout=20)
+    return AppTest.from_file(str(APP), default_timeout=240)
 
 
 @pytest.mark.parametrize(
