@@ -23,7 +23,7 @@ with contextlib.suppress(psutil.NoSuchProcess):
 for process in family:
     with contextlib.suppress(psutil.NoSuchProcess):  # some die of another's death
         process.kill()
-psutil.wait_procs(family, timeout=10)
+psutil.wait_procs(family, timeout=60)
 shutil.rmtree(sys.argv[2], ignore_errors=True)
 """
 

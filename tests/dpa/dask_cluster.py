@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import Popen
 
 from distributed import Client
+from waiting import until
 
 
 class Cluster:
@@ -50,7 +51,7 @@ class Cluster:
         process, _ = self._start("worker", self.address, "--nthreads", "1", "--no-nanny")
         self.workers.append(process)
         with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(len(self.workers), timeout=30)
+            client.wait_for_workers(len(self.workers), timeout=240)
 
     def stop_worker(self) -> None:
         """Kill a worker and wait until the scheduler knows."""
@@ -58,8 +59,7 @@ class Cluster:
         process.kill()
         process.wait()
         with Client(self.address, set_as_default=False) as client:
-            while len(client.nthreads()) > len(self.workers):
-                pass
+            until(lambda: len(client.nthreads()) == len(self.workers))
 
     def stop_scheduler(self) -> None:
         self.scheduler.kill()

@@ -26,7 +26,7 @@ def test_no_more_than_the_bound_is_fetched_ahead() -> None:
 
     ahead = fetched_ahead(items(), 2)
     assert next(ahead) == 0
-    assert third.wait(10)
+    assert third.wait(240)
     assert len(fetched) == 3
     ahead.close()
     assert len(fetched) == 3
@@ -51,7 +51,7 @@ def test_the_first_item_is_fetched_before_it_is_asked_for() -> None:
         yield from range(3)
 
     with begun(items()) as coming:
-        assert fetching.wait(10)
+        assert fetching.wait(240)
         assert list(coming) == [0, 1, 2]
     with begun([]) as coming:
         assert list(coming) == []

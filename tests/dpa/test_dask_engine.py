@@ -127,7 +127,7 @@ def test_a_scheduler_without_workers_is_told(
 def test_a_scheduler_that_dies_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_engine, "CONNECT_S", 1)
+    monkeypatch.setattr(dask_engine, "CONNECT_S", 3)
     with (
         dask_cluster.cluster(tmp_path, workers=1) as cluster,
         DaskEngine(cluster.address) as engine,

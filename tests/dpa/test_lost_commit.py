@@ -103,7 +103,7 @@ def kill(server: PostgresServer) -> None:
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(family, timeout=10)
+    psutil.wait_procs(family, timeout=60)
 
 
 @contextlib.contextmanager

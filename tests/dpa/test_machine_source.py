@@ -16,7 +16,7 @@ from dpa.machine_source import LastGoodCopy, MachineTable, read_machines
 LISTING = '[{"machine_id": "API-1", "site_location": "Edéa", "installation_year": 2001}]'.encode()
 SAMPLE = LISTING.replace(b"API-1", b"EXEMPLE-1")
 NOON = datetime(2026, 2, 1, 11, tzinfo=UTC)
-QUICK = FetchLimits(read_s=1, deadline_s=10, retries=0)
+QUICK = FetchLimits(read_s=60, deadline_s=120, retries=0)
 DOWN = Answer(status=503)
 
 

@@ -302,7 +302,7 @@ def test_parts_are_checked_while_another_is_written(
 
     def held_up(self: Database, name: str, data: pa.Table, *, temporary: bool = False) -> None:
         if name == "fact_transactions":
-            assert asked_again.wait(30)
+            assert asked_again.wait(240)
         ingest(self, name, data, temporary=temporary)
 
     def parts() -> Iterator[CheckedPart]:

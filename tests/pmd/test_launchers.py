@@ -57,7 +57,7 @@ def test_a_stream_ends_cleanly_when_stopped(service: Path, stop: signal.Signals)
         assert process.stdout
         first = json.loads(process.stdout.readline())
         process.send_signal(stop)
-        rest, err = process.communicate(timeout=20)
+        rest, err = process.communicate(timeout=240)
     assert first["loco_id"] == "LOCO_001"
     assert process.returncode == 0
     assert all(json.loads(line) for line in rest.splitlines())
@@ -71,6 +71,6 @@ def test_a_stream_ends_cleanly_when_its_reader_leaves(service: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         err = process.stderr.read()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=240) == 0
     assert "Traceback" not in err
     assert "BrokenPipe" not in err
