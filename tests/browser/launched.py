@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+PATIENCE_S = 240
+"""How long a busy machine may take over what takes a second; nothing waits for it in vain."""
 SERVICE = Path(__file__).parents[2] / "Camrail-Industrial-Data-Platform"
 
 
@@ -44,7 +46,7 @@ class Server:
             stderr=subprocess.DEVNULL,
             creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
         )
-        deadline_s = time.monotonic() + 120
+        deadline_s = time.monotonic() + PATIENCE_S
         while not self._answers():
             assert self._process.poll() is None, f"{self._command} ended"
             assert time.monotonic() < deadline_s, f"{self._health} never answered"
@@ -54,8 +56,12 @@ class Server:
         if self._process:
             windows = sys.platform == "win32"
             self._process.send_signal(signal.CTRL_BREAK_EVENT if windows else signal.SIGTERM)
-            self._process.wait(20)
-            self._process = None
+            try:
+                self._process.wait(PATIENCE_S)
+            finally:
+                self._process.kill()
+                self._process.wait()
+                self._process = None
 
     def kill(self) -> None:
         """End it at once, with every process that it has started, as a crash does."""
@@ -64,12 +70,12 @@ class Server:
         for process in [leader, *leader.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        self._process.wait(20)
+        self._process.wait()
         self._process = None
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self._health, timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(self._health, timeout=10) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False

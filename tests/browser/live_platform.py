@@ -27,7 +27,7 @@ def send(api: str, loco_id: str, vibration: float, temperature: float, count: in
         for ago in reversed(range(count))
     ]
     url = f"{api}/telemetry"
-    requests.post(url, json=readings, headers=KEY, timeout=30).raise_for_status()
+    requests.post(url, json=readings, headers=KEY, timeout=240).raise_for_status()
 
 
 def send_danger(api: str, loco_id: str) -> None:
@@ -38,7 +38,7 @@ def send_danger(api: str, loco_id: str) -> None:
 def alert_of(api: str, loco_id: str) -> dict[str, Any]:
     """Return the newest alert of a locomotive."""
     query = {"loco_id": loco_id, "limit": "1"}
-    answer = requests.get(f"{api}/alerts", query, headers=KEY, timeout=30)
+    answer = requests.get(f"{api}/alerts", query, headers=KEY, timeout=240)
     answer.raise_for_status()
     (alert,) = answer.json()["alerts"]
     found: dict[str, Any] = alert
@@ -46,7 +46,18 @@ def alert_of(api: str, loco_id: str) -> dict[str, Any]:
 
 
 def obstacles(page: Page) -> list[tuple[str, Any, str]]:
-    """Return what seriously hinders assistive technology: rule, place and code."""
+    """Return what seriously hinders assistive technology and lasts: rule, place and code.
+
+    Streamlit fades what it is about to draw anew: a busy machine shows pale text for a while.
+    """
+    for _ in range(10):
+        if not (found := _obstacles(page)):
+            break
+        page.wait_for_timeout(1000)
+    return found
+
+
+def _obstacles(page: Page) -> list[tuple[str, Any, str]]:
     return [
         (violation["id"], node["target"], node["html"][:200])
         for violation in Axe().run(page).response["violations"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from kafka_server import KafkaServer, why_absent
-from launched import Server, running
+from launched import PATIENCE_S, Server, running
 from loopback import free_port
 from playwright.sync_api import Browser, expect
 
@@ -35,11 +35,12 @@ def test_kafka_comes_and_goes_and_the_strip_says_so_by_itself(
     platform = Server(["run_platform.py"], environ | places, f"{dashboard}/_stcore/health")
     with running(platform):
         page = browser.new_page(locale="fr-FR")
+        page.set_default_timeout(1000 * PATIENCE_S)
         page.goto(dashboard)
-        expect(page.get_by_text(STAND_IN)).to_be_visible(timeout=60_000)
+        expect(page.get_by_text(STAND_IN)).to_be_visible()
         with kafka:
-            expect(page.get_by_text(REAL)).to_be_visible(timeout=60_000)
+            expect(page.get_by_text(REAL)).to_be_visible()
             expect(page.get_by_text(STAND_IN)).to_have_count(0)
-        expect(page.get_by_text(STAND_IN)).to_be_visible(timeout=60_000)
+        expect(page.get_by_text(STAND_IN)).to_be_visible()
         expect(page.get_by_text(REAL)).to_have_count(0)
         page.close()

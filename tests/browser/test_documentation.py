@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from launched import SERVICE, Server, running
+from launched import PATIENCE_S, SERVICE, Server, running
 from loopback import free_port
 from playwright.sync_api import Browser, Page, expect
 
@@ -38,8 +38,10 @@ def documentation(environ: dict[str, str], browser: Browser, tmp_path: Path) -> 
     server = Server(["api/api.py"], environ | own, f"http://127.0.0.1:{port}/health")
     with running(server):
         page = browser.new_page(locale="en-US")
+        page.set_default_timeout(1000 * PATIENCE_S)
         page.goto(f"http://127.0.0.1:{port}/docs")
         yield page
+        page.close()
 
 
 def test_a_request_is_tried_in_french(documentation: Page) -> None:

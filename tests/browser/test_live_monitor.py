@@ -43,7 +43,7 @@ def move(page: Page, label: str, target: float) -> None:
             slider.press("ArrowRight" if value < target else "ArrowLeft")
         return value == target
 
-    until(arrived, timeout_s=180)
+    until(arrived)
     expect(slider).to_have_value(f"{target:g}")
 
 
@@ -194,8 +194,8 @@ def test_what_another_does_about_an_alert_shows_while_one_types(
     field.press_sequentially("palier chaud, ")
     url = f"{api}/alerts/{alert_id}"
     body = {"text": "roue contrôlée"}
-    requests.post(f"{url}/comment", json=body, headers=KEY, timeout=30).raise_for_status()
-    requests.post(f"{url}/acknowledge", headers=KEY, timeout=30).raise_for_status()
+    requests.post(f"{url}/comment", json=body, headers=KEY, timeout=240).raise_for_status()
+    requests.post(f"{url}/acknowledge", headers=KEY, timeout=240).raise_for_status()
     expect(page.get_by_text("a commenté : roue contrôlée")).to_be_visible()
     expect(page.get_by_role("button", name="Prendre en charge")).to_be_disabled()
     expect(field).to_have_value("palier chaud, ")

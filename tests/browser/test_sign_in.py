@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from api_samples import alert, alerts, in_order
 from fake_api import FakeApi
-from launched import Server, running
+from launched import PATIENCE_S, Server, running
 from live_platform import alert_of, obstacles, send_danger
 from loopback import free_port
 from playwright.sync_api import Browser, Page, expect
@@ -78,7 +78,7 @@ def keyed_url(environ: dict[str, str]) -> Iterator[str]:
 def page(browser: Browser) -> Iterator[Page]:
     """A browser of its own, that does not wait for the provider's style sheet."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(1000 * PATIENCE_S)
     context.route("https://**", lambda route: route.abort())
     yield context.new_page()
     context.close()

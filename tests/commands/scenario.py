@@ -22,7 +22,7 @@ def predict(api: str, reading: tuple[float, ...]) -> dict[str, object]:
         data=json.dumps(body).encode(),
         headers={"X-API-KEY": KEY, "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         return dict(json.load(answer))
 
 

@@ -30,7 +30,7 @@ DOCUMENTS = [
     "exemples_excel_access/README.md",
 ]
 SERVERS = {"api/api.py": "API_PORT", "streamlit run": "STREAMLIT_SERVER_PORT"}
-START_S, STOP_S, COMMAND_S = 60, 20, 240
+START_S, STOP_S, COMMAND_S = 240, 120, 900
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,7 @@ class Terminal:
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
         self.folder = folder
         self.environ = environ
+        self.started: list[subprocess.Popen[str]] = []
         self.servers: list[subprocess.Popen[str]] = []
 
     def run(self, block: str) -> None:
@@ -88,7 +89,7 @@ class Terminal:
             assert done.returncode == 0, f"{block}\n{output[-4000:]}"
 
     def bash(self, text: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", text],
             cwd=self.folder,
             env=self.environ,
@@ -99,6 +100,8 @@ class Terminal:
             encoding="utf-8",
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     def serve(self, text: str, port: int) -> None:
         server = self.bash(text)
@@ -120,7 +123,7 @@ class Terminal:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 (a loopback http URL)
+        with urllib.request.urlopen(url, timeout=10):  # noqa: S310 (a loopback http URL)
             return True
     except urllib.error.HTTPError:
         return True
@@ -134,10 +137,10 @@ def terminal(
 ) -> Iterator[Terminal]:
     opened = Terminal((copy / request.param).parent, environ)
     yield opened
-    for server in opened.servers:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.communicate()
+    for process in opened.started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def runnable_blocks(name: str) -> list[str]:
