@@ -404,7 +404,7 @@ def produced_with_bad(desk: Desk, good: int, bad: int) -> dict[Place, int]:
         else:
             producer.produce(desk.topic, json.dumps(event), event["loco_id"])
         producer.poll(0)
-    producer.flush(60)
+    producer.flush(PATIENCE_S)
     return spoiled
 
 

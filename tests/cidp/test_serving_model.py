@@ -39,7 +39,7 @@ def test_before_the_first_load_the_status_is_loading(serving: ServingModel) -> N
 def test_a_request_waits_for_the_first_load(serving: ServingModel, bundles: list[Path]) -> None:
     serving.start()
     serving.start()
-    assert serving.scorer(wait_s=30).version == bundles[0].name
+    assert serving.scorer(wait_s=240).version == bundles[0].name
     assert serving.status() == ("serving", bundles[0].name, None)
 
 
@@ -49,7 +49,7 @@ def test_without_a_promoted_model_the_status_says_what_to_do(
     model = ServingModel(Registry(tmp_path), metrics, poll_s=60)
     model.start()
     with pytest.raises(NoModel, match="bootstrap_local"):
-        model.scorer(wait_s=30)
+        model.scorer(wait_s=240)
     status = model.status()
     assert (status.status, status.version) == ("missing", None)
     assert refusals(metrics) == 0
@@ -69,7 +69,7 @@ def test_a_newly_promoted_version_takes_over(
 
     metrics.model_loaded = note  # type: ignore[method-assign]  # the one place that hears of a swap
     serving.start()
-    assert serving.scorer(wait_s=30).version == bundles[0].name
+    assert serving.scorer(wait_s=240).version == bundles[0].name
     Registry(models).promote(bundles[1].name)
     assert swapped.wait(240)
     assert serving.scorer().version == bundles[1].name
