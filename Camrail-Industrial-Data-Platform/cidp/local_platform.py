@@ -226,8 +226,9 @@ def _readiness(client: ApiClient) -> Readiness | None:
 
 
 def _is_fed(client: ApiClient) -> bool:
+    """Tell whether readings come; while the store is away nobody can, and the rest goes on."""
     readiness = _readiness(client)
-    return readiness is not None and not readiness.source.stale
+    return readiness is not None and bool(readiness.store.error or not readiness.source.stale)
 
 
 def _dashboard_answers(plan: Plan) -> bool:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -151,10 +151,6 @@ def stop(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
 
 
-def let_it_end(_process: subprocess.Popen[str], _logs: Path) -> None:
-    """Its duration was given."""
-
-
 def kill_the_api_then_stop(process: subprocess.Popen[str], logs: Path) -> None:
     pids = answering(logs)
     os.kill(pids[0], signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
@@ -168,32 +164,33 @@ def answering(logs: Path) -> list[int]:
     return [line["process"] for line in lines if "API sur" in line["message"]]
 
 
-@pytest.mark.parametrize(
-    ("flags", "act", "said"),
-    [
-        (["--duration", "1"], let_it_end, "Plateforme arrêtée"),
-        ([], kill_the_api_then_stop, "« API » s'est arrêtée de façon inattendue"),
-    ],
-)
-def test_an_etl_that_fails_is_said_and_the_rest_runs_until_it_ends(
-    environ: dict[str, str],
-    models: Path,
-    tmp_path: Path,
-    flags: list[str],
-    act: Callable[[subprocess.Popen[str], Path], None],
-    said: str,
+def test_an_etl_that_fails_is_said_and_the_rest_runs_though_the_api_is_killed(
+    environ: dict[str, str], models: Path, tmp_path: Path
 ) -> None:
     environ["DPA_DWH"] = str(tmp_path)  # a folder is no warehouse
     environ["CAMRAIL_MODELS_DIR"] = str(models)
-    with running(environ, "--no-simulator", *flags) as process:
+    with running(environ, "--no-simulator") as process:
         assert "ÉCHEC" in read_table(process)
-        act(process, tmp_path / "logs")
+        kill_the_api_then_stop(process, tmp_path / "logs")
         _, errors = process.communicate(timeout=PATIENCE_S)
     assert "ETL a échoué" in errors
-    assert said in errors
+    assert "« API » s'est arrêtée de façon inattendue" in errors
     assert process.returncode == 0
     assert is_free(environ["API_PORT"])
     assert is_free(environ["DASHBOARD_PORT"])
+
+
+def test_a_database_that_is_away_at_the_start_is_said_and_the_rest_runs_until_its_end(
+    environ: dict[str, str], models: Path
+) -> None:
+    environ["CAMRAIL_EVENT_STORE"] = f"postgresql://nobody@127.0.0.1:{free_port()}/events"
+    environ["CAMRAIL_MODELS_DIR"] = str(models)
+    with running(environ, "--duration", "1") as process:
+        assert "lignes lues" in read_table(process)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+    assert "PostgreSQL : La base postgresql://nobody@127.0.0.1" in errors
+    assert "Plateforme arrêtée" in errors
+    assert process.returncode == 0
 
 
 @pytest.mark.kafka
