@@ -22,6 +22,7 @@ from cidp import local_platform
 from cidp.auth import DEMO_KEY
 from cidp.child_process import ChildProcess
 from cidp.errors import ChildFailed
+from cidp.registry import TREND, Registry
 from cidp.settings import SERVICE_FOLDER, KafkaSettings
 
 PATIENCE_S = 240.0
@@ -71,6 +72,13 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "DPA_LOG_DIR": str(tmp_path / "logs"),
         "PYTHONUTF8": "1",
     }
+
+
+@pytest.fixture
+def promoted(models: Path, trend: Path) -> Path:
+    """A registry whose both slots serve, so that the platform trains nothing."""
+    Registry(models).promote(trend.name, TREND)
+    return models
 
 
 @contextlib.contextmanager
@@ -165,10 +173,10 @@ def answering(logs: Path) -> list[int]:
 
 
 def test_an_etl_that_fails_is_said_and_the_rest_runs_though_the_api_is_killed(
-    environ: dict[str, str], models: Path, tmp_path: Path
+    environ: dict[str, str], promoted: Path, tmp_path: Path
 ) -> None:
     environ["DPA_DWH"] = str(tmp_path)  # a folder is no warehouse
-    environ["CAMRAIL_MODELS_DIR"] = str(models)
+    environ["CAMRAIL_MODELS_DIR"] = str(promoted)
     with running(environ, "--no-simulator") as process:
         assert "ÉCHEC" in read_table(process)
         kill_the_api_then_stop(process, tmp_path / "logs")
@@ -181,10 +189,10 @@ def test_an_etl_that_fails_is_said_and_the_rest_runs_though_the_api_is_killed(
 
 
 def test_a_database_that_is_away_at_the_start_is_said_and_the_rest_runs_until_its_end(
-    environ: dict[str, str], models: Path
+    environ: dict[str, str], promoted: Path
 ) -> None:
     environ["CAMRAIL_EVENT_STORE"] = f"postgresql://nobody@127.0.0.1:{free_port()}/events"
-    environ["CAMRAIL_MODELS_DIR"] = str(models)
+    environ["CAMRAIL_MODELS_DIR"] = str(promoted)
     with running(environ, "--duration", "1") as process:
         assert "lignes lues" in read_table(process)
         _, errors = process.communicate(timeout=PATIENCE_S)
@@ -195,12 +203,12 @@ def test_a_database_that_is_away_at_the_start_is_said_and_the_rest_runs_until_it
 
 @pytest.mark.kafka
 def test_the_platform_moves_to_kafka_when_it_comes_and_back_when_it_goes(
-    environ: dict[str, str], models: Path, tmp_path: Path
+    environ: dict[str, str], promoted: Path, tmp_path: Path
 ) -> None:
     if (absent := why_absent()) is not None:
         pytest.skip(absent)
     kafka = KafkaServer(tmp_path)
-    environ["CAMRAIL_MODELS_DIR"] = str(models)
+    environ["CAMRAIL_MODELS_DIR"] = str(promoted)
     environ["CAMRAIL_KAFKA"] = kafka.servers
     environ["DPA_DWH"] = str(tmp_path)  # a folder is no warehouse: no time for the ETL here
 
