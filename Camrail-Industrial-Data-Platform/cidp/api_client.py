@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from pydantic import BaseModel, ValidationError
 from urllib3.exceptions import ReadTimeoutError
 
@@ -277,17 +278,19 @@ class ApiClient:
         """Have a version serve, as `person`; raises `NotNow` when its bundle is refused."""
         return self._post(Promotion, f"/models/{quote(version, safe='')}/promote", None, person)
 
-    def metric(self, name: str, **labels: str) -> dict[str, float]:
-        """Samples of a gauge that have `labels`, by their only other one ("" if none)."""
+    def metric(self, name: str) -> dict[str, float]:
+        """Samples of one Prometheus gauge, by the value of their only label ("" without one)."""
+        return {next(iter(one.labels.values()), ""): one.value for one in self.samples(name)}
+
+    def samples(self, *names: str) -> list[Sample]:
+        """Samples of some Prometheus gauges, of one scrape."""
         text = self._ok(self._send("GET", "/metrics")).text
-        return {
-            "".join(value for label, value in sample.labels.items() if label not in labels): (
-                sample.value
-            )
+        return [
+            sample
             for family in text_string_to_metric_families(text)
             for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        }
+            if sample.name in names
+        ]
 
     def _get(self, answer: type[AnswerT], path: str, query: Query | None = None) -> AnswerT:
         return self._parse(answer, self._ok(self._send("GET", path, query=query)))

@@ -209,7 +209,8 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     whoami_api.add_routes(app, guarded)
     parts.metrics.registry.register(SourceCollector(api.source_mode))
     parts.metrics.registry.register(LetterCollector(api.open_letters))
-    sources = {"predict": api.recent, "telemetry": TelemetrySample(parts.store, parts.now).rows}
+    telemetry = TelemetrySample(parts.store, parts.now, parts.settings.telemetry.retention)
+    sources = {"predict": api.recent, "telemetry": telemetry.rows}
     parts.metrics.registry.register(DriftCollector(sources, parts.model.manifest, READINGS))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(RequestRefused, _refused)
