@@ -1,7 +1,7 @@
 """What every test shares: property tests bounded by examples, and private servers, one of a kind.
 
 A time limit would make property tests fail on noisy machines, and examples of the hour would make
-one run fail where the next one passes: --hypothesis-profile=default looks for new ones.
+one run fail where the next one passes: --hypothesis-profile=exploring looks for new ones.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,9 @@ from mqtt_server import MqttServer
 from postgres import running_server
 from postgres_server import PostgresServer
 
+settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
-    "unhurried",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
+    "unhurried", settings.get_profile("exploring"), derandomize=True, database=None
 )
 settings.load_profile("unhurried")
 

@@ -80,7 +80,10 @@ def machine(packages: Sequence[str]) -> str:
 
 def program_version(command: Sequence[str | Path]) -> str:
     """Give the first line that a program says of its version."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "absent"
     lines = (done.stdout or done.stderr).splitlines()
     return lines[0].strip() if lines else "absent"
 

@@ -50,8 +50,9 @@ class Page:
     def parser(self) -> argparse.ArgumentParser:
         """Give the options that every page has."""
         parser = argparse.ArgumentParser(description=self.introduction.partition("\n")[0])
-        parser.add_argument("--only", help=f"sections, among {','.join(self.sections)}")
-        parser.add_argument("--redraw", action="store_true", help="the page from its figures alone")
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument("--only", help=f"sections, among {','.join(self.sections)}")
+        either.add_argument("--redraw", action="store_true", help="the page from its figures alone")
         if self.rounds:
             parser.add_argument("--rounds", type=int, default=self.rounds)
         parser.add_argument("--work", type=Path, default=WORK, help="folder of the data")
@@ -68,13 +69,14 @@ class Page:
             page.write_text(self.text(known), encoding="utf-8")
             return 0
         chosen.work.mkdir(parents=True, exist_ok=True)
+        here = "\n\n".join(filter(None, [machine(self.packages), self.programs()]))
         for name in chosen.only.split(",") if chosen.only else self.sections:
             section = self.sections[name]
             say(f"{name}: {section.title}")
             found = section.measure(chosen)
             known[name] = found | {
                 "measured_on": f"{date.today():%Y-%m-%d}",
-                "machine": "\n\n".join(filter(None, [machine(self.packages), self.programs()])),
+                "machine": here,
                 "load": psutil.getloadavg()[1],
             }
             file.write_text(

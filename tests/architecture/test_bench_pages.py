@@ -1,6 +1,7 @@
 """The pages of the benches say what was measured, and no more."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import stream
 import training
 import training_proofs
-from bench_page import Target
+from bench_page import Target, program_version
 from sections import Page, Section
 
 import dashboard
@@ -20,6 +21,14 @@ BENCH = Path(__file__).parents[2] / "docs/bench"
 PAGES = [
     module.PAGE for module in (api_peers, dashboard, etl, faults, stream, training, training_proofs)
 ]
+UNMEASURED = {"etl": {"upsert-postgres"}}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_section_has_figures_and_every_figure_a_section(page: Page) -> None:
+    known = json.loads((BENCH / f"{page.name}.json").read_text(encoding="utf-8"))
+    assert set(known) <= set(page.sections)
+    assert set(page.sections) - set(known) == UNMEASURED.get(page.name, set())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -63,6 +72,28 @@ def test_a_section_measured_again_leaves_the_others(tmp_path: Path) -> None:
     assert text == page.text(known)
     assert text.count("One program 1.0.") == 1
     assert text.index("| count | 3 | ≤ 1 | ✗ |") < text.rindex("What it means.")
+
+
+def test_programs_are_asked_before_anything_is_measured(tmp_path: Path) -> None:
+    measured: list[Any] = []
+
+    def failing() -> str:
+        raise OSError("no program")
+
+    page = replace(small(measured), programs=failing)
+    with pytest.raises(OSError, match="no program"):
+        page.run(page.parser().parse_args(["--work", str(tmp_path), "--out", str(tmp_path)]))
+    assert measured == []
+
+
+def test_a_program_that_is_not_there_is_absent() -> None:
+    assert program_version(["no-such-program", "--version"]) == "absent"
+
+
+def test_a_page_is_drawn_again_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        small([]).parser().parse_args(["--redraw", "--only", "a"])
+    assert "not allowed with argument --redraw" in capsys.readouterr().err
 
 
 def test_a_page_that_repeats_nothing_takes_no_rounds(capsys: pytest.CaptureFixture[str]) -> None:

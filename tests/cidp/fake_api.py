@@ -83,7 +83,7 @@ class FakeApi:
 
     `predict` and `ready` are (status, body) pairs, or None for the answers of a healthy platform,
     and so is what `answers` holds for other paths; a body of bytes is sent as it is. Paths in
-    `slow` are answered only when the test is over.
+    `slow` are answered only when the test is over, or has waited for four minutes.
     """
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class FakeApi:
     def _answer(self, request: Request) -> tuple[int, Any]:
         self.received.append(request)
         if request.path in self.slow:
-            self._over.wait()
+            self._over.wait(240)
         if request.path == "/ready":
             return self.ready or (200, readiness())
         if request.path in self.answers:

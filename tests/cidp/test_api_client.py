@@ -122,7 +122,7 @@ def test_an_answer_that_stops_halfway_is_slow_too() -> None:
         with connection:
             connection.recv(65_536)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
-            over.wait()
+            over.wait(240)  # a client that never gives up is cut off, and fails the test
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=send_half, args=(server,))
