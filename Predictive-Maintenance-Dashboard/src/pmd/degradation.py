@@ -33,7 +33,7 @@ FRICTION_BOUNDS_C_PER_MM_S: Final = (2.0, 11.0)  # oil heated by a worn bearing,
 FRICTION_DELAY_H: Final = 4.0  # heat follows the vibration
 WARM_UP_H: Final = 90 * 24.0  # lived before the first reading, so that a fleet starts mid-life
 _NEVER_H: Final = 1e9  # beyond any simulation
-_ROUNDING: Final = 1e-9  # of a step
+ROUNDING: Final = 1e-9  # of a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Life:
 
     def _append(self, episode: _Episode) -> None:
         drawn = self._drawn
-        opened_step = int(np.ceil(episode.failure_h / self._step_h - _ROUNDING))
+        opened_step = int(np.ceil(episode.failure_h / self._step_h - ROUNDING))
         drawn.onset_h.append(episode.onset_h)
         drawn.failure_h.append(episode.failure_h)
         drawn.opened_step.append(opened_step)

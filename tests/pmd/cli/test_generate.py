@@ -92,18 +92,25 @@ def test_a_scenario_plays_in_the_stream_too(
     assert lowest["LOCO_002"] < 350 < 400 < lowest["LOCO_001"]
 
 
-@pytest.mark.parametrize(("growth_h", "fails"), [(71, True), (71.5, False), (900, False)])
+@pytest.mark.parametrize(
+    ("onset_h", "growth_h", "fails"),
+    [(0, 71, True), (0.4, 71.4, True), (0, 71.9, False), (0, 900, False)],  # 71.8 h last
+)
 def test_a_failure_beyond_the_last_reading_is_told(
-    service: Path, capsys: pytest.CaptureFixture[str], growth_h: float, fails: bool
+    service: Path,
+    capsys: pytest.CaptureFixture[str],
+    onset_h: float,
+    growth_h: float,
+    fails: bool,
 ) -> None:
     scenario = service / "scenario.yaml"
     scenario.write_text(
         "random_failures: false\nrandom_sensor_faults: false\nfailures: [{loco_id: LOCO_002, "
-        f"failure_type: hydraulic_leak, onset_h: 0, growth_h: {growth_h}}}]\n",
+        f"failure_type: hydraulic_leak, onset_h: {onset_h}, growth_h: {growth_h}}}]\n",
         encoding="utf-8",
     )
-    command = ["--scenario", str(scenario), "--locos", "2", "--days", "3", "--json"]
-    assert main(command) == 0
+    plan = ["--locos", "2", "--days", "3", "--step-minutes", "12"]
+    assert main(["--scenario", str(scenario), *plan, "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["failures"] == json.loads(captured.out)["work_orders"] == fails
     told = "LOCO_002 tomberait en panne à " in captured.err

@@ -303,8 +303,7 @@ def test_a_bundle_is_verified_with_no_option_of_a_training(
         main(["--verify", "lot", f"--{name}", values.get(name, "1"), "--json"])
     assert exit_info.value.code == 2
     error = json.loads(capsys.readouterr().out)["error"]
-    assert f"--{name}" in error
-    assert "sans effet avec --verify ; retirez l'un ou l'autre" in error
+    assert error == f"--{name} : sans effet avec --verify ; retirez l'un ou l'autre"
 
 
 def test_an_earlier_bundle_is_judged_on_the_same_rows(

@@ -63,11 +63,14 @@ class Parser(argparse.ArgumentParser):
         self._arguments = arguments
         words = [*self._from_config(self._from_file), *arguments] if self._from_file else arguments
         options = self.parse_args(words)
-        self._refuse_ignored(words)
+        self._refuse_ignored(arguments)
         return options
 
     def _refuse_ignored(self, words: list[str]) -> None:
-        """An option that the chosen mode would not look at is misuse."""
+        """An option that the chosen mode would not look at is misuse.
+
+        Those of a `--config` are not told: nobody typed them, and a mode may refuse `--config`.
+        """
         unset = object()
         blank = argparse.Namespace(**{action.dest: unset for action in self._actions})
         given = {

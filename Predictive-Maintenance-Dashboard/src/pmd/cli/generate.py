@@ -183,13 +183,15 @@ def _scenario(options: argparse.Namespace, hours: float) -> Scenario:
     """What `--scenario` plans over so many simulated hours; nothing without it."""
     if options.scenario is None:
         return NOTHING_PLANNED
+    from pmd.degradation import ROUNDING
     from pmd.scenario_file import read_scenario
 
     scenario = read_scenario(options.scenario, options.locos, hours)
     logger.info("scénario {} : {} pannes, {} défauts de capteurs", options.scenario,
         len(scenario.failures), len(scenario.sensor_faults))  # fmt: skip
+    last_h = hours + ROUNDING * options.step_minutes / 60
     for failure in scenario.failures:
-        if failure.failure_h > hours:
+        if failure.failure_h > last_h:
             logger.warning(
                 "{} : {} tomberait en panne à {} h, après la dernière mesure ({} h) : sa "
                 "dégradation est simulée, sans panne ni ordre de travail ; voir growth_h et --days",
