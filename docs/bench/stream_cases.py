@@ -276,7 +276,8 @@ def killed_bridge(
     """Kill the MQTT bridge, and restart the broker, while clients publish with QoS 1."""
     rng = random.Random(seed)  # noqa: S311 (a reproducible run)
     desk.make_topics()
-    open_session(desk)
+    with desk.running("mqtt_bridge"):  # the broker knows its session, and keeps what comes for it
+        until(lambda: desk.said(CONNECTED) > 0, PATIENCE_S, lambda: CONNECTED)
     pace_s = kills * CYCLE_S * clients / messages
 
     def publish(client_number: int) -> None:
@@ -323,24 +324,6 @@ def killed_bridge(
     finally:
         for thread in threads:
             thread.join()
-
-
-def open_session(desk: Desk) -> None:
-    """Have the broker know the bridge's session, and keep what comes for it from now on."""
-    client = Client(
-        CallbackAPIVersion.VERSION2, client_id=f"{desk.name}-bridge", clean_session=False
-    )
-    subscribed = threading.Event()
-    client.on_connect = lambda *_: client.subscribe("camrail/+/telemetry", qos=1)
-    client.on_subscribe = lambda *_: subscribed.set()
-    client.connect_async("127.0.0.1", desk.mqtt.port)
-    client.loop_start()
-    try:
-        if not subscribed.wait(PATIENCE_S):
-            raise NotReached("the broker took no subscription")
-    finally:
-        client.disconnect()
-        client.loop_stop()
 
 
 BAD: list[Callable[[dict[str, Any]], bytes | None]] = [
