@@ -27,7 +27,7 @@ from cidp.workers import Worker
 class Parts(NamedTuple):
     """What a process that scores and stores is made of; `now` is its clock.
 
-    `worker` is its place among several, `recent` the readings that it scored only.
+    `worker` is its place among several, `recent` the readings that it scored without storing.
     """
 
     settings: Settings

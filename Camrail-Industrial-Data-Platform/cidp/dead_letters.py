@@ -18,6 +18,7 @@ from cidp.cli import FrenchParser, add_command
 from cidp.errors import CidpError, DeadLetterError
 from cidp.event_batch import Door, Message
 from cidp.event_store import CONFLICT, EventStore, utc_text
+from cidp.french import counted
 from cidp.ingest import Prepared
 from cidp.logs import escaped
 from cidp.settings import Settings, launch_environment
@@ -286,7 +287,7 @@ def _abandon(parts: Parts, chosen: argparse.Namespace) -> int:
     wanted = set(chosen.id)
     closed = close(parts, chosen.id, "abandoned", getpass.getuser())
     _say_refused(dict.fromkeys(wanted - closed, NOT_OPEN))
-    sys.stdout.write(f"{len(closed)} lettres abandonnées sur {len(wanted)}\n")
+    sys.stdout.write(f"Abandon : {counted(len(closed), 'lettre')} sur {len(wanted)}\n")
     return 0 if closed == wanted else 1
 
 

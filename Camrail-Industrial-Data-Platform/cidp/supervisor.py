@@ -127,7 +127,8 @@ class Supervisor:
                 raise ChildFailed(_why_ended(child))
             pause_s = BACK_OFF_S[min(care.falls, len(BACK_OFF_S)) - 1]
             care.again_at_s = now_s + pause_s
-            logger.error("{} Nouveau départ dans {:g} s.", one_line(_why_ended(child)), pause_s)
+            why = one_line(_why_ended(child))
+            logger.error("{} | Nouveau départ dans {:g} s.", why, pause_s)
         elif now_s >= care.again_at_s:
             care.again_at_s = None
             care.started_s = now_s

@@ -15,7 +15,7 @@ from stream_desk import PATIENCE_S, end
 
 POLL_S: Final = 0.5
 SLOWEST_S: Final = 30.0
-UNAVAILABLE: Final = "Base des événements indisponible"
+UNAVAILABLE: Final = "Base d’événements indisponible"
 """What the strip of the dashboard says of a store that is away."""
 STALE: Final = "PÉRIMÉ"
 """What it says of a store that answers and gets no more events."""

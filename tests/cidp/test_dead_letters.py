@@ -97,9 +97,9 @@ def test_a_field_is_set_and_what_is_refused_again_stays_open(
     assert command("replay", ids[4], "--set", "vibration=2.0")[1].startswith(
         "0 événements enregistrés, 1 déjà connus"
     )
-    assert command("abandon", ids[0], ids[1]) == (0, "2 lettres abandonnées sur 2\n", "")
+    assert command("abandon", ids[0], ids[1]) == (0, "Abandon : 2 lettres sur 2\n", "")
     code, said, errors = command("abandon", ids[0], 999, ids[3], ids[3])
-    assert (code, said) == (1, "1 lettres abandonnées sur 3\n")
+    assert (code, said) == (1, "Abandon : 1 lettre sur 3\n")
     assert [line.partition(" ; ")[0] for line in errors.splitlines()] == [
         f"Lettre {ids[0]} : pas de lettre ouverte de ce numéro",
         "Lettre 999 : pas de lettre ouverte de ce numéro",

@@ -106,7 +106,7 @@ def test_a_child_that_is_not_essential_may_fall_without_end(
             group.watch(240)
     finally:
         logger.remove(sink)
-    assert lines[0].endswith("finit.log : | au revoir é Nouveau départ dans 0.01 s.\n")
+    assert lines[0].endswith("finit.log : | au revoir é | Nouveau départ dans 0.01 s.\n")
 
 
 def test_an_essential_child_that_falls_without_end_is_named_with_the_end_of_its_log(

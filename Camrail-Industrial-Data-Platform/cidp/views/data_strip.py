@@ -98,5 +98,5 @@ def _service_signs(readiness: Readiness) -> list[Sign]:
     if readiness.model.status == "missing":
         shown.append(Sign("Aucun modèle en service", ":material/model_training:", "red"))
     if readiness.store.status == "unavailable":
-        shown.append(Sign("Base des événements indisponible", ":material/database_off:", "red"))
+        shown.append(Sign("Base d’événements indisponible", ":material/database_off:", "red"))
     return shown

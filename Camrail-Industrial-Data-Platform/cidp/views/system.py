@@ -70,7 +70,7 @@ def health(readiness: Readiness) -> dict[str, tuple[bool, str]]:
             f"{_MODEL[model.status]} : {plain(model.version or model.error or '—')}"
             + (f" ; tendance : {plain(refused)}" if refused else ""),
         ),
-        "Base des événements": (
+        "Base d’événements": (
             store.status == "ok",
             f"{plain(store.backend or '—')} {plain(store.error or '')}",
         ),

@@ -38,7 +38,7 @@ def test_what_does_not_serve_stands_beside_the_source() -> None:
     model = {"status": "missing", "version": None, "error": None}
     store = {"status": "unavailable", "backend": "sqlite", "error": "verrouillée"}
     texts = [sign.text for sign in signs(state(model=model, store=store))]
-    assert texts[-2:] == ["Aucun modèle en service", "Base des événements indisponible"]
+    assert texts[-2:] == ["Aucun modèle en service", "Base d’événements indisponible"]
 
     loading = {"status": "loading", "version": None, "error": None}
     assert signs(state(model=loading))[-1].text == "Modèle en cours de chargement"

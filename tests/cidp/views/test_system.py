@@ -25,7 +25,7 @@ def test_each_part_says_whether_it_is_well() -> None:
     parts = health(Readiness.model_validate(ill))
     assert [well for well, _ in parts.values()] == [True, False, False, False]
     assert "rien à servir" in parts["Modèle"][1]
-    assert "verrouillée" in parts["Base des événements"][1]
+    assert "verrouillée" in parts["Base d’événements"][1]
 
 
 def test_a_refused_trend_model_is_told() -> None:
