@@ -38,6 +38,7 @@ from cidp.logs import configure_logs, one_line
 from cidp.model_bundle import Slot
 from cidp.mqtt_client import mqtt_address, mqtt_answers
 from cidp.orchestration import EtlSummary, checked_document
+from cidp.patient_client import PatientClient
 from cidp.ports import free_address
 from cidp.registry import INSTANT, TREND, Registry
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
@@ -127,7 +128,7 @@ def _keeper(plan: Plan, supervisor: Supervisor) -> SourceKeeper:
 def _start(plan: Plan, supervisor: Supervisor, keeper: SourceKeeper) -> None:
     supervisor.start(_child(plan, "API", "api", "api/api.py"))
     supervisor.wait_for(lambda: _readiness(plan.client) is not None, START_TIMEOUT_S, "API")
-    supervisor.attend(StoreWatch(plan.client, _store_name(plan)).look)
+    StoreWatch(plan.client, _store_name(plan)).start()
     _ensure_model(plan, supervisor)
     keeper.look()
     supervisor.start(_child(plan, "Tableau de bord", "dashboard", *_dashboard_program(plan)))
@@ -290,7 +291,7 @@ def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     return Plan(
         settings,
         inherited,
-        ApiClient(ClientSettings.from_environ(inherited)),
+        PatientClient(ClientSettings.from_environ(inherited), settings.store.timeout_s),
         api_url,
         _dashboard_port(environ, settings.api.port),
         options.rate,

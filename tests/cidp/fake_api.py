@@ -83,7 +83,8 @@ class FakeApi:
 
     `predict` and `ready` are (status, body) pairs, or None for the answers of a healthy platform,
     and so is what `answers` holds for other paths; a body of bytes is sent as it is. Paths in
-    `slow` are answered only when the test is over, or has waited for four minutes.
+    `slow` are answered only when the test is over, or has waited for four minutes; others after
+    `late_s`.
     """
 
     def __init__(self) -> None:
@@ -91,6 +92,7 @@ class FakeApi:
         self.ready: tuple[int, Any] | None = None
         self.answers: dict[str, tuple[int, Any]] = {}
         self.slow: set[str] = set()
+        self.late_s = 0.0
         self.received: list[Request] = []
         self._over = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -114,8 +116,7 @@ class FakeApi:
 
     def _answer(self, request: Request) -> tuple[int, Any]:
         self.received.append(request)
-        if request.path in self.slow:
-            self._over.wait(240)
+        self._over.wait(240 if request.path in self.slow else self.late_s)
         if request.path == "/ready":
             return self.ready or (200, readiness())
         if request.path in self.answers:

@@ -188,14 +188,25 @@ def test_an_etl_that_fails_is_said_and_the_rest_runs_though_the_api_is_killed(
     assert is_free(environ["DASHBOARD_PORT"])
 
 
+@contextlib.contextmanager
+def taken(port: int = 0) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", port)) as server:
+        yield int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize("frozen", [False, True])  # frozen: it accepts and never answers
 def test_a_database_that_is_away_at_the_start_is_said_and_the_rest_runs_until_its_end(
-    environ: dict[str, str], promoted: Path
+    environ: dict[str, str], promoted: Path, tmp_path: Path, frozen: bool
 ) -> None:
-    environ["CAMRAIL_EVENT_STORE"] = f"postgresql://nobody@127.0.0.1:{free_port()}/events"
+    config = tmp_path / "config.yaml"
+    config.write_text("store:\n  timeout_s: 2\n", encoding="utf-8")
+    environ["CAMRAIL_CONFIG"] = str(config)
     environ["CAMRAIL_MODELS_DIR"] = str(promoted)
-    with running(environ, "--duration", "1") as process:
-        assert "lignes lues" in read_table(process)
-        _, errors = process.communicate(timeout=PATIENCE_S)
+    with taken() if frozen else contextlib.nullcontext(free_port()) as port:
+        environ["CAMRAIL_EVENT_STORE"] = f"postgresql://nobody@127.0.0.1:{port}/events"
+        with running(environ, "--duration", "1") as process:
+            assert "lignes lues" in read_table(process)
+            _, errors = process.communicate(timeout=PATIENCE_S)
     assert "PostgreSQL : La base postgresql://nobody@127.0.0.1" in errors
     assert "Plateforme arrêtée" in errors
     assert process.returncode == 0
@@ -248,12 +259,6 @@ def test_without_trainer_the_platform_stops_and_says_so(
     assert process.returncode == 1
     assert "Amorçage du modèle a échoué" in errors
     assert "model_training.py est introuvable" in errors
-
-
-@contextlib.contextmanager
-def taken(port: int = 0) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", port)) as server:
-        yield int(server.getsockname()[1])
 
 
 @pytest.mark.parametrize("variable", ["API_PORT", "DASHBOARD_PORT"])
