@@ -62,7 +62,7 @@ def assemble(
     )
     recent = RecentReadings(worker.ring(worker.number) if worker else None)
     notifier = Notifier(store, senders, now)
-    trend = FleetTrend(registry, store, now)
+    trend = FleetTrend(registry, store, metrics, now)
     return Parts(settings, now, metrics, model, store, ingest, worker, recent, notifier, trend)
 
 

@@ -10,6 +10,7 @@ from loguru import logger
 from cidp.errors import ModelError, NoModel
 from cidp.event_batch import SERIES_DOORS, Series
 from cidp.event_store import EventStore
+from cidp.metrics import Metrics
 from cidp.model_bundle import TrendBundle
 from cidp.registry import TREND, Registry
 from cidp.serving_model import ModelStatus
@@ -32,15 +33,22 @@ TrendRisks = Mapping[tuple[Series, str], TrendRisk]
 class FleetTrend:
     """Scores the fleet with the trend model that is promoted; shared between threads."""
 
-    def __init__(self, registry: Registry, store: EventStore, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        store: EventStore,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+    ) -> None:
         self._registry = registry
         self._store = store
+        self._metrics = metrics
         self._now = now
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._bundle: TrendBundle | None = None
         self._error: str | None = None
-        self._refused: str | None = None
+        self._refused: tuple[str, int] | None = None
         self._again_at = now()
         self._risks: TrendRisks = {}
         self._renewed_at: datetime | None = None
@@ -61,7 +69,11 @@ class FleetTrend:
         return self._risks
 
     def status(self) -> ModelStatus:
-        """Tell which trend model serves, and why the promoted one does not; asks no store."""
+        """Tell which trend model serves, and why the promoted one does not; asks no store.
+
+        Each call reads `promoted.json`; the first one after a promotion loads the model, for which
+        the others wait.
+        """
         bundle = self._promoted()
         if bundle is None:
             return ModelStatus("missing", None, self._error)
@@ -91,22 +103,25 @@ class FleetTrend:
         """Return the promoted trend model; the last good one if it is refused, said once."""
         with self._looking:
             try:
-                self._load(self._registry.promoted_version(TREND))
+                promoted_at = self._registry.promoted_at_ns()
+                self._load(self._registry.promoted_version(TREND), promoted_at)
             except NoModel:
-                self._bundle, self._error = None, None
+                self._bundle = self._error = self._refused = None
             except ModelError as error:
                 if str(error) != self._error:
                     self._error = str(error)
+                    self._metrics.model_load_failures.inc()
                     logger.warning("{}", error)
             return self._bundle
 
-    def _load(self, version: str) -> None:
-        """Have `version` serve; one that was refused is tried again a minute later."""
+    def _load(self, version: str, promoted_at_ns: int) -> None:
+        """Have `version` serve; a refused one is tried again promoted anew, or a minute later."""
         serving = self._bundle is not None and self._bundle.manifest.version == version
         if not serving:
-            if version == self._refused and self._now() < self._again_at:
+            tried = version, promoted_at_ns
+            if tried == self._refused and self._now() < self._again_at:
                 return
-            self._refused, self._again_at = version, self._now() + RENEWED_EVERY
+            self._refused, self._again_at = tried, self._now() + RENEWED_EVERY
             self._bundle = self._registry.load_trend(version)
             logger.info("Modèle de tendance {} en service", version)
         self._refused = self._error = None

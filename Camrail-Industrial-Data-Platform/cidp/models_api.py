@@ -12,6 +12,7 @@ from cidp.errors import BundleRefused, ModelError, PromotionFailed
 from cidp.guard import Guard, describe_write, operator
 from cidp.model_bundle import Manifest, Slot
 from cidp.registry import INSTANT, TREND
+from cidp.serving_model import ModelStatus
 
 MAX_LISTED: Final = 200
 """Versions that one answer lists: of each slot the newest first."""
@@ -49,7 +50,11 @@ class _Endpoints:
     def models(self) -> Response:
         found = [(slot, version) for slot in SLOTS for version in self._registry.versions(slot)]
         promoted = {slot: self._promoted(slot) for slot in SLOTS}
-        listed = [self._entry(slot, v, v == promoted[slot]) for slot, v in found[:MAX_LISTED]]
+        status = {INSTANT: self._parts.model.status(), TREND: self._parts.trend.status()}
+        listed = [
+            self._entry(slot, version, status[slot], promoted=version == promoted[slot])
+            for slot, version in found[:MAX_LISTED]
+        ]
         return json_answer({"count": len(found), "models": listed})
 
     def promote(self, version: str) -> Response:
@@ -81,8 +86,9 @@ class _Endpoints:
         except ModelError:
             return None
 
-    def _entry(self, slot: Slot, version: str, promoted: bool) -> dict[str, Any]:
-        status = (self._parts.model if slot == INSTANT else self._parts.trend).status()
+    def _entry(
+        self, slot: Slot, version: str, status: ModelStatus, *, promoted: bool
+    ) -> dict[str, Any]:
         serving = slot == INSTANT and version == status.version
         refusal = None if version == status.version else status.error
         entry: dict[str, Any] = {

@@ -30,6 +30,7 @@ from cidp.pydantic_compat import BaseModel, ConfigDict, ValidationError
 INSTANT: Slot = "instant"
 TREND: Slot = "trend"
 _VERSION = re.compile(VERSION_PATTERN)
+_VOUCHED = (ONNX_FILE, PICKLE_FILE)
 
 
 class _Pointer(BaseModel):
@@ -52,6 +53,7 @@ class Registry:
         self.bundles = models / INSTANT
         self.latest_pickle = models / "latest.pkl"
         self._pointer = models / "promoted.json"
+        self._flaws: dict[Path, tuple[object, str | None]] = {}
 
     def bundles_of(self, slot: Slot) -> Path:
         """Return the folder of the versions of `slot`."""
@@ -63,6 +65,13 @@ class Registry:
         if version is None:
             raise _no_model(slot)
         return version
+
+    def promoted_at_ns(self) -> int:
+        """Return when the pointer was last written, in ns since 1970; 0 if that is unknown."""
+        try:
+            return self._pointer.stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def versions(self, slot: Slot) -> list[str]:
         """Return the versions that have a folder, the newest first; none without a registry."""
@@ -77,14 +86,16 @@ class Registry:
         return manifest_of_slot(self.bundles_of(slot) / version, slot)
 
     def flaw(self, manifest: Manifest) -> str | None:
-        """Say which file of a version is not the one that its manifest vouches for, if any."""
+        """Say which file of a version is not the one that its manifest vouches for, if any.
+
+        The files are read again only once their dates, their sizes or the manifest have changed.
+        """
         folder = self.bundles_of(manifest.slot) / manifest.version
-        try:
-            for name in (ONNX_FILE, PICKLE_FILE):
-                checked_bytes(folder, manifest, name)
-        except BundleRefused as error:
-            return str(error)
-        return None
+        seen = (manifest.files, [_stamp(folder / name) for name in _VOUCHED])
+        known = self._flaws.get(folder)
+        if known is None or known[0] != seen:
+            known = self._flaws[folder] = (seen, _flaw(folder, manifest))
+        return known[1]
 
     def load(self, version: str) -> Bundle:
         """Load and check one version of the *instant* slot; raises `BundleRefused`."""
@@ -133,6 +144,24 @@ class Registry:
             known = _Pointer()
         versions: dict[str, str | None] = {name: known.version(name) for name in (INSTANT, TREND)}
         return _Pointer(**(versions | {slot: version})).model_dump_json(exclude_none=True)
+
+
+def _flaw(folder: Path, manifest: Manifest) -> str | None:
+    try:
+        for name in _VOUCHED:
+            checked_bytes(folder, manifest, name)
+    except BundleRefused as error:
+        return str(error)
+    return None
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes with a file's content or rights; None for one that is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size
 
 
 def _no_model(slot: Slot) -> NoModel:

@@ -15,6 +15,7 @@ from stores import NOON, batch, event, new_url
 from cidp.assembly import Parts, assemble
 from cidp.fleet_trend import FleetTrend
 from cidp.http_api import app_of
+from cidp.registry import Registry
 from cidp.settings import Settings, StoreSettings
 
 KEY = {"X-API-KEY": "une-cle-sans-droits"}  # which may only read
@@ -226,7 +227,7 @@ def test_the_trend_is_renewed_every_minute_and_a_refused_model_leaves_the_last_o
     stored: Parts, trend: Path
 ) -> None:
     at = [NOON]
-    renewing = FleetTrend(stored.model.registry, stored.store, lambda: at[0])
+    renewing = FleetTrend(stored.model.registry, stored.store, stored.metrics, lambda: at[0])
     assert renewing.risks() == {}
     stored.model.registry.promote(trend.name, "trend")
     hours = [event(-3600 * hour) for hour in range(30)]
@@ -241,7 +242,8 @@ def test_the_trend_is_renewed_every_minute_and_a_refused_model_leaves_the_last_o
     pointer.write_text(pointer.read_text().replace(trend.name, "20260303T120000Z-00000000"))
     at[0] += timedelta(minutes=1)
     assert [again.model_version for again in renewing.risks().values()] == [trend.name]
-    assert FleetTrend(stored.model.registry, stored.store, lambda: at[0]).risks() == {}
+    fresh = FleetTrend(stored.model.registry, stored.store, stored.metrics, lambda: at[0])
+    assert fresh.risks() == {}
 
 
 def test_a_promoted_trend_model_that_is_refused_is_told_until_another_serves(
@@ -258,15 +260,31 @@ def test_a_promoted_trend_model_that_is_refused_is_told_until_another_serves(
         one for one in client.get("/models", headers=KEY).json["models"] if one["slot"] == "trend"
     ]
     assert listed["error"] == told
-    (trend / "model.onnx").write_bytes(intact)
-    assert get(client).json["trend_error"] == told  # tried again a minute later
-    (models / "promoted.json").unlink()
+    pointer = models / "promoted.json"
+    pointer.rename(models / "aside.json")
     assert get(client).json["trend_error"] is None
+    (models / "aside.json").rename(pointer)
+    assert get(client).json["trend_error"] == told
+    (trend / "model.onnx").write_bytes(intact)
+    assert get(client).json["trend_error"] == told  # tried again a minute later, or promoted anew
+    Registry(models).promote(trend.name, "trend")
+    assert get(client).json["trend_error"] is None
+    ready = conforms(client.get("/ready"), "/ready", "get").json
+    assert ready["trend"] == {"status": "serving", "version": trend.name, "error": None}
+
+
+def test_a_refused_trend_model_is_counted_once(stored: Parts, trend: Path) -> None:
+    stored.model.registry.promote(trend.name, "trend")
+    (trend / "model.onnx").write_bytes(b"damaged")
+    for _ in range(3):
+        assert stored.trend.status().error
+    count = stored.metrics.registry.get_sample_value
+    assert count("api_model_load_failures_total") == 1
 
 
 def test_a_refused_trend_model_is_tried_again_a_minute_later(stored: Parts, trend: Path) -> None:
     at = [NOON]
-    renewing = FleetTrend(stored.model.registry, stored.store, lambda: at[0])
+    renewing = FleetTrend(stored.model.registry, stored.store, stored.metrics, lambda: at[0])
     stored.model.registry.promote(trend.name, "trend")
     manifest = (trend / "manifest.json").read_bytes()
     (trend / "manifest.json").unlink()

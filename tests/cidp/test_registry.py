@@ -1,5 +1,6 @@
 """The registry promotes what passed every check, and only that."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from cidp import registry as registry_module
 from cidp.errors import BundleRefused, NoModel, PromotionFailed
+from cidp.model_bundle import Manifest, checked_bytes
 from cidp.registry import Registry
 
 
@@ -122,3 +125,33 @@ def test_a_pointer_without_an_instant_version_names_the_remedy(tmp_path: Path) -
     (tmp_path / "promoted.json").write_text("{}", encoding="utf-8")
     with pytest.raises(NoModel, match=r"python bootstrap_local\.py"):
         Registry(tmp_path).promoted_version()
+
+
+def test_files_are_read_again_only_once_they_or_their_manifest_have_changed(
+    models: Path, bundles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def checked(folder: Path, manifest: Manifest, name: str) -> bytes:
+        read.append(name)
+        return checked_bytes(folder, manifest, name)
+
+    monkeypatch.setattr(registry_module, "checked_bytes", checked)
+    registry = Registry(models)
+    folder = models / "instant" / bundles[0].name
+
+    def flaw() -> str | None:
+        read.clear()
+        return registry.flaw(registry.manifest(folder.name, "instant"))
+
+    assert (flaw(), read) == (None, ["model.onnx", "model.pkl"])
+    assert (flaw(), read) == (None, [])
+    intact = (folder / "model.pkl").read_bytes()
+    (folder / "model.pkl").unlink()
+    assert "model.pkl illisible" in (flaw() or "")
+    (folder / "model.pkl").write_bytes(intact)
+    assert flaw() is None
+    manifest = (folder / "manifest.json").read_text(encoding="utf-8")
+    digest = hashlib.sha256(intact).hexdigest()
+    (folder / "manifest.json").write_text(manifest.replace(digest, "0" * 64), encoding="utf-8")
+    assert "model.pkl ne correspond pas" in (flaw() or "")
