@@ -7,6 +7,7 @@ from typing import Any
 
 import api_peers
 import etl
+import event_store
 import faults
 import pytest
 import stream
@@ -19,9 +20,12 @@ import dashboard
 
 BENCH = Path(__file__).parents[2] / "docs/bench"
 PAGES = [
-    module.PAGE for module in (api_peers, dashboard, etl, faults, stream, training, training_proofs)
-]
-UNMEASURED = {"etl": {"upsert-postgres"}}
+    module.PAGE
+    for module in (
+        api_peers, dashboard, etl, event_store, faults, stream, training, training_proofs
+    )
+]  # fmt: skip
+UNMEASURED = {"etl": {"upsert-postgres"}, "event_store": {"fleet"}}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,22 +1,19 @@
-"""Measures the event store beside the bare statements, and writes store.md."""
+"""Measures the event store beside the bare statements, and writes event_store.md."""
 
 import argparse
-import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
-from bench_page import Target, machine, program_version, targets_table
-from measuring import HERE, Contender, alternated, say
+from bench_page import Target, program_version
+from measuring import Contender, alternated
 from postgres_server import PostgresServer, binaries
 from promoted import promoted_model
+from sections import Found, Page, Section
 
-Found = dict[str, Any]
 MODULE: Final = "event_stores.py"
 PACKAGES: Final = ("numpy", "msgspec", "onnxruntime", "psycopg", "pydantic")
 BARE: Final = "bare statements"
@@ -27,9 +24,9 @@ AGAIN: Final = "store alone, all known already"
 PREPARE: Final = "decode, check and score alone"
 INTRODUCTION: Final = """# The event store beside bare statements
 
-Made by `docs/bench/store.py` with a fixed seed; raw figures in `store.json`. Contenders alternate
-within one run, each in a process of its own and on a fresh database; the clock covers the batches
-alone. Server and client share the machine's cores.
+Made by `docs/bench/event_store.py` with a fixed seed; raw figures in `event_store.json`.
+Contenders alternate within one run, each in a process of its own and on a fresh database; the clock
+covers the batches alone. Server and client share the machine's cores.
 
 - *Bare statements*: batches that are ready in the database's own form, into the same table with
   its key, one transaction per batch. On PostgreSQL, COPY of ready binary rows into a temporary
@@ -44,23 +41,10 @@ alone. Server and client share the machine's cores.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure the chosen sections and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help=f"sections, among {','.join(SECTIONS)}")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = PAGE.parser()
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--batch", type=int, default=5_000)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "camrail-bench")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of store.json and store.md")
-    chosen = parser.parse_args(argv)
-    chosen.work.mkdir(parents=True, exist_ok=True)
-    results = chosen.out / "store.json"
-    known: Found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    for name in chosen.only.split(",") if chosen.only else list(SECTIONS):
-        say(name)
-        known[name] = SECTIONS[name](chosen) | {"measured_on": f"{date.today():%Y-%m-%d}"}
-        results.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
-        (chosen.out / "store.md").write_text(page(known), encoding="utf-8")
-    return 0
+    return PAGE.run(parser.parse_args(argv))
 
 
 def measure_postgresql(chosen: argparse.Namespace) -> Found:
@@ -92,13 +76,6 @@ def measure_fleet(chosen: argparse.Namespace) -> Found:
             found[name] = alternated([asked], 1)[name]["gave"][0]
     removed(path)
     return found
-
-
-SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Found]]] = {
-    "postgresql": measure_postgresql,
-    "sqlite": measure_sqlite,
-    "fleet": measure_fleet,
-}
 
 
 def compared(
@@ -148,22 +125,16 @@ def removed(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def page(known: Found) -> str:
-    """Write the whole page from what has been measured."""
+def programs() -> str:
+    """Tell the version of PostgreSQL."""
     version = program_version([binaries() / "postgres", "--version"])
-    parts = [INTRODUCTION, machine(PACKAGES), f"{version}, fsync on, shared_buffers 512 MB."]
-    for name, title in (("postgresql", "PostgreSQL"), ("sqlite", "SQLite")):
-        if name in known:
-            found = known[name]
-            parts += [
-                f"## {title}: {found['events']:,} events in batches of {found['batch']:,}",
-                rates_table(found["events_per_s"]),
-                targets_table(targets(found["events_per_s"])) if name == "postgresql" else "",
-                f"Measured on {found['measured_on']}: `--only {name}`.",
-            ]
-    if "fleet" in known:
-        parts += fleet_section(known["fleet"])
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return f"{version}, fsync on, shared_buffers 512 MB."
+
+
+def shown_rates(found: Found) -> str:
+    """Tell the size of the job, and tabulate the contenders."""
+    job = f"{found['events']:,} events in batches of {found['batch']:,}."
+    return f"{job}\n\n{rates_table(found['events_per_s'])}"
 
 
 def rates_table(rates: dict[str, list[float]]) -> str:
@@ -185,8 +156,9 @@ def share(rates: dict[str, list[float]], name: str) -> float:
     return median(ours / bare for ours, bare in zip(rates[name], rates[BARE], strict=True))
 
 
-def targets(rates: dict[str, list[float]]) -> list[Target]:
+def targets(found: Found) -> list[Target]:
     """What a stream on two cores shall reach."""
+    rates = found["events_per_s"]
     return [
         Target("messages to store, overlapped", median(rates[OVERLAPPED]), 50_000, False, "/s"),
         Target("of it, of the bare statements", share(rates, OVERLAPPED), 0.7, False),
@@ -194,21 +166,33 @@ def targets(rates: dict[str, list[float]]) -> list[Target]:
     ]
 
 
-def fleet_section(found: Found) -> list[str]:
+def shown_fleet(found: Found) -> str:
     """Tabulate the milliseconds of what a screen asks for."""
     lines = ["| | PostgreSQL, ms | SQLite, ms |", "| --- | --- | --- |"]
     lines += [
         f"| {name} | {found['PostgreSQL'][name]:.1f} | {found['SQLite'][name]:.1f} |"
         for name in found["PostgreSQL"]
     ]
-    return [
-        f"## 200 locomotives, 30 days, a reading every {found['every_s']} s: "
-        f"{found['readings']:,} readings",
-        "Medians of 21 queries on a warm cache, inside one process, without HTTP.",
-        "\n".join(lines),
-        f"Measured on {found['measured_on']}: `--only fleet`.",
-    ]
+    count = f"A reading every {found['every_s']} s: {found['readings']:,} readings."
+    return "\n".join([count, "", *lines])
 
+
+PAGE: Final = Page(
+    "event_store",
+    INTRODUCTION,
+    PACKAGES,
+    {
+        "postgresql": Section("PostgreSQL", "", measure_postgresql, shown_rates, targets),
+        "sqlite": Section("SQLite", "", measure_sqlite, shown_rates),
+        "fleet": Section(
+            "200 locomotives, 30 days",
+            "Medians of 21 queries on a warm cache, inside one process, without HTTP.",
+            measure_fleet,
+            shown_fleet,
+        ),
+    },
+    programs,
+)
 
 if __name__ == "__main__":
     raise SystemExit(main())
