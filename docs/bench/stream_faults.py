@@ -7,17 +7,14 @@ does not hold.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from bench_page import machine
-from measuring import HERE, say
 from promoted import promoted_model
+from sections import Found, Page, Section
 from stream_cases import (
     bad_messages,
     killed_bridge,
@@ -31,8 +28,7 @@ from stream_cases import (
 from stream_desk import Desk, desks
 
 SEED: Final = 2026
-Found = dict[str, Any]
-PACKAGES: Final = ("confluent-kafka", "paho-mqtt", "psycopg", "msgspec", "onnxruntime")
+Case = Callable[[Desk, argparse.Namespace], Found]
 INTRODUCTION: Final = """# Streams that are disturbed
 
 Made by `docs/bench/stream_faults.py`; raw figures in `stream_faults.json`. Apache Kafka 4.1.0
@@ -48,13 +44,13 @@ told* that a page drawn meanwhile did: a store that is gone is unavailable; one 
 still reads, so that what shows is stale (after 5 s here) and, on the strip, that messages wait.
 *Last event after* counts from the moment when what was gone is back, while events still flow."""
 
-CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]] = {
+CASES: Final[dict[str, tuple[str, Case]]] = {
     "kills": (
-        "consumer killed (SIGKILL) at random points",
+        "Consumer killed (SIGKILL) at random points",
         lambda desk, n: killed_consumer(desk, n.events, n.kills, SEED),
     ),
     "rebalances": (
-        "a second and a third consumer come and go",
+        "A second and a third consumer come and go",
         lambda desk, n: rebalanced(desk, n.events, n.rebalances, SEED),
     ),
     "postgresql_30": (
@@ -66,11 +62,11 @@ CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]]
         lambda desk, n: postgresql_away(desk, n.events, 120),
     ),
     "full_tablespace": (
-        "disk of PostgreSQL's tables full for 60 s, API and dashboard asked meanwhile",
+        "Disk of PostgreSQL's tables full for 60 s, API and dashboard asked meanwhile",
         lambda desk, n: on_full_disk(desk, "postgresql", n.events, 60, 2_000),
     ),
     "full_sqlite": (
-        "disk of the SQLite file full for 60 s, API and dashboard asked meanwhile",
+        "Disk of the SQLite file full for 60 s, API and dashboard asked meanwhile",
         lambda desk, n: on_full_disk(desk, "sqlite", n.events, 60, 2_000),
     ),
     "kafka_30": (
@@ -78,7 +74,7 @@ CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]]
         lambda desk, n: stopped(desk, n.events, desk.kafka.kill, desk.kafka.start, 30),
     ),
     "source": (
-        "the platform starts with nothing, Kafka comes, then goes",
+        "The platform starts with nothing, Kafka comes, then goes",
         lambda desk, n: source_moves(desk),
     ),
     "bridge": (
@@ -86,7 +82,7 @@ CASES: Final[dict[str, tuple[str, Callable[[Desk, argparse.Namespace], Found]]]]
         lambda desk, n: killed_bridge(desk, n.messages, 10, n.bridge_kills, SEED, restarts=2),
     ),
     "bad": (
-        "bad messages among good ones, corrected and replayed",
+        "Bad messages among good ones, corrected and replayed",
         lambda desk, n: bad_messages(desk, 10_000, 1_000, desk.folder),
     ),
 }
@@ -106,48 +102,54 @@ def postgresql_away(desk: Desk, events: int, gone_s: float) -> Found:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the chosen cases and write the page; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help=f"cases, among {','.join(CASES)}")
+    parser = PAGE.parser()
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--rebalances", type=int, default=20)
     parser.add_argument("--bridge-kills", type=int, default=20)
     parser.add_argument("--models", type=Path, help="registry with a promoted model")
+    parser.set_defaults(all_hold=True)
     chosen = parser.parse_args(argv)
-    results = HERE / "stream_faults.json"
-    known: Found = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
-    with tempfile.TemporaryDirectory(prefix="camrail-faults-") as text:
-        folder = Path(text)
+    PAGE.run(chosen)
+    return 0 if chosen.all_hold else 1
+
+
+def disturbed(case: Case) -> Callable[[argparse.Namespace], Found]:
+    """Give what measures a case: on servers of its own, in a folder that is gone afterwards."""
+
+    def measure(chosen: argparse.Namespace) -> Found:
         if chosen.models is None:
-            promoted_model(folder)
-        with desks(folder, chosen.models or folder / "models") as desk_of:
-            for name in chosen.only.split(",") if chosen.only else list(CASES):
-                say(name)
-                found = CASES[name][1](desk_of(name), chosen)
-                say(f"  {found}")
-                known[name] = found | {"measured_on": f"{date.today():%Y-%m-%d}"}
-                results.write_text(json.dumps(known, indent=1), encoding="utf-8")
-                (HERE / "stream_faults.md").write_text(page(known), encoding="utf-8")
-    return 0 if all(found["holds"] for found in known.values()) else 1
+            promoted_model(chosen.work)
+        with (
+            tempfile.TemporaryDirectory(prefix="camrail-faults-") as folder,
+            desks(Path(folder), chosen.models or chosen.work / "models") as desk_of,
+        ):
+            outcome = case(desk_of("disturbed"), chosen)
+        chosen.all_hold &= outcome["holds"]
+        return {"outcome": outcome}
+
+    return measure
 
 
-def page(known: Found) -> str:
-    """Write the page of what has been shown."""
-    lines = ["| case | what there was | holds | on |", "| --- | --- | --- | --- |"]
-    for name, (title, _) in CASES.items():
-        if name in known:
-            found = dict(known[name])
-            holds, day = found.pop("holds"), found.pop("measured_on")
-            told = ", ".join(
-                f"{key.replace('_', ' ')} {value:,}"
-                if type(value) is int
-                else f"{key.replace('_', ' ')} {value}"
-                for key, value in found.items()
-            )
-            lines.append(f"| {title} | {told} | {'✓' if holds else '✗'} | {day} |")
-    return "\n\n".join([INTRODUCTION, machine(PACKAGES), "\n".join(lines)]) + "\n"
+def told(found: Found) -> str:
+    """Tell whether the case holds, and what there was."""
+    holds = "✓" if found["outcome"]["holds"] else "✗"
+    figures = [
+        f"{name.replace('_', ' ')} {f'{value:,}' if type(value) is int else value}"
+        for name, value in found["outcome"].items()
+        if name != "holds"
+    ]
+    return f"{holds} {', '.join(figures)}."
 
+
+PAGE: Final = Page(
+    "stream_faults",
+    INTRODUCTION,
+    ("confluent-kafka", "paho-mqtt", "psycopg", "msgspec", "onnxruntime"),
+    {name: Section(title, "", disturbed(case), told) for name, (title, case) in CASES.items()},
+    rounds=0,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,6 +11,7 @@ import event_store
 import faults
 import pytest
 import stream
+import stream_faults
 import training
 import training_proofs
 from bench_page import Target, program_version
@@ -22,7 +23,8 @@ BENCH = Path(__file__).parents[2] / "docs/bench"
 PAGES = [
     module.PAGE
     for module in (
-        api_peers, dashboard, etl, event_store, faults, stream, training, training_proofs
+        api_peers, dashboard, etl, event_store, faults, stream,
+        stream_faults, training, training_proofs,
     )
 ]  # fmt: skip
 UNMEASURED = {"etl": {"upsert-postgres"}, "event_store": {"fleet"}}
