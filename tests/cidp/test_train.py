@@ -127,9 +127,9 @@ def test_forty_locomotives_over_ninety_days_in_postgresql(
 ) -> None:
     place = Place(tmp_path, models, new_url(request, "postgresql", tmp_path).target)
     before = place.served()
-    raw, orders = place.simulate(40, 90, 120)
+    raw, orders = place.simulate(40, 90, 240)
     count = raw.read_text(encoding="utf-8").count("\n") - 1
-    assert count > 40_000
+    assert count > 20_000
     assert place.ingest(raw) == count
     words = ("--from", "postgresql", "--maintenance", str(orders), "--slot", "instant", "--json")
     ended = place.run(*words)
@@ -169,7 +169,7 @@ def test_both_databases_teach_alike(
         assert document["source"] == kind
         instant, trend = document["models"]
         assert (instant["slot"], trend["slot"]) == ("instant", "trend")
-        assert trend["promoted"]
+        assert (instant["promoted"], trend["promoted"]) == (True, True)
         assert trend["why"] == "aucun modèle ne servait"
         assert ended.stderr.count('"step":"export"') == 2  # once for each model
         registry = Registry(place.models)
@@ -199,18 +199,17 @@ def test_a_second_model_that_fails_leaves_the_first_unpromoted(lone: Place) -> N
     assert len(Registry(lone.models).versions("instant")) == 3  # two of before, and the new one
     assert lone.served() == before
 
-    (lone.models / "trend").unlink()
-    ended = lone.run(*words)
-    assert [model["promoted"] for model in json.loads(ended.stdout)["models"]] == [True, True]
-
 
 def test_a_database_that_is_gone_leaves_the_bootstrap_and_the_served_model(
     lone: Place, tmp_path: Path
 ) -> None:
+    raw, orders = lone.simulate(12, 40, 240)
+    bootstrap = {"sensors": str(raw), "maintenance": str(orders)}
+    (tmp_path / "config.yaml").write_text(json.dumps({"pmd": bootstrap}), encoding="utf-8")
     lone.environ["CAMRAIL_EVENT_STORE"] = "postgresql://nobody@127.0.0.1:1/nothing"
-    before, orders = lone.served(), orders_file(tmp_path)
-    words = ("--from", "postgresql", "--maintenance", orders, "--slot", "instant", "--json")
-    ended = lone.run(*words)
+    before = lone.served()
+    words = ("--from", "postgresql", "--maintenance", orders_file(tmp_path), "--slot", "instant")
+    ended = lone.run(*words, "--json")
     assert ended.returncode == 0, ended.stderr
     document = json.loads(ended.stdout)
     assert (document["source"], document["fell_back"]) == ("bootstrap", True)
