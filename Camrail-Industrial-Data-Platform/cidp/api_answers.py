@@ -95,7 +95,7 @@ class FeedState(Answer):
 class SourceState(Answer):
     """Through which door events come, how old the newest is, and what brings them."""
 
-    mode: Literal["none", "http", "simulator", "kafka", "mqtt"]
+    mode: Literal["unknown", "none", "http", "simulator", "kafka", "mqtt"]
     last_event_at: AwareDatetime | None
     last_event_age_seconds: float | None
     stale: bool

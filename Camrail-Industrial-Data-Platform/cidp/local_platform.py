@@ -29,7 +29,7 @@ from cidp.errors import (
     ChildError,
     ChildFailed,
     CidpError,
-    NoModel,
+    ModelError,
     SettingsError,
 )
 from cidp.french import number
@@ -174,18 +174,19 @@ def _ensure_model(plan: Plan, supervisor: Supervisor) -> None:
 
 
 def _ensure_trend(plan: Plan, supervisor: Supervisor) -> None:
-    """Have a trend model trained when none is promoted; without one the platform runs on."""
+    """Have a trend model trained when none can serve; without one the platform runs on."""
+    registry = Registry(plan.settings.model.folder)
     try:
-        Registry(plan.settings.model.folder).promoted_version(TREND)
-    except NoModel:
-        logger.info("Aucun modèle de tendance : entraînement, une dizaine de secondes")
+        registry.load_trend(registry.promoted_version(TREND))
+    except ModelError as refusal:
+        if isinstance(refusal, BundleRefused):
+            logger.warning("{}", refusal)
+        logger.info("Aucun modèle de tendance ne peut servir : entraînement, une dizaine de s")
         try:
             _bootstrap(plan, supervisor, TREND)
         except ChildError as error:
             supervisor.check()
             logger.error("{}", one_line(error))
-    except BundleRefused as error:
-        logger.error("{}", error)
 
 
 def _bootstrap(plan: Plan, supervisor: Supervisor, slot: Slot) -> None:

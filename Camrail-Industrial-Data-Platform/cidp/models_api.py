@@ -89,7 +89,7 @@ class _Endpoints:
     def _entry(
         self, slot: Slot, version: str, status: ModelStatus, *, promoted: bool
     ) -> dict[str, Any]:
-        serving = slot == INSTANT and version == status.version
+        serving = version == status.version
         refusal = None if version == status.version else status.error
         entry: dict[str, Any] = {
             "slot": slot,

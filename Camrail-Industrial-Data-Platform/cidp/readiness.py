@@ -14,13 +14,13 @@ DOORS_BY_RANK: Final[tuple[Door, ...]] = ("kafka", "mqtt", "http", "simulator")
 
 
 class SourceStatus(NamedTuple):
-    """Where telemetry comes from, if the store answers.
+    """Where telemetry comes from; `unknown` while the store does not answer.
 
     `mode` is the door of the newest stored event; when what brought it has ended and something else
     runs, the door of the latter, and `last` is its newest event, if there is one yet.
     """
 
-    mode: Door | Literal["none"]
+    mode: Door | Literal["none", "unknown"]
     last: LastEvent | None
     feeds: list[Feed]
     error: str | None
@@ -42,7 +42,7 @@ def read_source(parts: Parts) -> SourceStatus:
         return SourceStatus(last.source if last else "none", last, feeds, None)
     except StoreError as error:
         parts.metrics.store_errors.inc()
-        return SourceStatus("none", None, [], str(error))
+        return SourceStatus("unknown", None, [], str(error))
 
 
 def readiness(parts: Parts) -> dict[str, Any]:

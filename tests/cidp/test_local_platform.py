@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from cidp.child_process import ChildProcess
 from cidp.errors import ChildFailed
 from cidp.registry import TREND, Registry
 from cidp.settings import SERVICE_FOLDER, KafkaSettings
+from cidp.supervisor import Supervisor
 
 PATIENCE_S = 240.0
 RUN_PLATFORM = SERVICE_FOLDER / "run_platform.py"
@@ -210,6 +212,22 @@ def test_a_database_that_is_away_at_the_start_is_said_and_the_rest_runs_until_it
     assert "PostgreSQL : La base postgresql://nobody@127.0.0.1" in errors
     assert "Plateforme arrêtée" in errors
     assert process.returncode == 0
+
+
+def test_a_trend_model_that_cannot_serve_is_replaced(
+    environ: dict[str, str], promoted: Path, trend: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = local_platform._plan(
+        local_platform._parser().parse_args([]), environ | {"CAMRAIL_MODELS_DIR": str(promoted)}
+    )
+    supervisor = Supervisor(environ, threading.Event())
+    trained: list[str] = []
+    monkeypatch.setattr(local_platform, "_bootstrap", lambda *args: trained.append(args[-1]))
+    local_platform._ensure_trend(plan, supervisor)
+    assert trained == []
+    (trend / "model.onnx").write_bytes(b"damaged")
+    local_platform._ensure_trend(plan, supervisor)
+    assert trained == ["trend"]
 
 
 @pytest.mark.kafka

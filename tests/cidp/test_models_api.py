@@ -133,6 +133,7 @@ def test_a_trend_version_is_promoted_beside_the_one_that_answers(
     assert content(client.get("/model", headers=READER))["version"] == bundles[0].name
     listed = content(client.get("/models", headers=READER))["models"]
     assert [one["version"] for one in listed if one["promoted"]] == [bundles[0].name, trend.name]
+    assert [one["version"] for one in listed if one["serving"]] == [bundles[0].name, trend.name]
     (trend / "model.onnx").write_bytes(b"damaged")
     assert promote(client, trend.name).status_code == 409
 

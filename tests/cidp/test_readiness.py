@@ -92,4 +92,4 @@ def test_a_store_that_does_not_answer_is_said(parts: Parts) -> None:
     assert body["status"] == "not_ready"
     assert body["store"]["status"] == "unavailable"
     assert "n'est pas une base SQLite" in body["store"]["error"]
-    assert body["source"]["mode"] == "none"
+    assert body["source"]["mode"] == "unknown"

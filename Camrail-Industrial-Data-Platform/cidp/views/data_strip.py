@@ -17,6 +17,7 @@ SOURCES = {
     "kafka": "Données réelles — Kafka",
     "mqtt": "Données réelles — MQTT",
     "none": "Aucune donnée reçue",
+    "unknown": "Source et âge des données inconnus",
 }
 
 
@@ -52,6 +53,8 @@ def signs(state: ApiState) -> list[Sign]:
 
 def newest_event(source: SourceState) -> str:
     """Say when the newest event happened, in Douala's time, and how long ago that is."""
+    if source.mode == "unknown":
+        return "Ce qui est arrivé reparaîtra quand la base d’événements répondra."
     if source.last_event_at is None or source.last_event_age_seconds is None:
         return "Démarrez le simulateur ou envoyez des événements à POST /telemetry."
     return (
@@ -70,10 +73,12 @@ def source_said(source: SourceState) -> str:
 
 
 def _unknown_source() -> Sign:
-    return Sign("Source et âge des données inconnus", ":material/help:", "gray")
+    return Sign(SOURCES["unknown"], ":material/help:", "gray")
 
 
 def _source_signs(source: SourceState) -> list[Sign]:
+    if source.mode == "unknown":
+        return [_unknown_source()]
     origin = Sign(source_said(source), ":material/sensors:", "blue")
     if source.mode == "none":
         return [origin]

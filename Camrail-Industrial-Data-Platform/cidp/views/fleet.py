@@ -149,7 +149,7 @@ def _show_table(access: Access) -> None:
         )
         st.caption(f"Flotte vue à {clock(fleet.at)}, heure de Douala.{_about_trends(shown)}")
         if fleet.trend_error:
-            st.caption(f":material/warning: {_refused_trend(fleet.trend_error, shown)}")
+            st.caption(f":material/warning: {_refused_trend(fleet.trend_error)}")
     if st.session_state.pop(_CHOSEN, False):
         st.rerun()
 
@@ -163,12 +163,11 @@ def _about_trends(shown: Sequence[Locomotive]) -> str:
     )
 
 
-def _refused_trend(error: str, shown: Sequence[Locomotive]) -> str:
-    told = any(loco.trend for loco in shown)
-    serves = "le dernier bon sert encore" if told else "aucune tendance n’est donnée"
+def _refused_trend(error: str) -> str:
     return (
-        f"Le modèle de tendance promu ne sert pas, {serves}. {plain(error)} Promouvez-en un autre "
-        "à la page Modèle."
+        f"Le modèle de tendance promu ne sert pas ; le dernier bon, s’il y en a un, sert encore. "
+        f"{plain(error)} Promouvez-en ou entraînez-en un autre à la page Modèle ; au prochain "
+        "lancement, run_platform.py en entraîne un."
     )
 
 

@@ -58,13 +58,15 @@ def health(readiness: Readiness) -> dict[str, tuple[bool, str]]:
     """Return for each part whether it is well, and what is to be known of it."""
     model, store, source = readiness.model, readiness.store, readiness.source
     refused = readiness.trend.error if readiness.trend else None
+    never = "" if source.mode == "unknown" else " ; dernier événement jamais"
     seen = (
-        age(source.last_event_age_seconds)
+        f" ; dernier événement {age(source.last_event_age_seconds)}"
         if source.last_event_age_seconds is not None
-        else "jamais"
+        else never
     )
+    ready = readiness.status == "ready"
     return {
-        "API": (True, f"répond ; {'prête' if readiness.status == 'ready' else 'pas prête'}"),
+        "API": (ready, f"répond ; {'prête' if ready else 'pas prête'}"),
         "Modèle": (
             model.status == "serving" and not refused,
             f"{_MODEL[model.status]} : {plain(model.version or model.error or '—')}"
@@ -76,7 +78,7 @@ def health(readiness: Readiness) -> dict[str, tuple[bool, str]]:
         ),
         "Source des données": (
             not source.stale,
-            f"{source_said(source)} ; dernier événement {seen}{_lag(source)}",
+            f"{source_said(source)}{seen}{_lag(source)}",
         ),
     }
 

@@ -28,6 +28,7 @@ def source(mode: str, age_s: float | None, stale: bool) -> dict[str, Any]:
         (source("http", 3.4, False), ["Données réelles — HTTP", "À jour"]),
         (source("simulator", 90.0, True), ["Simulateur local", "PÉRIMÉ"]),
         (source("none", None, True), ["Aucune donnée reçue"]),
+        (source("unknown", None, True), ["Source et âge des données inconnus"]),
     ],
 )
 def test_the_strip_says_source_and_freshness(given: dict[str, Any], texts: list[str]) -> None:
@@ -60,6 +61,8 @@ def test_the_newest_event_is_told_in_the_time_of_douala() -> None:
 def test_without_event_the_strip_says_how_to_get_some() -> None:
     empty = Readiness.model_validate(readiness(source=source("none", None, True))).source
     assert "simulateur" in newest_event(empty)
+    unknown = Readiness.model_validate(readiness(source=source("unknown", None, True))).source
+    assert "simulateur" not in newest_event(unknown)
 
 
 def test_a_stand_in_says_why_and_since_when() -> None:

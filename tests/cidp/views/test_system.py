@@ -23,7 +23,7 @@ def test_each_part_says_whether_it_is_well() -> None:
         },
     )  # fmt: skip
     parts = health(Readiness.model_validate(ill))
-    assert [well for well, _ in parts.values()] == [True, False, False, False]
+    assert not any(well for well, _ in parts.values())
     assert "rien à servir" in parts["Modèle"][1]
     assert "verrouillée" in parts["Base d’événements"][1]
 
