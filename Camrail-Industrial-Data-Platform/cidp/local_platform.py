@@ -181,7 +181,7 @@ def _ensure_trend(plan: Plan, supervisor: Supervisor) -> None:
     except ModelError as refusal:
         if isinstance(refusal, BundleRefused):
             logger.warning("{}", refusal)
-        logger.info("Aucun modèle de tendance ne peut servir : entraînement, une dizaine de s")
+        logger.info("Aucun modèle de tendance utilisable : entraînement, une dizaine de secondes")
         try:
             _bootstrap(plan, supervisor, TREND)
         except ChildError as error:

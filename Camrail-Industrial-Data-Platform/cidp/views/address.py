@@ -34,7 +34,7 @@ def say_unusable(checks: Mapping[str, Check]) -> None:
         cut = unusable[:MOST_SHOWN] + "…" * (len(unusable) > MOST_SHOWN)
         st.warning(
             f"**Réglages de l’adresse inutilisables** : {plain(cut)}. La page garde ses valeurs "
-            "de départ.",
+            "de départ à leur place.",
             icon=":material/link_off:",
         )
 
