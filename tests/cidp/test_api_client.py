@@ -4,7 +4,14 @@ import threading
 import pytest
 from fake_api import FakeApi, readiness, score
 
-from cidp.api_client import ApiClient, ClientSettings, UncheckedReading
+from cidp.api_client import (
+    ANSWER_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    READY_TIMEOUT_S,
+    ApiClient,
+    ClientSettings,
+    UncheckedReading,
+)
 from cidp.api_errors import (
     ApiError,
     ApiTooSlow,
@@ -108,7 +115,10 @@ def test_an_unexpected_answer_of_ready_is_said(fake_api: FakeApi, api_client: Ap
         api_client.ready()
 
 
-def test_a_slow_api_is_given_up(fake_api: FakeApi, api_client: ApiClient) -> None:
+def test_a_slow_api_is_given_up_within_three_seconds(
+    fake_api: FakeApi, api_client: ApiClient
+) -> None:
+    assert CONNECT_TIMEOUT_S + max(ANSWER_TIMEOUT_S, READY_TIMEOUT_S) < 3
     fake_api.slow = {"/predict"}
     with pytest.raises(ApiTooSlow, match="1,6 s"):
         api_client.predict(READING)
