@@ -279,35 +279,10 @@ def killed_bridge(
     with desk.running("mqtt_bridge"):  # the broker knows its session, and keeps what comes for it
         until(lambda: desk.said(CONNECTED) > 0, PATIENCE_S, lambda: CONNECTED)
     pace_s = kills * CYCLE_S * clients / messages
-
-    def publish(client_number: int) -> None:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"{desk.name}-sensor-{client_number}",
-            clean_session=False,
-        )
-        client.max_inflight_messages_set(100)
-        client.reconnect_delay_set(1, 1)
-        acknowledged: list[int] = []
-        client.on_publish = lambda _client, _data, mid, _reason, _more: acknowledged.append(mid)
-        client.connect_async("127.0.0.1", desk.mqtt.port)
-        client.loop_start()
-        try:
-            for number in range(client_number, messages, clients):
-                topic = f"camrail/{desk.event(number)['loco_id']}/telemetry"
-                client.publish(topic, desk.payload(number), qos=1)
-                time.sleep(pace_s)
-            ours = len(range(client_number, messages, clients))
-            until(
-                lambda: len(acknowledged) >= ours,
-                PATIENCE_S,
-                lambda: f"{len(acknowledged)} of {ours}",
-            )
-        finally:
-            client.disconnect()
-            client.loop_stop()
-
-    threads = [threading.Thread(target=publish, args=(number,)) for number in range(clients)]
+    threads = [
+        threading.Thread(target=publish, args=(desk, range(first, messages, clients), pace_s))
+        for first in range(clients)
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -324,6 +299,34 @@ def killed_bridge(
     finally:
         for thread in threads:
             thread.join()
+
+
+def publish(desk: Desk, numbers: range, pace_s: float) -> None:
+    """Publish the events of these numbers with QoS 1, until the broker has taken each of them."""
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=f"{desk.name}-sensor-{numbers.start}",
+        clean_session=False,
+    )
+    client.max_inflight_messages_set(100)
+    client.reconnect_delay_set(1, 1)
+    acknowledged: list[int] = []
+    client.on_publish = lambda _client, _data, mid, _reason, _more: acknowledged.append(mid)
+    client.connect_async("127.0.0.1", desk.mqtt.port)
+    client.loop_start()
+    try:
+        for number in numbers:
+            topic = f"camrail/{desk.event(number)['loco_id']}/telemetry"
+            client.publish(topic, desk.payload(number), qos=1)
+            time.sleep(pace_s)
+        until(
+            lambda: len(acknowledged) >= len(numbers),
+            PATIENCE_S,
+            lambda: f"{len(acknowledged)} of {len(numbers)}",
+        )
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 BAD: list[Callable[[dict[str, Any]], bytes | None]] = [
