@@ -68,12 +68,14 @@ Query = Mapping[str, str | int]
 class ClientSettings:
     """Where the API is, and the key to show to it (None: no key is sent).
 
-    The key is `typed` by the person who signs in with it, or else the dashboard's own.
+    The key is `typed` by the person who signs in with it, or else the dashboard's own. `/ready` is
+    waited for `ready_timeout_s`.
     """
 
     url: str = field(repr=False)
     key: str | None = field(repr=False)
     typed: bool = False
+    ready_timeout_s: float = READY_TIMEOUT_S
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -174,7 +176,7 @@ class ApiClient:
 
     def ready(self) -> Readiness:
         """State of the model, the store and the source, whether or not they can serve."""
-        response = self._send("GET", "/ready", timeout_s=READY_TIMEOUT_S, keyed=False)
+        response = self._send("GET", "/ready", timeout_s=self.settings.ready_timeout_s, keyed=False)
         if response.status_code not in (requests.codes.ok, requests.codes.service_unavailable):
             raise self._refusal(response)
         return self._parse(Readiness, response)

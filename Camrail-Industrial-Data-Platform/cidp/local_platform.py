@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import requests
 from loguru import logger
 
 from cidp.api_answers import Readiness
-from cidp.api_client import ApiClient, ClientSettings
+from cidp.api_client import READY_TIMEOUT_S, ApiClient, ClientSettings
 from cidp.api_errors import ApiError
 from cidp.child_process import ChildProcess
 from cidp.cli import FrenchParser, positive
@@ -38,7 +38,6 @@ from cidp.logs import configure_logs, one_line
 from cidp.model_bundle import Slot
 from cidp.mqtt_client import mqtt_address, mqtt_answers
 from cidp.orchestration import EtlSummary, checked_document
-from cidp.patient_client import PatientClient
 from cidp.ports import free_address
 from cidp.registry import INSTANT, TREND, Registry
 from cidp.settings import SERVICE_FOLDER, Settings, launch_environment
@@ -292,13 +291,18 @@ def _plan(options: argparse.Namespace, environ: Mapping[str, str]) -> Plan:
     return Plan(
         settings,
         inherited,
-        PatientClient(ClientSettings.from_environ(inherited), settings.store.timeout_s),
+        ApiClient(_patient(ClientSettings.from_environ(inherited), settings.store.timeout_s)),
         api_url,
         _dashboard_port(environ, settings.api.port),
         options.rate,
         not options.no_simulator,
         options.duration,
     )
+
+
+def _patient(settings: ClientSettings, store_timeout_s: float) -> ClientSettings:
+    """Have `/ready` wait longer than the API does for its store, at each of two addresses."""
+    return replace(settings, ready_timeout_s=2 * store_timeout_s + READY_TIMEOUT_S)
 
 
 def _local_host(bound: str) -> str:

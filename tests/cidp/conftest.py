@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from kafka_server import KafkaServer
 from kafka_topics import topics_of
+from loguru import logger
 from tiny_bundle import write_bundle
 
 from cidp.assembly import Parts, assemble
@@ -31,6 +32,15 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two bundles of different versions; copy before changing anything."""
     folder = tmp_path_factory.mktemp("bundles")
     return [folder / write_bundle(folder, seed) for seed in (1, 2)]
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """The messages that are logged meanwhile."""
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(sink)
 
 
 @pytest.fixture

@@ -1,8 +1,3 @@
-from collections.abc import Iterator
-
-import pytest
-from loguru import logger
-
 from cidp.outage_log import OutageLog
 
 
@@ -11,14 +6,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now_s
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    lines: list[str] = []
-    sink = logger.add(lines.append, format="{message}")
-    yield lines
-    logger.remove(sink)
 
 
 def test_an_outage_is_said_once_then_once_a_minute_then_when_it_is_over(said: list[str]) -> None:

@@ -1,29 +1,18 @@
 """The journal says once that the store is away, and once that it is back."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from fake_api import FakeApi, readiness
-from loguru import logger
 from waiting import until
 
 from cidp import store_watch
 from cidp.api_answers import Readiness
 from cidp.api_client import READY_TIMEOUT_S, ApiClient, ClientSettings
 from cidp.api_errors import ApiUnreachable
-from cidp.patient_client import PatientClient
 from cidp.store_watch import StoreWatch
 
 AWAY = {"status": "unavailable", "backend": "postgresql", "error": "La base ne répond pas."}
-
-
-@pytest.fixture
-def said() -> Iterator[list[str]]:
-    lines: list[str] = []
-    sink = logger.add(lines.append, format="{message}")
-    yield lines
-    logger.remove(sink)
 
 
 def test_a_store_that_is_away_is_said_once_and_so_is_its_return(
@@ -45,7 +34,7 @@ def test_a_store_that_never_answers_is_said_though_the_api_takes_its_time(
 ) -> None:
     fake_api.ready = (503, readiness(status="not_ready", store=AWAY))
     fake_api.late_s = READY_TIMEOUT_S + 0.3
-    client = PatientClient(ClientSettings(fake_api.url, None), store_timeout_s=60)
+    client = ApiClient(ClientSettings(fake_api.url, None, ready_timeout_s=120))
     StoreWatch(client, "PostgreSQL").look()
     assert said == ["PostgreSQL : La base ne répond pas.\n"]
 
