@@ -9,6 +9,7 @@ from pathlib import Path
 import dask_cluster
 import pytest
 from dask_cluster import Cluster
+from distributed import LocalCluster
 
 from dpa import dask_engine
 from dpa.dask_engine import DaskEngine
@@ -85,6 +86,20 @@ def test_workers_that_cannot_start_are_told(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_task_that_kills_every_worker_fails_in_french() -> None:
     with DaskEngine() as engine, pytest.raises(EngineError, match="plusieurs workers sont morts"):
         list(engine.map(os._exit, [1]))
+
+
+def test_a_cluster_that_fails_to_close_does_not_hide_why_the_run_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Unclosed(LocalCluster):
+        def close(self, timeout: float | None = None) -> None:
+            super().close(timeout)
+            # What Dask raises when a worker that was killed is starting again.
+            raise AssertionError("can only join a started process")
+
+    monkeypatch.setattr(dask_engine, "LocalCluster", Unclosed)
+    with pytest.raises(EngineError, match="of this run"), DaskEngine():
+        raise EngineError("of this run")
 
 
 def test_what_a_killed_worker_held_is_made_again(tmp_path: Path) -> None:

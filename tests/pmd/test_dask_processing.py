@@ -1,4 +1,5 @@
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -6,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from distributed import LocalCluster
 
 from pmd import dask_processing
 from pmd.dask_processing import process_on_dask
-from pmd.errors import InvalidOption, MissingColumns, UnusableFile
+from pmd.errors import EngineError, InvalidOption, MissingColumns, UnusableFile
 from pmd.history import History
 from pmd.processing import PROCESSED, label_telemetry, processed_table
 
@@ -74,6 +76,23 @@ def test_two_workers_make_what_one_memory_makes(
     raw: Path, history_files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     check_same(raw, history_files[1], tmp_path, workers=2)
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_workers_that_die_are_told_even_where_dask_cannot_close(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closes: bool
+) -> None:
+    class Closing(LocalCluster):
+        def close(self, timeout: float | None = None) -> None:
+            super().close(timeout)
+            # What Dask raises when a worker that was killed is starting again.
+            assert closes, "can only join a started process"
+
+    monkeypatch.setattr(dask_processing, "LocalCluster", Closing)
+    monkeypatch.setattr(dask_processing, "check_piece", lambda piece, plan: os._exit(1))
+    with pytest.raises(EngineError, match="des processus sont morts"):
+        process_on_dask(raw, None, 24, NOW, tmp_path / "made", tmp_path / "rejects.csv", 1)
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.usefixtures("inline")

@@ -10,7 +10,7 @@ import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -115,23 +115,35 @@ class DaskEngine:
 @contextmanager
 def _silent_logs() -> Iterator[None]:
     """Keep Dask's English logs off the user's screen; what matters comes as an error."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
+    with ExitStack() as restored:
+        for name in ("distributed", "tornado.application"):
+            logger = logging.getLogger(name)
+            restored.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.CRITICAL + 1)
         yield
-    finally:
-        logger.setLevel(before)
 
 
 @contextmanager
 def _own_cluster() -> Iterator[Client]:
     with (
         tempfile.TemporaryDirectory(prefix="dpa-dask-", ignore_cleanup_errors=True) as folder,
-        _started(folder) as cluster,
+        _ended(_started(folder)) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@contextmanager
+def _ended(cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """Close the cluster in the end; where Dask fails at that, the run's own outcome stands.
+
+    It may fail while a killed worker is starting again; that worker then ends with this process.
+    """
+    try:
+        yield cluster
+    finally:
+        with suppress(AssertionError, TimeoutError):
+            cluster.close()
 
 
 def _started(folder: str) -> LocalCluster:

@@ -13,7 +13,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -179,31 +179,45 @@ def _run(
 @contextmanager
 def _cluster(folder: Path, workers: int | None) -> Iterator[Client]:
     """Worker processes of this machine, reachable from it alone; their failures told in French."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    with ExitStack() as restored:
+        for name in ("distributed", "tornado.application"):
+            logger = logging.getLogger(name)
+            restored.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.CRITICAL + 1)
+        try:
+            with (
+                _started(folder, workers) as cluster,
+                Client(cluster, set_as_default=False) as client,
+            ):
+                yield client
+        except (KilledWorker, CancelledError, RuntimeError) as error:
+            raise EngineError(
+                "--engine dask : des processus sont morts ou n'ont pas démarré ; libérez de la "
+                "mémoire ou donnez moins de --workers. Rien n'a été modifié."
+            ) from error
+
+
+@contextmanager
+def _started(folder: Path, workers: int | None) -> Iterator[LocalCluster]:
+    """Start the workers, end them, and where Dask fails at that let the run's outcome stand.
+
+    It may fail while a killed worker is starting again; that worker then ends with this process.
+    """
+    cluster = LocalCluster(
+        host="127.0.0.1",
+        processes=True,
+        n_workers=workers or os.cpu_count() or 1,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",  # no dashboard, and no fixed port for its server
+        scheduler_kwargs={"dashboard": False},
+        local_directory=str(folder),
+        silence_logs=logging.CRITICAL,
+    )
     try:
-        with (
-            LocalCluster(
-                host="127.0.0.1",
-                processes=True,
-                n_workers=workers or os.cpu_count() or 1,
-                threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",  # no dashboard, and no fixed port for its server
-                scheduler_kwargs={"dashboard": False},
-                local_directory=str(folder),
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
-            yield client
-    except (KilledWorker, CancelledError, RuntimeError) as error:
-        raise EngineError(
-            "--engine dask : des processus sont morts ou n'ont pas démarré ; libérez de la mémoire "
-            "ou donnez moins de --workers. Rien n'a été modifié."
-        ) from error
+        yield cluster
     finally:
-        logger.setLevel(before)
+        with suppress(AssertionError, TimeoutError):
+            cluster.close()
 
 
 def check_piece(piece: Piece, plan: Plan) -> Told:
