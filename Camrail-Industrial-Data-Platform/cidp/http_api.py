@@ -37,6 +37,7 @@ from cidp.event_batch import Door, Outcome, Receipt
 from cidp.event_store import LetterKind, utc_text
 from cidp.front import REFUSED
 from cidp.guard import Guard, audit_write, describe_write
+from cidp.in_time import InTime
 from cidp.key_sources import LiveKeys
 from cidp.metrics import LetterCollector, SourceCollector, known_method
 from cidp.readiness import read_source, readiness
@@ -207,8 +208,8 @@ def app_of(parts: Parts, clock: Callable[[], float] = time.monotonic) -> Scoring
     reports_api.add_routes(app, parts, guarded)
     warehouse_api.add_routes(app, parts, guarded)
     whoami_api.add_routes(app, guarded)
-    parts.metrics.registry.register(SourceCollector(api.source_mode))
-    parts.metrics.registry.register(LetterCollector(api.open_letters))
+    parts.metrics.registry.register(SourceCollector(InTime(api.source_mode)))
+    parts.metrics.registry.register(LetterCollector(InTime(api.open_letters)))
     telemetry = TelemetrySample(parts.store, parts.now, parts.settings.telemetry.retention)
     sources = {"predict": api.recent, "telemetry": telemetry.rows}
     parts.metrics.registry.register(DriftCollector(sources, parts.model.manifest, READINGS))

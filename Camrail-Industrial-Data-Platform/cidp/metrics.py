@@ -186,14 +186,19 @@ class _ModelCollector(Collector):
 
 
 class SourceCollector(Collector):
-    """Reads at each scrape where telemetry comes from, how old its newest event is, what waits."""
+    """Reads at each scrape where telemetry comes from, how old its newest event is, what waits.
 
-    def __init__(self, read: Callable[[], tuple[str, float | None, Mapping[str, int]]]) -> None:
+    What cannot be read in time is unknown.
+    """
+
+    def __init__(
+        self, read: Callable[[], tuple[str, float | None, Mapping[str, int]] | None]
+    ) -> None:
         self._read = read
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the mode (one series, always 1), the event's age and the lags, where known."""
-        mode, age_s, lags = self._read()
+        mode, age_s, lags = self._read() or ("unknown", None, {})
         info = GaugeMetricFamily(
             "telemetry_source_info", "Where telemetry comes from.", labels=["mode"]
         )

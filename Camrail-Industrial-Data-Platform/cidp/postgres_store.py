@@ -16,6 +16,7 @@ from cidp.errors import StoreError, StoreIncompatible, StoreUnavailable
 from cidp.event_batch import Batch, Integers, to_micros
 from cidp.event_store import SCHEMA_VERSION, EventStore, migration
 from cidp.fleet_state import Alerting
+from cidp.postgres_pulse import Pulse, WatchedConnection
 from cidp.store_session import Row, Session
 from cidp.store_url import StoreUrl
 from cidp.telemetry import READINGS
@@ -87,11 +88,11 @@ FROM arriving CROSS JOIN LATERAL (
     OFFSET 0 -- keeps the planner to one look-up by key per row, among however many readings
 ) AS known
 """
-_SETTINGS = """
+_SETTINGS = f"""
 SET TimeZone = 'UTC';
 SET jit = off;
 SET client_min_messages = warning;
-SET statement_timeout = '60s'
+SET statement_timeout = '{WatchedConnection.statement_s:.0f}s'
 """
 
 
@@ -233,7 +234,10 @@ def _native_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class PostgresStore(EventStore):
-    """The store at `url`; locks and connections are waited for at most `timeout_s`."""
+    """The store at `url`; locks, connections and a server that answers nobody get `timeout_s`.
+
+    While the server is lost, every call fails at once.
+    """
 
     backend = "postgresql"
 
@@ -242,6 +246,7 @@ class PostgresStore(EventStore):
         self._url = url
         self._timeout_s = timeout_s
         self._idle: queue.LifoQueue[psycopg.Connection[Row]] = queue.LifoQueue()
+        self._pulse = Pulse(self._connect, timeout_s)
         self._weeks: set[datetime] = set()
 
     @contextmanager
@@ -284,6 +289,7 @@ class PostgresStore(EventStore):
             self._idle.get_nowait().close()
 
     def _lend(self) -> psycopg.Connection[Row]:
+        self._pulse.check()
         try:
             return self._idle.get_nowait()
         except queue.Empty:
@@ -295,9 +301,9 @@ class PostgresStore(EventStore):
         else:
             connection.close()
 
-    def _open(self) -> psycopg.Connection[Row]:
+    def _connect(self) -> WatchedConnection:
         wait_s = max(2, round(self._timeout_s))  # libpq takes no less
-        connection: psycopg.Connection[Row] = psycopg.connect(
+        return WatchedConnection.connect(
             self._url.target,
             connect_timeout=wait_s,
             application_name="camrail-cidp",
@@ -307,6 +313,9 @@ class PostgresStore(EventStore):
             keepalives_count=3,
             tcp_user_timeout=4 * wait_s * 1000,
         )
+
+    def _open(self) -> psycopg.Connection[Row]:
+        connection = self._pulse.connection()
         try:
             connection.execute(_SETTINGS)
             connection.execute(f"SET lock_timeout = {max(1, round(self._timeout_s * 1000))}")

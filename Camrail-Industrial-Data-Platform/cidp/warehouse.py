@@ -6,6 +6,7 @@ The views of `Data-Pipeline-Automation/sql/views.sql` are all that is read.
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cidp.errors import WarehouseError
@@ -13,6 +14,8 @@ from cidp.store_url import StoreUrl
 
 if TYPE_CHECKING:
     import psycopg
+
+    from cidp.postgres_pulse import Pulse
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[..., Rows]
@@ -67,11 +70,8 @@ def _postgresql(url: StoreUrl, timeout_s: float) -> Iterator[Query]:
     import psycopg  # slow to import, and not needed on SQLite
 
     try:
-        with psycopg.connect(
-            url.target,
-            connect_timeout=max(2, round(timeout_s)),
-            application_name="camrail-api",
-        ) as connection:
+        with _pulse(url, timeout_s).connection() as connection:
+            connection.statement_s = timeout_s
             connection.read_only = True
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.execute(f"SET LOCAL statement_timeout = {round(timeout_s * 1000)}")
@@ -83,6 +83,21 @@ def _postgresql(url: StoreUrl, timeout_s: float) -> Iterator[Query]:
             yield query
     except psycopg.Error as error:
         raise WarehouseError(_postgresql_cause(error, url)) from error
+
+
+@lru_cache(maxsize=8)
+def _pulse(url: StoreUrl, timeout_s: float) -> "Pulse":
+    """Return what all readings of one server know of it."""
+    from cidp.postgres_pulse import Pulse, WatchedConnection
+
+    return Pulse(
+        lambda: WatchedConnection.connect(
+            url.target,
+            connect_timeout=max(2, round(timeout_s)),
+            application_name="camrail-api",
+        ),
+        timeout_s,
+    )
 
 
 def _postgresql_cause(error: "psycopg.Error", url: StoreUrl) -> str:

@@ -1,19 +1,26 @@
 """The PostgreSQL store survives its server, keeps to its rights and tells no password."""
 
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
-from postgres import running_server
+from postgres import frozen, running_server
 from postgres_server import PostgresServer
 from stores import ALERTING, NOON, batch, event, new_url, rows, store_at
+from waiting import until
 
 from cidp.errors import StoreIncompatible, StoreUnavailable
 from cidp.event_batch import DeadLetter, Message, Outcome, StreamPosition
+from cidp.event_store import EventStore
 from cidp.feeds import Feeder, running_feeds
+from cidp.postgres_pulse import WatchedConnection
 from cidp.postgres_store import PostgresStore
 from cidp.store_url import StoreUrl
 
@@ -190,6 +197,66 @@ def test_a_server_that_is_gone_is_waited_for_and_found_again() -> None:
         assert store.save(batch(event(), event(1)), [], NOON).count(Outcome.STORED) == 1
         assert rows(store, "SELECT count(*) FROM readings") == [(2,)]
         store.close()
+
+
+def test_a_server_that_freezes_is_given_up_fails_fast_and_is_found_again() -> None:
+    with running_server() as server:
+        store = PostgresStore(StoreUrl("postgresql", server.url("postgres")), 2, ALERTING)
+        store.save(batch(event()), [], NOON)
+        asleep = threading.Thread(target=fails_after_s, args=(store, "SELECT pg_sleep(100)"))
+        asleep.start()
+        with frozen(server):
+            assert fails_after_s(store, "SELECT 1") < 3
+            assert fails_after_s(store, "SELECT 1") < 0.2
+            asleep.join(timeout=3)
+            assert not asleep.is_alive()
+        until(lambda: answers(store))
+        assert store.save(batch(event(), event(1)), [], NOON).count(Outcome.STORED) == 1
+        assert rows(store, "SELECT count(*) FROM readings") == [(2,)]
+        store.close()
+
+
+def test_a_server_that_accepts_and_never_answers_is_waited_for_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"postgresql://nobody@127.0.0.1:{server.getsockname()[1]}/events"
+        store = store_at(StoreUrl.parse(address, tmp_path))
+        assert fails_after_s(store, "SELECT 1") < 3
+        assert fails_after_s(store, "SELECT 1") < 0.2
+
+
+def test_a_slow_statement_of_a_server_that_lives_is_waited_for(url: StoreUrl) -> None:
+    store = store_at(url)
+    assert rows(store, "SELECT 1 FROM pg_sleep(3)") == [(1,)]
+    store.close()
+
+
+def test_a_statement_that_only_its_own_backend_keeps_is_given_up(
+    url: StoreUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_at(url)
+    [(pid,)] = rows(store, "SELECT pg_backend_pid()")
+    monkeypatch.setattr(WatchedConnection, "statement_s", 0.1)
+    psutil.Process(pid).suspend()
+    try:
+        assert fails_after_s(store, "SELECT 1") < 3
+    finally:
+        psutil.Process(pid).resume()
+    assert answers(store)
+    store.close()
+
+
+def fails_after_s(store: EventStore, sql: str) -> float:
+    begun_s = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="ne répond pas"):
+        rows(store, sql)
+    return time.monotonic() - begun_s
+
+
+def answers(store: EventStore) -> bool:
+    try:
+        return rows(store, "SELECT 1") == [(1,)]
+    except StoreUnavailable:
+        return False
 
 
 def test_no_password_is_told(postgres_server: PostgresServer) -> None:

@@ -1,14 +1,21 @@
 """Ready means: a model serves and the store answers; the source is said beside it."""
 
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from postgres import frozen, running_server
+from postgres_server import PostgresServer
+from waiting import until
 
-from cidp.assembly import Parts
+from cidp.assembly import Parts, assemble
 from cidp.event_batch import Message
 from cidp.feeds import Feeder
+from cidp.http_api import app_of
 from cidp.readiness import readiness
+from cidp.settings import Settings, StoreSettings
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EVENT = {
@@ -93,3 +100,46 @@ def test_a_store_that_does_not_answer_is_said(parts: Parts) -> None:
     assert body["store"]["status"] == "unavailable"
     assert "n'est pas une base SQLite" in body["store"]["error"]
     assert body["source"]["mode"] == "unknown"
+
+
+@pytest.fixture
+def on_postgresql(settings: Settings) -> Iterator[tuple[PostgresServer, Parts]]:
+    """A server, and the parts of an API that stores there and waits for it as it does by itself."""
+    with running_server() as server:
+        store = StoreSettings(url=server.url("postgres"))
+        assembled = assemble(settings.model_copy(update={"store": store}))
+        assembled.model.refresh()
+        yield server, assembled
+        assembled.store.close()
+
+
+@pytest.mark.postgresql
+def test_a_store_that_freezes_is_said_in_time_everywhere_and_is_found_again(
+    on_postgresql: tuple[PostgresServer, Parts],
+) -> None:
+    server, parts = on_postgresql
+    client = app_of(parts).test_client()
+
+    def asked(path: str, within_s: float) -> tuple[int, str]:
+        begun_s = time.monotonic()
+        answer = client.get(path, headers={"X-API-KEY": "une-cle-sans-droits"})
+        assert time.monotonic() - begun_s < within_s, path
+        return answer.status_code, answer.text
+
+    def scraped(within_s: float) -> tuple[bool, bool]:
+        text = asked("/metrics", within_s)[1]
+        return 'telemetry_source_info{mode="unknown"} 1.0' in text, "dead_letters_open{" in text
+
+    assert asked("/ready", 60)[0] == asked("/fleet", 60)[0] == 200
+    assert scraped(3) == (False, True)
+    with frozen(server):
+        assert scraped(3) == (True, False)
+        for path in ("/fleet", "/ready", "/fleet", "/alerts"):
+            status, text = asked(path, parts.settings.store.timeout_s + 1)
+            assert status == 503
+            assert "serveur muet depuis" in text
+        assert asked("/ready", 0.5)[0] == 503
+        assert scraped(1) == (True, False)
+    until(lambda: asked("/ready", 60)[0] == 200)
+    assert asked("/fleet", 60)[0] == 200
+    assert scraped(3) == (False, True)

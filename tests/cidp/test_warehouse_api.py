@@ -1,6 +1,8 @@
 """`/warehouse` says what the Excel report says, on both databases, and can change nothing."""
 
+import contextlib
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +11,8 @@ from typing import Any
 import pytest
 from conformity import conforms
 from flask.testing import FlaskClient
-from postgres import BACK_ENDS, own_schema, running_server
+from postgres import BACK_ENDS, frozen, own_schema, running_server
+from waiting import until
 from warehouses import FIRST, LAST, SITES, Seeded, seeded, table
 from werkzeug.test import TestResponse
 
@@ -17,6 +20,7 @@ from cidp.assembly import assemble
 from cidp.errors import WarehouseError
 from cidp.http_api import app_of
 from cidp.settings import EtlSettings, Settings
+from cidp.store_url import StoreUrl
 from cidp.warehouse import reading
 
 KEY = {"X-API-KEY": "une-cle-sans-droits"}
@@ -254,3 +258,30 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(client_of: 
     message = refused(answered(client, "kpis"))
     assert "DPA_DWH" in message
     assert "mot-secret" not in message
+
+
+@pytest.mark.postgresql
+def test_a_server_that_freezes_is_given_up_then_fails_at_once_and_is_read_again() -> None:
+    def given_up_after_s() -> float:
+        begun_s = time.monotonic()
+        with pytest.raises(WarehouseError, match="ne répond pas"), reading(url, 2) as query:
+            query("SELECT 1")
+        return time.monotonic() - begun_s
+
+    def reads_again() -> bool:
+        try:
+            with reading(url, 2) as query:
+                return query("SELECT 1") == [(1,)]
+        except WarehouseError:
+            return False
+
+    with running_server() as server, contextlib.ExitStack() as stack:
+        url = StoreUrl("postgresql", server.url("postgres"))
+        with pytest.raises(WarehouseError, match="muet"), reading(url, 2) as query:  # noqa: PT012
+            stack.enter_context(frozen(server))
+            begun_s = time.monotonic()
+            query("SELECT 1")
+        assert time.monotonic() - begun_s < 4
+        assert given_up_after_s() < 0.2
+        stack.close()
+        until(reads_again)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from postgres_server import PostgresServer, binaries
 
@@ -48,6 +49,20 @@ def guarded(pid: int, folder: Path) -> Iterator[None]:
         yield
     finally:
         guard.communicate()
+
+
+@contextmanager
+def frozen(server: PostgresServer) -> Iterator[None]:
+    """Suspend every process of a server: its system goes on to accept and acknowledge."""
+    first = psutil.Process(server.pid)
+    family = [first, *first.children(recursive=True)]
+    for process in family:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in family:
+            process.resume()
 
 
 def server_folder() -> Path:
