@@ -60,6 +60,42 @@ class FastDecoder:
 
     def decode(self, messages: Sequence[Message], window: TimeWindow) -> Decoded:
         """Read `messages`, in their order; instants outside `window` are refused."""
+        return self._at_once(messages, window) or self._one_by_one(messages, window)
+
+    def _at_once(self, messages: Sequence[Message], window: TimeWindow) -> Decoded | None:
+        """Read messages that all have plain names and instants, these in UTC; else give None."""
+        payloads = [message.payload or b"" for message in messages]
+        try:
+            events = list(map(self._decode, payloads))
+            texts = [event.timestamp or "" for event in events]
+            # Repeated keys only add quotes: with just enough in all, each event has just enough.
+            if b"".join(payloads).count(b'"') != _QUOTES * len(events) or not (
+                all(map(_is_plain, texts)) and {text[-1] for text in texts} == {"Z"}
+            ):
+                return None
+            micros = np.array([text[:-1] for text in texts], "datetime64[us]").astype(np.int64)
+        except (msgspec.DecodeError, ValueError):
+            return None
+        names = [event.loco_id for event in events]
+        if (
+            not events
+            or micros.min() < to_micros(window.oldest)
+            or micros.max() > to_micros(window.newest)
+            or not all(map(self._is_name, set(names)))
+            or any(
+                message.loco_id not in (None, name)
+                for message, name in zip(messages, names, strict=True)
+            )
+        ):
+            return None
+        cells = [
+            value
+            for event in events
+            for value in (event.flow_rate, event.pressure, event.vibration, event.temperature)
+        ]
+        return Decoded(list(messages), names, micros, np.array(cells).reshape(-1, 4), [])
+
+    def _one_by_one(self, messages: Sequence[Message], window: TimeWindow) -> Decoded:
         oldest, newest = to_micros(window.oldest), to_micros(window.newest)
         read: list[Message] = []
         names: list[str] = []
@@ -104,9 +140,11 @@ class FastDecoder:
                 return None
         except (msgspec.DecodeError, ValueError):
             return None
-        return event if event.loco_id in self._known_names or self._learn(event.loco_id) else None
+        return event if self._is_name(event.loco_id) else None
 
-    def _learn(self, loco_id: str) -> bool:
+    def _is_name(self, loco_id: str) -> bool:
+        if loco_id in self._known_names:
+            return True
         if not is_loco_id(loco_id):
             return False
         if len(self._known_names) < MAX_NAMES:

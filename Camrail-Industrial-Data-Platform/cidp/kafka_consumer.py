@@ -111,6 +111,8 @@ class StreamConsumer:
                 "partition.assignment.strategy": "cooperative-sticky",
                 "queued.max.messages.kbytes": 32_768,
                 "fetch.wait.max.ms": 50,
+                # A full queue is filled again at once: a second's pause empties it.
+                "fetch.queue.backoff.ms": 50,
                 "error_cb": self._say_error,
             }
             | ({"group.instance.id": instance} if instance else {})

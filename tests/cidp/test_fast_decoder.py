@@ -138,6 +138,40 @@ def test_a_batch_keeps_the_order_of_what_it_accepts_and_of_what_it_refuses() -> 
     assert [letter.message.position for letter in decoded.letters] == [6, 8]
 
 
+@given(st.lists(bodies() | st.just(json.dumps(EVENT).encode()), min_size=2, max_size=6))
+@example([json.dumps(EVENT).encode()] * 2)
+@example(
+    [json.dumps(EVENT | {"timestamp": text}).encode() for text in ("2026-03-01T11:59:00", "Z")]
+)
+def test_a_batch_is_read_as_its_messages_are_alone(raws: list[bytes]) -> None:
+    messages = [Message(place, raw) for place, raw in enumerate(raws)]
+    decoded = FastDecoder().decode(messages, WINDOW)
+    read = zip(decoded.loco_ids, decoded.micros.tolist(), decoded.values.tolist(), strict=True)
+    alone = [slowly(raw, None) for raw in raws]
+    assert [(name, micros, tuple(row)) for name, micros, row in read] == [
+        each for each in alone if isinstance(each, tuple)
+    ]
+    assert [letter.reason for letter in decoded.letters] == [
+        each for each in alone if isinstance(each, str)
+    ]
+
+
+@pytest.mark.parametrize("seconds", [60 * 60 * 24 * 31, -60 * 6])
+def test_a_batch_out_of_the_window_is_refused(seconds: int) -> None:
+    instant = NOW - timedelta(seconds=seconds)
+    raw = json.dumps(EVENT | {"timestamp": f"{instant:%Y-%m-%dT%H:%M:%SZ}"}).encode()
+    decoded = FastDecoder().decode([Message(place, raw) for place in range(3)], WINDOW)
+    assert [letter.reason for letter in decoded.letters] == [slowly(raw, None)] * 3
+
+
+def test_a_batch_speaks_of_the_locomotives_of_its_senders_alone() -> None:
+    raw = json.dumps(EVENT).encode()
+    messages = [Message(0, raw, loco_id="LOCO_001"), Message(1, raw, loco_id="LOCO_002")]
+    decoded = FastDecoder().decode(messages, WINDOW)
+    assert decoded.messages == messages[:1]
+    assert [letter.message for letter in decoded.letters] == messages[1:]
+
+
 def test_no_message_gives_empty_columns() -> None:
     decoded = FastDecoder().decode([], WINDOW)
     assert (decoded.values.shape, decoded.micros.shape) == ((0, 4), (0,))
