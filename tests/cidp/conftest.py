@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from fake_api import FakeApi
@@ -14,6 +15,8 @@ from flask.testing import FlaskClient
 from kafka_server import KafkaServer
 from kafka_topics import topics_of
 from loguru import logger
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 from tiny_bundle import write_bundle
 
 from cidp.assembly import Parts, assemble
@@ -25,6 +28,7 @@ from cidp.settings import KafkaSettings, ModelSettings, Settings, StoreSettings
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = "une-cle-pour-les-tests"
+PATIENCE_S = 240.0
 
 
 @pytest.fixture(scope="session")
@@ -119,8 +123,18 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def fake_api() -> Iterator[FakeApi]:
+def fake_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    """An API that its clients wait for in minutes, except where a test has it slow or late."""
+    send = HTTPAdapter.send
+
+    def sent(
+        adapter: HTTPAdapter, request: PreparedRequest, timeout: Any, **options: Any
+    ) -> Response:
+        is_slow = api.late_s or urlsplit(request.url).path in api.slow
+        return send(adapter, request, timeout=timeout if is_slow else PATIENCE_S, **options)
+
     with FakeApi() as api:
+        monkeypatch.setattr(HTTPAdapter, "send", sent)
         yield api
 
 

@@ -35,7 +35,7 @@ def new_url(request: pytest.FixtureRequest, kind: str, folder: Path) -> StoreUrl
 
 def store_at(
     url: StoreUrl,
-    timeout_s: float = 0.1,
+    timeout_s: float = 120,
     channels: Sequence[Channel] = (),
 ) -> EventStore:
     """Open nothing yet; return the store at `url`."""

@@ -240,7 +240,7 @@ def test_a_request_to_stop_ends_the_trainer_as_well(
     assert child.stderr is not None
     pid = next(line for line in child.stderr if line.startswith("pid")).split()[1]
     child.terminate()
-    said = child.communicate(timeout=60)[1]
+    said = child.communicate(timeout=240)[1]
     assert child.returncode == 1
     assert "Interrompu" in said
     with pytest.raises(ProcessLookupError):

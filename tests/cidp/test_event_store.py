@@ -208,7 +208,7 @@ def test_threads_that_open_a_new_store_at_once_share_it(url: StoreUrl) -> None:
     together = threading.Barrier(4)
 
     def work() -> None:
-        store = store_at(url, timeout_s=120)
+        store = store_at(url)
         together.wait()
         outcomes.extend(r.outcome for r in store.save(batch(event()), [], NOON).receipts())
         store.close()
@@ -225,12 +225,12 @@ def test_a_locked_store_is_unavailable_and_nothing_is_half_stored(
     url: StoreUrl, store: EventStore
 ) -> None:
     store.save(batch(event(-1)), [], NOON)
-    other = store_at(url)
-    with other.session() as session:
+    hurried = store_at(url, timeout_s=0.1)
+    with store.session() as session:
         session.run("UPDATE fleet SET calm = 1")
         with pytest.raises(StoreUnavailable, match="rien n'a été enregistré"):
-            store.save(batch(event(), event(1)), [], NOON)
-    other.close()
+            hurried.save(batch(event(), event(1)), [], NOON)
+    hurried.close()
     assert readings(store) == 1
     assert store.save(batch(event()), [], NOON).count(Outcome.STORED) == 1
 

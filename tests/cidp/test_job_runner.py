@@ -12,6 +12,7 @@ import pytest
 from fake_services import SAYS, WAITS, WARNS, with_etl
 from waiting import until
 
+from cidp import job_runner
 from cidp.errors import ChildFailed, JobBusy
 from cidp.job_kinds import KINDS, workbook_name
 from cidp.job_log import last_progress, log_tail
@@ -134,7 +135,10 @@ def test_a_second_load_is_refused_with_the_running_jobs_id(runner: Runner) -> No
     assert caught.value.job_id == first.job_id
 
 
-def test_a_job_that_is_cancelled_may_tidy_up_and_takes_its_children_along(runner: Runner) -> None:
+def test_a_job_that_is_cancelled_may_tidy_up_and_takes_its_children_along(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_runner, "STOP_S", 240.0)
     jobs = runner(
         "inner = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "try:\n"

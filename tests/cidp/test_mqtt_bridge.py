@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -192,23 +192,23 @@ def test_a_batch_waits_no_longer_than_it_may(parts: Parts, monkeypatch: pytest.M
     monkeypatch.setattr(micro_batches, "POLL_S", 60.0)
     parts.model.refresh()
     waiting: micro_batches.Waiting = queue.Queue()
-    stored: list[Sequence[Message]] = []
+    polls: list[float] = []
+    stored: list[list[float]] = []
     feed = micro_batches.BatchWriter(
         waiting,
         parts.ingest,
         threading.Event(),
         "mqtt",
         batch_s=1.0,
-        stored=stored.append,
+        stored=lambda _: stored.append(list(polls)),
     )
-    polls: list[float] = []
     get = waiting.get
     waiting.get = lambda timeout: (polls.append(timeout), get(timeout=timeout))[1]  # type: ignore[method-assign, assignment]
     waiting.put(Message(0, reading(0), "camrail/LOCO_001/telemetry", 0, None, "LOCO_001"))
     thread = threading.Thread(target=feed.run)
     thread.start()
-    until(lambda: stored)
+    (first, *others), *_ = until(lambda: stored)
     waiting.put(None)
     thread.join(120)
-    assert polls[0] == micro_batches.POLL_S
-    assert polls[1] <= 1.0
+    assert first == micro_batches.POLL_S
+    assert max(others, default=0.0) <= 1.0  # a busy machine may be late for any other

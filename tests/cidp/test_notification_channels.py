@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from loopback import free_port
 from stores import NOON
 
+from cidp import notification_channels
 from cidp.alert_desk import Alert
 from cidp.errors import NotConfirmed, NotDelivered
 from cidp.notification_channels import EmailSender, WebhookSender
@@ -38,6 +39,12 @@ ALERT = Alert(
     None,
     [],
 )
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for servers of this process for minutes: it may be kept from answering."""
+    monkeypatch.setattr(notification_channels, "TIMEOUT_S", 240.0)
 
 
 class Mailbox:

@@ -47,7 +47,7 @@ def make_store(
     made: list[EventStore] = []
 
     def make() -> EventStore:
-        made.append(store_at(url, timeout_s=120, channels=["webhook"]))
+        made.append(store_at(url, channels=["webhook"]))
         return made[-1]
 
     yield make

@@ -187,7 +187,7 @@ def test_a_week_that_another_process_dropped_is_made_again(url: StoreUrl) -> Non
 
 def test_a_server_that_is_gone_is_waited_for_and_found_again() -> None:
     with running_server() as server:
-        store = PostgresStore(StoreUrl("postgresql", server.url("postgres")), 0.1, ALERTING)
+        store = PostgresStore(StoreUrl("postgresql", server.url("postgres")), 120, ALERTING)
         store.save(batch(event()), [], NOON)
         server.stop("immediate")
         for _ in range(2):

@@ -26,7 +26,7 @@ from cidp.telemetry_sample import (
 
 @pytest.fixture(params=BACK_ENDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventStore]:
-    made = store_at(new_url(request, request.param, tmp_path), timeout_s=120)
+    made = store_at(new_url(request, request.param, tmp_path))
     yield made
     made.close()
 

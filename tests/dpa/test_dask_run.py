@@ -24,6 +24,13 @@ from dpa.synthetic import MACHINES_FILE, TRANSACTIONS_FILE, write_samples
 from .conftest import Desk
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a busy machine minutes to connect."""
+    monkeypatch.setattr(dask_engine, "CONNECT_S", 240.0)
+    monkeypatch.setattr(dask_engine, "WORKERS_S", 240.0)
+
+
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("samples")
@@ -195,11 +202,11 @@ def test_a_load_that_loses_all_its_workers_changes_nothing(
     desk.run()
     before = [desk.query(sql) for sql in (FACTS, REJECTS, STATS)]
     monkeypatch.setattr(dask_engine, "POLL_S", 0.1)
-    monkeypatch.setattr(dask_engine, "WORKERS_S", 0.1)
     with dask_cluster.cluster(tmp_path, workers=1) as cluster:
 
         def killing(parts: Iterator[CheckedPart], *_: Any) -> Iterator[CheckedPart]:
             yield next(parts)
+            monkeypatch.setattr(dask_engine, "WORKERS_S", 0.1)
             cluster.stop_worker()
             yield from parts
 

@@ -27,6 +27,12 @@ ANSWERED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 """The server's message that a transaction is committed."""
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a server that starts again for minutes."""
+    monkeypatch.setattr(lost_commit, "PATIENCE_S", 240.0)
+
+
 class Line:
     """A line to the server that breaks once, at the first bytes of a kind; `broken` acts then."""
 
