@@ -19,6 +19,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from tiny_bundle import write_bundle
 
+from cidp import in_time, telemetry_sample
 from cidp.assembly import Parts, assemble
 from cidp.auth import ApiKey
 from cidp.http_api import ScoringApi, app_of
@@ -29,6 +30,13 @@ from cidp.settings import KafkaSettings, ModelSettings, Settings, StoreSettings
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = "une-cle-pour-les-tests"
 PATIENCE_S = 240.0
+
+
+@pytest.fixture(autouse=True)
+def patient_scrapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take its time to read the store."""
+    for module in (in_time, telemetry_sample):
+        monkeypatch.setattr(module, "WAIT_S", PATIENCE_S)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from loguru import logger
 from werkzeug.test import TestResponse
 
-from cidp import telemetry_sample
 from cidp.assembly import Parts, assemble
 from cidp.front import REFUSED
 from cidp.http_api import RETRY_AFTER_S, ScoringApi, app_of, create_app
@@ -36,12 +35,6 @@ READING: dict[str, Any] = {
     "temperature": 45,
 }
 EVENT = READING | {"timestamp": "2026-03-01T11:00:00Z"}
-
-
-@pytest.fixture(autouse=True)
-def patient_scrapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine may take its time to read the store."""
-    monkeypatch.setattr(telemetry_sample, "WAIT_S", 240)
 
 
 def predict(client: FlaskClient, body: Any = None, **options: Any) -> TestResponse:
