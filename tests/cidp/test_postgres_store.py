@@ -225,7 +225,7 @@ def test_a_server_that_accepts_and_never_answers_is_waited_for_once(tmp_path: Pa
 
 
 def test_a_slow_statement_of_a_server_that_lives_is_waited_for(url: StoreUrl) -> None:
-    store = store_at(url)
+    store = store_at(url, timeout_s=0.1)
     assert rows(store, "SELECT 1 FROM pg_sleep(3)") == [(1,)]
     store.close()
 
@@ -233,7 +233,7 @@ def test_a_slow_statement_of_a_server_that_lives_is_waited_for(url: StoreUrl) ->
 def test_a_statement_that_only_its_own_backend_keeps_is_given_up(
     url: StoreUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = store_at(url)
+    store = store_at(url, timeout_s=0.1)
     [(pid,)] = rows(store, "SELECT pg_backend_pid()")
     monkeypatch.setattr(WatchedConnection, "statement_s", 0.1)
     psutil.Process(pid).suspend()
