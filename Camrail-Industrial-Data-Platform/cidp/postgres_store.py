@@ -17,6 +17,7 @@ from cidp.event_batch import Batch, Integers, to_micros
 from cidp.event_store import SCHEMA_VERSION, EventStore, migration
 from cidp.fleet_state import Alerting
 from cidp.postgres_pulse import Pulse, WatchedConnection
+from cidp.postgres_refusals import connection_refusal
 from cidp.store_session import Row, Session
 from cidp.store_url import StoreUrl
 from cidp.telemetry import READINGS
@@ -374,6 +375,9 @@ class PostgresStore(EventStore):
                 " les tables à sa première connexion ; postgresql_roles.sql donne leurs droits aux"
                 " autres comptes."
             )
+        refusal = connection_refusal(told, "CAMRAIL_EVENT_STORE")
+        if refusal is not None:
+            return StoreUnavailable(f"Base {self._url} : {refusal}.")
         if isinstance(error, _LATER):
             return StoreUnavailable(
                 f"La base {self._url} ne répond pas ({told}) : rien n'a été enregistré, réessayez"

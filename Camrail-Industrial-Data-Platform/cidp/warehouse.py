@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cidp.errors import WarehouseError
+from cidp.postgres_refusals import connection_refusal
 from cidp.store_url import StoreUrl
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ def _postgresql_cause(error: "psycopg.Error", url: StoreUrl) -> str:
     if error.sqlstate == "42501":
         return "Ce compte ne peut pas lire l'entrepôt : donnez-lui sql/powerbi_role.sql."
     told = url.redacted(str(error).strip().splitlines()[0] if str(error).strip() else "muet")
+    refusal = connection_refusal(told, "DPA_DWH")
+    if refusal is not None:
+        return f"Entrepôt {url} : {refusal}."
     return (
         f"Le serveur PostgreSQL de l'entrepôt ne répond pas ({told}) : vérifiez qu'il fonctionne,"
         " puis DPA_DWH."

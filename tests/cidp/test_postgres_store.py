@@ -258,6 +258,22 @@ def answers(store: EventStore) -> bool:
         return False
 
 
+@pytest.mark.parametrize(
+    ("account", "base", "cause"),
+    [
+        ("dpa", "none", "n'a pas de base de ce nom : créez-la"),
+        ("nobody", "postgres", "refuse ce compte"),
+    ],
+)
+def test_a_server_that_answers_is_not_said_to_be_away(
+    postgres_server: PostgresServer, tmp_path: Path, account: str, base: str, cause: str
+) -> None:
+    address = postgres_server.url(base).replace("//dpa@", f"//{account}@")
+    with pytest.raises(StoreUnavailable, match=f"{cause}.*CAMRAIL_EVENT_STORE") as refused:
+        store_at(StoreUrl.parse(address, tmp_path)).last_event()
+    assert "ne répond pas" not in str(refused.value)
+
+
 def test_no_password_is_told(postgres_server: PostgresServer) -> None:
     target = f"postgresql://nobody:hidden1@127.0.0.1:{postgres_server.port}/none?password=hidden2"
     with pytest.raises(StoreUnavailable) as refused:

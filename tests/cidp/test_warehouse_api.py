@@ -11,6 +11,7 @@ import pytest
 from conformity import conforms
 from flask.testing import FlaskClient
 from postgres import BACK_ENDS, frozen, own_schema, running_server
+from postgres_server import PostgresServer
 from waiting import Stopwatch, until
 from warehouses import FIRST, LAST, SITES, Seeded, seeded, table
 from werkzeug.test import TestResponse
@@ -250,6 +251,15 @@ def test_a_warehouse_that_a_load_holds_asks_for_patience(client_of: Client, tmp_
     holder.execute("BEGIN EXCLUSIVE")
     assert "occupé" in refused(answered(client_of(str(path), 0.1), "runs"))
     holder.close()
+
+
+@pytest.mark.postgresql
+def test_a_database_that_the_server_does_not_have_is_told_as_such(
+    client_of: Client, postgres_server: PostgresServer
+) -> None:
+    message = refused(answered(client_of(postgres_server.url("none")), "kpis"))
+    assert "n'a pas de base de ce nom : créez-la" in message
+    assert "DPA_DWH" in message
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password(client_of: Client) -> None:

@@ -1,0 +1,28 @@
+"""Why a PostgreSQL server that answers opens no connection, in French with the remedy."""
+
+import re
+from typing import Final
+
+_BY_SENTENCE: Final = (
+    (
+        r'database "[^"]*" does not exist|la base de donn.es « .* » n.existe pas',
+        "le serveur répond, mais n'a pas de base de ce nom : créez-la (createdb), ou corrigez son"
+        " nom dans {setting}",
+    ),
+    (
+        r'role "[^"]*" does not exist|le r.le « .* » n.existe pas'
+        r"|password authentication failed|authentification par mot de passe .chou.e"
+        r"|no password supplied",
+        "le serveur répond, mais refuse ce compte : vérifiez l'utilisateur que nomme {setting}, et"
+        " son mot de passe (PGPASSWORD)",
+    ),
+)
+"""The driver gives no code when no connection opens; servers may well speak French."""
+
+
+def connection_refusal(told: str, setting: str) -> str | None:
+    """Say what the driver's message means; `setting` holds the address. None: something else."""
+    for sentences, cause in _BY_SENTENCE:
+        if re.search(sentences, told):
+            return cause.format(setting=setting)
+    return None
