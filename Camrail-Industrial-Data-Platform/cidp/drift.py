@@ -84,13 +84,13 @@ def within_window(rings: Iterable[Rows], now_s: float) -> Rows:
 class DriftCollector(Collector):
     """Compares at each scrape what came with the reference of the model that serves.
 
-    `sources` give by name the readings, in the `order` of the contract, and the risk; one is never
-    mixed with another.
+    `sources` give by name the readings, in the `order` of the contract, and the risk, or None when
+    they cannot be read; one is never mixed with another.
     """
 
     def __init__(
         self,
-        sources: Mapping[str, Callable[[], Rows]],
+        sources: Mapping[str, Callable[[], Rows | None]],
         manifest: "Callable[[], Manifest | None]",
         order: Sequence[str],
     ) -> None:
@@ -99,7 +99,10 @@ class DriftCollector(Collector):
         self._columns = {name: column for column, name in enumerate(order)}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the number of readings and, where there are enough, one index per variable."""
+        """Yield the number of readings and, where there are enough, one index per variable.
+
+        A source that cannot be read has neither.
+        """
         counts = GaugeMetricFamily(
             "api_drift_readings", "Readings that drift is measured on.", labels=["source"]
         )
@@ -111,6 +114,8 @@ class DriftCollector(Collector):
         manifest = self._manifest()
         for source, read in self._sources.items():
             rows = read()
+            if rows is None:
+                continue
             counts.add_metric([source], len(rows))
             if manifest is None or len(rows) < ENOUGH_ROWS:
                 continue

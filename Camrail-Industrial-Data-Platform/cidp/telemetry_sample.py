@@ -20,6 +20,9 @@ MOST_ROWS = 20_000
 """Beyond it hours are skipped, the same for each locomotive."""
 
 RENEWED_EVERY_S = 600.0
+AWAY_S = 15.0
+"""The time after which a store that was away is asked again."""
+
 WAIT_S = 0.5
 """The longest that who asks for a new sample waits for it."""
 
@@ -60,7 +63,8 @@ def hourly_readings(session: Session, since: datetime, until: datetime) -> Rows:
 class TelemetrySample:
     """The sample of `WINDOW`, or of `retention` if less, renewed by a thread when it is asked for.
 
-    A store that is slow leaves the sample before; one that is away leaves none.
+    A store that is slow leaves the sample before; one that is away leaves none, which is no sample
+    without readings.
     """
 
     def __init__(
@@ -76,10 +80,10 @@ class TelemetrySample:
         self._clock_s = clock_s
         self._renewing = threading.Lock()
         self._due_s = clock_s()
-        self._rows: Rows = np.empty((0, len(READINGS) + 1))
+        self._rows: Rows | None = None
 
-    def rows(self) -> Rows:
-        """Return one row per reading, as `hourly_readings`; waits `WAIT_S` at most."""
+    def rows(self) -> Rows | None:
+        """Return one row per reading, as `hourly_readings`, or None; waits `WAIT_S` at most."""
         if self._clock_s() >= self._due_s and self._renewing.acquire(blocking=False):
             renewal = threading.Thread(target=self._renew, name="drift", daemon=True)
             try:
@@ -96,7 +100,8 @@ class TelemetrySample:
                 now = self._now()
                 self._rows = hourly_readings(session, now - self._window, now)
         except StoreError:  # which the source, asked at each scrape too, has counted
-            self._rows = self._rows[:0]
+            self._rows = None
         finally:
-            self._due_s = self._clock_s() + RENEWED_EVERY_S
+            again_s = AWAY_S if self._rows is None else RENEWED_EVERY_S
+            self._due_s = self._clock_s() + again_s
             self._renewing.release()

@@ -196,6 +196,7 @@ api_drift_psi{source="telemetry",variable="vibration"} 0.31
 api_drift_psi{source="telemetry",variable="risk"} 0.02
 # TYPE api_drift_readings gauge
 api_drift_readings{source="telemetry"} 812.0
+api_drift_readings{source="predict"} 0.0
 # TYPE api_workers gauge
 api_workers 2.0
 """

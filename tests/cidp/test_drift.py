@@ -28,7 +28,7 @@ def manifest_of(bundle: Path) -> Manifest:
 
 
 def collected(
-    recent: RecentReadings, manifest: Manifest | None, now_s: float, stored: Rows = NO_ROWS
+    recent: RecentReadings, manifest: Manifest | None, now_s: float, stored: Rows | None = NO_ROWS
 ) -> dict[str, dict[str, float]]:
     """Give the number of readings (under "count") and the indexes of each source."""
     sources = {
@@ -93,6 +93,11 @@ def test_too_few_readings_or_no_model_give_only_their_number(bundles: list[Path]
     assert collected(recent, manifest_of(bundles[0]), 100.0)["predict"] == few
     recent.note((1, 2, 3, 4), 0.5)
     assert collected(recent, None, 100.0)["predict"] == {"count": ENOUGH_ROWS}
+
+
+def test_a_source_that_cannot_be_read_has_no_number() -> None:
+    found = collected(RecentReadings(now_s=lambda: 100.0), None, 100.0, None)
+    assert found == {"predict": {"count": 0}}
 
 
 def test_readings_older_than_the_window_count_no_more() -> None:

@@ -197,6 +197,9 @@ def _show_drift(client: ApiClient) -> None:
         of_source = [one for one in found if one.labels["source"] == source]
         drift = {one.labels["variable"]: one.value for one in of_source if "variable" in one.labels}
         count = sum(int(one.value) for one in of_source if "variable" not in one.labels)
+        if not of_source:
+            st.caption(f"{said} : pas mesurable tant que la base d’événements ne répond pas.")
+            continue
         if not drift:
             st.caption(
                 f"{said} : pas encore mesurable. {counted(count, 'lecture')} ; il en faut "

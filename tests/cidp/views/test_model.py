@@ -1,5 +1,5 @@
 import pytest
-from api_samples import CARD, Open, job, jobs, version
+from api_samples import CARD, METRICS, Open, job, jobs, version
 from fake_api import VERSION, FakeApi, Request
 
 from cidp.api_answers import ModelCard, Promotion
@@ -44,6 +44,16 @@ def test_curves_and_drift_are_drawn(opened: Open, fake_api: FakeApi) -> None:
     assert "une lecture par locomotive et heure : 812 lectures, comparées à l’entraînement" in said
     assert "/predict dans l’heure : pas encore mesurable. 0 lecture ; il en faut 500." in said
     assert "débit d’huile 500, pression 5, vibrations 2, température 45" in said
+
+
+def test_drift_of_a_store_that_is_away_is_not_told_as_no_reading(
+    opened: Open, fake_api: FakeApi
+) -> None:
+    kept = [line for line in METRICS.splitlines(True) if b'source="telemetry"' not in line]
+    fake_api.answers["/metrics"] = (200, b"".join(kept))
+    said = "\n".join(caption.value for caption in opened("model").run().caption)
+    assert "et heure : pas mesurable tant que la base d’événements ne répond pas." in said
+    assert "/predict dans l’heure : pas encore mesurable. 0 lecture" in said
 
 
 def test_a_training_is_started_with_its_choices(opened: Open, fake_api: FakeApi) -> None:
