@@ -1,6 +1,9 @@
 """Text from elsewhere, shown as it is where Streamlit expects Markdown."""
 
 import re
+from collections.abc import Sequence
+
+import streamlit as st
 
 # An underscore inside a word, and a colon before a space or a port, mean nothing to Markdown.
 _MARKS = re.compile(r"[\\`*\[\]<>$|~]|(?<!\w)_|_(?!\w)|:(?=[A-Za-z_])|^[#+-]")
@@ -16,6 +19,12 @@ def plain(text: str) -> str:
     """
     parts = _ADDRESS.split(" ".join(text.split()))
     return "".join(f"`{part}`" if n % 2 else _escaped(part) for n, part in enumerate(parts))
+
+
+def show_reasons(reasons: Sequence[tuple[str, str]]) -> None:
+    """List under a table why some of its rows are as they are, whole: a cell would cut it."""
+    if reasons:
+        st.markdown("\n".join(f"- **{plain(name)}** : {plain(said)}" for name, said in reasons))
 
 
 def _escaped(text: str) -> str:

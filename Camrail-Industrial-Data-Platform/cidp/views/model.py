@@ -18,7 +18,7 @@ from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.charts import DARK, INK, french, line_at
 from cidp.views.gauges import GAUGES, Gauge, field_label
 from cidp.views.job_panel import show_jobs, started
-from cidp.views.markdown import plain
+from cidp.views.markdown import plain, show_reasons
 from cidp.views.supervision import FIRST_LOCO
 
 POINTS = 40
@@ -255,6 +255,7 @@ def _show_versions(access: Access) -> None:
         hide_index=True,
         alt="Les versions du registre, la plus récente d’abord",
     )
+    show_reasons([(one.version, one.error) for one in found.models if one.error])
     may_change = access.may("models")
     running = show_jobs(access, ["training", "retraining", "bootstrap"], may_stop=may_change)
     if said := st.session_state.pop(_PROMOTED, None):
@@ -283,7 +284,6 @@ def _version_row(version: ModelVersion) -> dict[str, str]:
         "Précision moyenne": figure(metrics.get("average_precision"), "", 3),
         "Rappel": figure(metrics.get("recall"), "%", 0),
         "Coût": figure(metrics.get("cost"), "", 0),
-        "Raison": version.error or "",
     }
 
 

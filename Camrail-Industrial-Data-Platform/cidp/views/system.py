@@ -15,7 +15,7 @@ from cidp.views.api_state import last_known
 from cidp.views.asking import failures_said, reachable, show_api_error
 from cidp.views.data_strip import source_said
 from cidp.views.job_panel import STATES
-from cidp.views.markdown import plain
+from cidp.views.markdown import plain, show_reasons
 
 REFRESH_S = 5.0
 _MODEL = {"serving": "en service", "loading": "en cours de chargement", "missing": "aucun modèle"}
@@ -107,6 +107,7 @@ def _show_last_jobs(client: ApiClient) -> None:
     if not found.jobs:
         st.caption("Aucun travail n’a encore été lancé par l’API.")
         return
+    newest = found.jobs[:20]
     listed: list[dict[str, Any]] = [
         {
             "Début (Douala)": instant(job.started_at),
@@ -115,8 +116,14 @@ def _show_last_jobs(client: ApiClient) -> None:
             "État": STATES[job.state],
             "Pour": job.on_behalf_of or "",
             "Clé": job.started_by,
-            "Raison": job.error or "",
         }
-        for job in found.jobs[:20]
+        for job in newest
     ]
     st.dataframe(pd.DataFrame(listed), hide_index=True, alt="Derniers travaux de l’API")
+    show_reasons(
+        [
+            (f"{found.label(job.kind)}, {instant(job.started_at)}", job.error)
+            for job in newest
+            if job.error
+        ]
+    )

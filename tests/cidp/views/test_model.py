@@ -163,8 +163,9 @@ def test_what_serves_is_told_so_though_its_files_are_damaged(
 ) -> None:
     damaged = version("20260227T1-abimee", error="model.pkl illisible", serving=True)
     fake_api.answers["/models"] = (200, {"count": 1, "models": [damaged]})
-    told = opened("model").run().dataframe[1].value
-    assert (told["État"][0], told["Raison"][0]) == ("en service", "model.pkl illisible")
+    screen = opened("model").run()
+    assert screen.dataframe[1].value["État"][0] == "en service"
+    assert "- **20260227T1-abimee** : model.pkl illisible" in [m.value for m in screen.markdown]
 
 
 def test_without_a_model_versions_remain(opened: Open, fake_api: FakeApi) -> None:

@@ -76,3 +76,11 @@ def test_a_platform_that_ran_nothing_says_so(opened: Open, fake_api: FakeApi) ->
     fake_api.answers["/jobs"] = (200, jobs(job(state="cancelled")))
     screen.run()
     assert screen.dataframe[0].value["État"].tolist() == ["arrêt"]
+
+
+def test_why_a_job_failed_is_told_whole(opened: Open, fake_api: FakeApi) -> None:
+    failed = job(state="failed", error="l'entrepôt est tenu " * 20 + "par un autre programme")
+    fake_api.answers["/jobs"] = (200, jobs(failed, job()))
+    screen = opened("system").run()
+    (said,) = [text.value for text in screen.markdown if "Travail etl" in text.value]
+    assert said == f"- **Travail etl, 01/03/2026 13:00:00** : {failed['error']}"
