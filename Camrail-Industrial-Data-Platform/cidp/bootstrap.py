@@ -14,7 +14,7 @@ from cidp.cli import FrenchParser
 from cidp.errors import BundleRefused, ChildFailed, CidpError
 from cidp.logs import configure_logs
 from cidp.model_bundle import Manifest, Slot
-from cidp.orchestration import TrainingSummary, run_for_document
+from cidp.orchestration import TrainingSummary, as_part, run_for_document
 from cidp.registry import INSTANT, TREND, Registry
 from cidp.settings import Settings, launch_environment
 from cidp.stop_signals import interrupt_on_stop
@@ -32,8 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.from_environ(launch_environment(os.environ))
         configure_logs(settings.logs.folder, "bootstrap")
         logger.info("Entraînement sur {}", settings.pmd.sensors.name)
-        for slot in slots:
-            promoted.append(train_and_promote(settings, echo, options.progress, slot))
+        for number, slot in enumerate(slots, 1):
+            on_line = as_part(echo, number, len(slots))
+            promoted.append(train_and_promote(settings, on_line, options.progress, slot))
             if not options.json:
                 _say_promoted(promoted[-1], settings)
     except CidpError as error:

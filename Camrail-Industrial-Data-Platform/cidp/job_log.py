@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from cidp.logs import escaped
-from cidp.orchestration import ProgressLine
-from cidp.pydantic_compat import ValidationError
+from cidp.orchestration import ProgressLine, progress_of
 
 READ_BYTES = 65_536
 TAIL_LINES = 30
@@ -14,13 +13,13 @@ MAX_LINE = 500
 
 def log_tail(log: Path) -> list[str]:
     """Return the last lines for people, without those of its progress; none without a log."""
-    lines = [line for line in _lines(log) if line.strip() and _progress(line) is None]
+    lines = [line for line in _lines(log) if line.strip() and progress_of(line) is None]
     return [escaped(line)[:MAX_LINE] for line in lines[-TAIL_LINES:]]
 
 
 def last_progress(log: Path) -> ProgressLine | None:
     """Return how far the program last said it is, or None."""
-    return next(filter(None, map(_progress, reversed(_lines(log)))), None)
+    return next(filter(None, map(progress_of, reversed(_lines(log)))), None)
 
 
 def _lines(log: Path) -> list[str]:
@@ -34,12 +33,3 @@ def _lines(log: Path) -> list[str]:
         return []
     lines = text.split("\n")
     return [line.rstrip("\r") for line in (lines[1:] if start else lines)]
-
-
-def _progress(line: str) -> ProgressLine | None:
-    if not line.startswith("{"):
-        return None
-    try:
-        return ProgressLine.model_validate_json(line)
-    except ValidationError:
-        return None

@@ -123,6 +123,32 @@ class ProgressLine(BaseModel):
     percent: Annotated[float, Field(ge=0, le=100)] | None
 
 
+def progress_of(line: str) -> ProgressLine | None:
+    """Read a line of a log as one of progress; None for any other."""
+    if not line.startswith("{"):
+        return None
+    try:
+        return ProgressLine.model_validate_json(line)
+    except ValidationError:
+        return None
+
+
+def as_part(on_line: Callable[[str], object], part: int, parts: int) -> Callable[[str], None]:
+    """Hand on the lines of a child that does the `part`-th of so many equal parts of a work.
+
+    Its progress becomes that of the whole work.
+    """
+
+    def hand_on(line: str) -> None:
+        found = progress_of(line)
+        if found is not None and found.percent is not None:
+            percent = (100 * (part - 1) + found.percent) / parts
+            line = ProgressLine(step=found.step, percent=percent).model_dump_json()
+        on_line(line)
+
+    return hand_on
+
+
 D = TypeVar("D", bound=Document)
 
 

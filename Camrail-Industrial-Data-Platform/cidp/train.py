@@ -31,6 +31,7 @@ from cidp.orchestration import (
     ProcessingSummary,
     RetrainingSummary,
     TrainedModel,
+    as_part,
     run_for_document,
 )
 from cidp.promotion import Verdict, verdict
@@ -90,7 +91,10 @@ def run(settings: Settings, chosen: argparse.Namespace, now: datetime) -> Retrai
     with tempfile.TemporaryDirectory() as text:
         scratch = Path(text)
         lesson = _lesson(settings, chosen, scratch, now)
-        trained = [_train(settings, chosen, lesson, slot, scratch) for slot in slots]
+        trained = [
+            _train(settings, chosen, lesson, slot, scratch, as_part(echo, number, len(slots)))
+            for number, slot in enumerate(slots, 1)
+        ]
     models = tuple(_judged(registry, lesson, one) for one in trained)
     for model in models:
         if model.promoted:
@@ -199,7 +203,12 @@ def _told(exported: Exported) -> str:
 
 
 def _train(
-    settings: Settings, chosen: argparse.Namespace, lesson: Lesson, slot: Slot, scratch: Path
+    settings: Settings,
+    chosen: argparse.Namespace,
+    lesson: Lesson,
+    slot: Slot,
+    scratch: Path,
+    on_line: Callable[[str], object],
 ) -> Trained:
     """Train one model beside the one that serves."""
     registry = Registry(settings.model.folder)
@@ -210,7 +219,7 @@ def _train(
         files["--against"] = bundles / served
     settled = {"--slot": slot, "--trials": chosen.trials, "--seed": chosen.seed}
     arguments = ["--json", *as_words(files | settled)]
-    manifest = run_trainer(settings, arguments, chosen.progress, echo)
+    manifest = run_trainer(settings, arguments, chosen.progress, on_line)
     return Trained(slot, manifest, served)
 
 

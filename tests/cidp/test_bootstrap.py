@@ -158,6 +158,20 @@ def test_the_command_says_what_it_promoted(
     assert registry.promoted_version("trend") == bundles[1].name
 
 
+def test_the_progress_of_both_models_is_that_of_one_work(
+    trainer: Trainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = ['{"step":"forêt","percent":50}', '{"step":"export","percent":null}', '{"autre":1}']
+    settings = trainer(f"sys.stderr.write({chr(10).join(['', *lines, ''])!r})")
+    assert run_main(monkeypatch, tmp_path, settings, []) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    whole = [line.replace("50", share) for share in ("25.0", "75.0") for line in lines]
+    assert told == whole
+
+
 def test_one_slot_alone_can_be_trained(
     trainer: Trainer,
     bundles: list[Path],

@@ -22,6 +22,7 @@ from cidp.errors import NothingToLearn
 from cidp.event_batch import Door, Message
 from cidp.french import number
 from cidp.model_bundle import Manifest
+from cidp.orchestration import progress_of
 from cidp.registry import Registry
 from cidp.settings import SERVICE_FOLDER, Settings
 
@@ -172,6 +173,12 @@ def test_both_databases_teach_alike(
         assert (instant["promoted"], trend["promoted"]) == (True, True)
         assert trend["why"] == "aucun modèle ne servait"
         assert ended.stderr.count('"step":"export"') == 2  # once for each model
+        told = [
+            found.percent or 0 for found in map(progress_of, ended.stderr.splitlines()) if found
+        ]
+        assert told == sorted(told)
+        assert told[0] == 0
+        assert told[-1] > 80
         registry = Registry(place.models)
         taught[kind] = [
             registry.manifest(instant["version"], "instant"),
