@@ -1,7 +1,8 @@
 """The HTTP API as the dashboard calls it: typed answers, or one of the errors of `api_errors`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, Self, TypeVar
@@ -242,7 +243,8 @@ class ApiClient:
     def check_workbook(self, name: str) -> None:
         """Raise `NotThere` when there is nothing to download under this name."""
         if self._send("HEAD", f"/reports/{name}").status_code != requests.codes.ok:
-            self._ok(self._send("GET", f"/reports/{name}", stream=True)).close()  # says why
+            with self._translated(ANSWER_TIMEOUT_S):
+                self._ok(self._send("GET", f"/reports/{name}", stream=True)).close()  # says why
 
     def warehouse_scope(self) -> WarehouseScope:
         """Every site, and the first and last day of the warehouse."""
@@ -320,7 +322,7 @@ class ApiClient:
             "X-API-KEY": key.encode() if key else None,
             "X-Operator": quote(person, safe=" .,'@") or None,  # nothing else than ASCII arrives
         }
-        try:
+        with self._translated(timeout_s):
             return self._session.request(
                 method,
                 self.settings.url + path,
@@ -333,6 +335,12 @@ class ApiClient:
                 allow_redirects=False,
                 stream=stream,
             )
+
+    @contextmanager
+    def _translated(self, timeout_s: float) -> Iterator[None]:
+        """Raise the error that a person can act upon in place of the library's."""
+        try:
+            yield
         except requests.RequestException as error:
             if _is_read_timeout(error):
                 raise ApiTooSlow(self.settings.shown_url, timeout_s) from error

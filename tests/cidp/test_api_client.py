@@ -8,6 +8,7 @@ from cidp.api_client import (
     ANSWER_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
     READY_TIMEOUT_S,
+    REPORT,
     ApiClient,
     ClientSettings,
     UncheckedReading,
@@ -122,6 +123,25 @@ def test_a_slow_api_is_given_up_within_three_seconds(
     fake_api.slow = {"/predict"}
     with pytest.raises(ApiTooSlow, match="1,6 s"):
         api_client.predict(READING)
+
+
+@pytest.mark.parametrize("call", ["ready", "fleet", "jobs", "workbook", "check_workbook"])
+def test_an_api_that_is_killed_while_it_answers_is_unreachable(call: str) -> None:
+    def answer_half(server: socket.socket) -> None:
+        for _ in range(2 if call == "check_workbook" else 1):
+            with server.accept()[0] as connection:
+                is_head = connection.recv(65_536).startswith(b"HEAD")
+                head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000\r\n\r\n"
+                connection.sendall(head if is_head else head + b'{"error"')
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = threading.Thread(target=answer_half, args=(server,))
+        answering.start()
+        client = ApiClient(ClientSettings(f"http://127.0.0.1:{server.getsockname()[1]}", None))
+        arguments = [REPORT] if call.endswith("workbook") else []
+        with pytest.raises(ApiUnreachable, match="Démarrez l’API"):
+            getattr(client, call)(*arguments)
+        answering.join()
 
 
 def test_an_answer_that_stops_halfway_is_slow_too() -> None:
