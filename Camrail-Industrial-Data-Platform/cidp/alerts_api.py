@@ -33,6 +33,9 @@ MAX_ALERTS = 1_000
 DEFAULT_ALERTS = 100
 MAX_BODY_BYTES = 16_384
 MAX_ID = 2**63 - 1
+SHOWN_ID = 40
+"""Characters that an answer repeats of a number that was asked for."""
+
 JSON, CSV = "application/json", "text/csv"
 _STATES = {
     "new": ["new"],
@@ -146,7 +149,8 @@ class _Views:
         try:
             number = whole(1, MAX_ID)(alert_id)
         except ValueError:
-            raise UnknownAlert(f"Aucune alerte n'a le numéro {alert_id[:20]}.") from None
+            asked = alert_id if len(alert_id) <= SHOWN_ID else f"{alert_id[:SHOWN_ID]}…"
+            raise UnknownAlert(f"Aucune alerte n'a le numéro {asked}.") from None
         author = operator()
         with self.parts.store.session() as session:
             alert = act(session, number, author, self.parts.now(), *more)

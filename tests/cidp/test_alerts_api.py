@@ -198,6 +198,12 @@ def test_an_unknown_alert_is_not_found(client: FlaskClient) -> None:
             assert post(client, number, action, bodies.get(action)).status_code == 404
 
 
+def test_an_unknown_alert_is_named_as_it_was_asked_for(client: FlaskClient) -> None:
+    digits = "12345678901234567890123"
+    assert f"numéro {digits}." in post(client, digits, "close").json["message"]
+    assert f"numéro {'9' * 40}…." in post(client, "9" * 5000, "close").json["message"]
+
+
 def test_a_body_that_says_something_else_is_refused(client: FlaskClient, stored: Parts) -> None:
     alarm(stored)
     alert = listed(client)[0]

@@ -185,6 +185,24 @@ def _show_counts(shown: Sequence[Locomotive]) -> None:
     }
     for (label, count), column in zip(counts.items(), st.columns(len(counts)), strict=True):
         column.metric(label, number(count), border=True)
+    st.caption(series_counted(shown))
+
+
+def series_counted(shown: Sequence[Locomotive]) -> str:
+    """Say of which series the counts are; of both, how many come from each."""
+    of_series = {
+        name.lower(): [loco for loco in shown if loco.series == series]
+        for series, name in SERIES_NAMES.items()
+    }
+    present = {name: locomotives for name, locomotives in of_series.items() if locomotives}
+    if len(present) == 1:
+        return f"Série {next(iter(present))} seulement."
+    told = " et ".join(
+        f"{counted(len(locos), 'locomotive')} {name}{'s' * (len(locos) > 1)}, dont"
+        f" {number(sum(loco.critical_risk for loco in locos))} en danger"
+        for name, locos in present.items()
+    )
+    return f"Les deux séries ensemble : {told} ; celle qui est dans les deux compte une fois."
 
 
 def _choose(key: str, shown: Sequence[Locomotive]) -> None:

@@ -7,7 +7,15 @@ from api_samples import Open, fleet, history, locomotive
 from fake_api import FakeApi
 
 from cidp.api_answers import Fleet, History
-from cidp.views.fleet import by_risk, history_frame, reading_chart, risk_chart, rows, written
+from cidp.views.fleet import (
+    by_risk,
+    history_frame,
+    reading_chart,
+    risk_chart,
+    rows,
+    series_counted,
+    written,
+)
 from cidp.views.gauges import GAUGES
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -76,6 +84,15 @@ def test_a_locomotive_with_two_series_counts_once(opened: Open, fake_api: FakeAp
     screen = opened("fleet").run()
     assert [metric.value for metric in screen.metric] == ["3", "1", "1", "0"]
     assert len(screen.dataframe[0].value) == 5
+    said = "\n".join(caption.value for caption in screen.caption).replace(NBSP, " ")
+    assert "2 locomotives réelles, dont 1 en danger et 3 locomotives simulées, dont 1" in said
+    assert "celle qui est dans les deux compte une fois" in said
+
+
+@pytest.mark.parametrize(("series", "said"), [("real", "réelle"), ("simulated", "simulée")])
+def test_the_only_series_that_is_counted_is_named(series: str, said: str) -> None:
+    found = Fleet.model_validate(fleet(locomotive("A", 0.9, series=series)))
+    assert series_counted(found.locomotives) == f"Série {said} seulement."
 
 
 def test_each_column_has_its_decimals_in_french() -> None:
