@@ -30,6 +30,9 @@ LARGE_AT_ONCE = 8
 BYTES_PER_S = 65_536
 """A large body may go on arriving as long as it comes at least at this rate."""
 
+SCRAPE = "/metrics"
+"""Has a thread of its own: it must tell how it goes when all others are held."""
+
 DRAINED_BYTES = 8 * 1_048_576
 DRAIN_S = 5.0
 
@@ -81,11 +84,13 @@ class Front:
         self.app = app
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="api")
+        self._scraped = ThreadPoolExecutor(1, thread_name_prefix="scrape")
         self._places = LARGE_AT_ONCE
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take no more work once the worker has ended."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._scraped):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def __rsgi__(self, scope: "Scope", proto: "HTTPProtocol") -> None:
         """Read and answer one request; there is nobody to answer once the sender has gone."""
@@ -160,7 +165,8 @@ class Front:
             self._respond(environ, proto)
         else:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._threads, self._respond, environ, proto)
+            threads = self._scraped if environ["PATH_INFO"] == SCRAPE else self._threads
+            await loop.run_in_executor(threads, self._respond, environ, proto)
 
     async def _answer_then_drain(self, environ: "WSGIEnvironment", proto: "HTTPProtocol") -> None:
         """Answer, then read on: many clients send all of a body before they look at the answer.

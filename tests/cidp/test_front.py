@@ -106,6 +106,26 @@ def test_a_request_without_a_body_is_answered_without_reading() -> None:
     assert answered(Echo(), proto, {}) == [(200, {"X-A": "1"}, b"")]
 
 
+def test_a_scrape_is_answered_while_every_thread_is_held() -> None:
+    app, held = Echo(), threading.Event()
+    app.during = lambda: app.environs[-1]["PATH_INFO"] == "/metrics" or held.wait(60)
+
+    async def run() -> None:
+        front = Front(app, Limits(2, 60, LARGEST))
+        slow = [asyncio.create_task(front.__rsgi__(Scope(), Proto())) for _ in range(2)]  # type: ignore[arg-type]
+        while len(app.threads) < 2:
+            await asyncio.sleep(0.01)
+        scrape = Proto()
+        await asyncio.wait_for(front.__rsgi__(Scope(path="/metrics"), scrape), 30)  # type: ignore[arg-type]
+        assert [status for status, *_ in scrape.answers] == [200]
+        assert not any(one.done() for one in slow)
+        held.set()
+        await asyncio.gather(*slow)
+        front.__rsgi_del__(asyncio.get_running_loop())
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("quick", [True, False])
 def test_only_what_is_quick_runs_on_the_event_loop(quick: bool) -> None:
     app = Echo(quick=quick)
