@@ -198,8 +198,8 @@ def series_counted(shown: Sequence[Locomotive]) -> str:
     if len(present) == 1:
         return f"Série {next(iter(present))} seulement."
     told = " et ".join(
-        f"{counted(len(locos), 'locomotive')} {name}{'s' * (len(locos) > 1)}, dont"
-        f" {number(sum(loco.critical_risk for loco in locos))} en danger"
+        f"{counted(len(locos), 'locomotive')} {name}{'s' * (len(locos) > 1)}"
+        f" ({number(sum(loco.critical_risk for loco in locos))} en danger)"
         for name, locos in present.items()
     )
     return f"Les deux séries ensemble : {told} ; celle qui est dans les deux compte une fois."

@@ -85,7 +85,7 @@ def test_a_locomotive_with_two_series_counts_once(opened: Open, fake_api: FakeAp
     assert [metric.value for metric in screen.metric] == ["3", "1", "1", "0"]
     assert len(screen.dataframe[0].value) == 5
     said = "\n".join(caption.value for caption in screen.caption).replace(NBSP, " ")
-    assert "2 locomotives réelles, dont 1 en danger et 3 locomotives simulées, dont 1" in said
+    assert "2 locomotives réelles (1 en danger) et 3 locomotives simulées (1 en danger)" in said
     assert "celle qui est dans les deux compte une fois" in said
 
 
