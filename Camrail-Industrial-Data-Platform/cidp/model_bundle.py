@@ -150,6 +150,7 @@ class Manifest(_Part):
     held_out: HeldOut
     training_window: TrainingWindow | None
     data: Annotated[list[TrainingData], Field(min_length=1)]
+    left_out: dict[str, Count] = Field(default={})
     files: dict[str, BundleFile]
     libraries: dict[str, str]
     seed: int

@@ -34,6 +34,20 @@ def test_a_block_that_fails_leaves_the_old_file_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither")
+def test_a_link_stays_and_a_device_is_refused(tmp_path: Path) -> None:
+    target, link, device = tmp_path / "vrai.xlsx", tmp_path / "lien.xlsx", tmp_path / "appareil"
+    link.symlink_to(target)
+    with replacing(link) as draft:
+        draft.write_bytes(b"nouveau")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"nouveau"
+    os.mkfifo(device)
+    with pytest.raises(OSError, match="pas un fichier ordinaire"), replacing(device):
+        pass
+    assert device.is_fifo()
+
+
 def test_the_draft_of_a_dead_program_is_removed_and_no_other(tmp_path: Path) -> None:
     target = tmp_path / "rapport.xlsx"
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],

@@ -51,6 +51,18 @@ def test_types_groups_features_and_files_are_told(manifest: Manifest) -> None:
     assert number(manifest.threshold, 4) in card
 
 
+def test_rows_that_were_left_out_are_told_with_their_reason(manifest: Manifest) -> None:
+    assert all(
+        f"Laissées de côté, {reason} : {number(rows)}." in model_card(manifest, {})
+        for reason, rows in manifest.left_out.items()
+        if rows
+    )
+    told = manifest.model_copy(update={"left_out": {"y : pas un nombre fini": 1200, "z": 0}})
+    card = model_card(told, {})
+    assert f"Laissées de côté, y : pas un nombre fini : {number(1200)}." in card
+    assert ", z :" not in card
+
+
 def test_several_seeds_show_their_intervals(manifest: Manifest) -> None:
     intervals = {key: {"f1": Interval(mean=0.7, low=0.6, high=0.8)} for key, _ in PREDICTORS}
     several = manifest.model_copy(update={"seeds": [1, 2], "intervals": intervals})

@@ -66,7 +66,8 @@ def test_the_demonstration_shows_every_failure_and_every_fault_in_three_days() -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("failures: [", "ce n'est pas du YAML"),
+        ("failures: [", "ligne 1 : ce n'est pas du YAML"),
+        ("failures: []\na: b: c", "ligne 2 : ce n'est pas du YAML"),
         ("", "fichier : suite de lignes"),
         ("[1, 2]", "fichier : suite de lignes"),
         ("faults: []", "faults : nom inconnu"),

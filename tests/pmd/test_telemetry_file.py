@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -120,6 +121,20 @@ def test_a_folder_in_the_place_of_a_file_changes_no_other_file(tmp_path: Path) -
             {path: lambda out: out.write(b"new"), tmp_path / "folder": lambda out: out.write(b"x")}
         )
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither")
+def test_a_link_stays_and_a_device_is_refused(tmp_path: Path) -> None:
+    path, link, device = file(tmp_path, b"old"), tmp_path / "link.csv", tmp_path / "device"
+    link.symlink_to(path)
+    write_atomically({link: lambda out: out.write(b"new")})
+    assert link.is_symlink()
+    assert path.read_bytes() == b"new"
+    os.mkfifo(device)
+    with pytest.raises(UnusableFile, match=r"device.*pas un fichier ordinaire"):
+        write_atomically({path: lambda out: out.write(b"x"), device: lambda out: out.write(b"x")})
+    assert device.is_fifo()
+    assert path.read_bytes() == b"new"
 
 
 def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:

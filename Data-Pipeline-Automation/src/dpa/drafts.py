@@ -1,5 +1,6 @@
 """Files are written as drafts beside their target, then put in its place at once."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -15,8 +16,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give the draft to write; a block that ends well puts it at `path`, whole and on the disk.
 
     A block that raises leaves `path` as it was. No draft stays behind, and those of killed programs
-    are removed. Raises OSError.
+    are removed. A link stays, and what it leads to is replaced. Raises OSError, of a device too.
     """
+    if path.is_symlink():
+        path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "ce n'est pas un fichier ordinaire", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_orphans(path)
     draft = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")

@@ -112,7 +112,8 @@ def _manifest(folder: Path) -> Manifest:
         where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "JSON"
         raise _refused(folder, f"manifest.json non conforme : {where}") from error
     if manifest.version != folder.resolve().name:
-        raise _refused(folder, f"le manifeste est celui de la version {manifest.version}")
+        told = f"le manifeste est celui de la version {manifest.version} ; son dossier a ce nom"
+        raise _refused(folder, told)
     return manifest
 
 

@@ -99,6 +99,7 @@ class Manifest(_Document):
     held_out: HeldOut
     training_window: TrainingWindow | None
     data: Annotated[list[TrainingData], Field(min_length=1)]
+    left_out: dict[str, Count] = {}
     files: dict[str, BundleFile]
     libraries: dict[str, str]
     seed: int

@@ -175,6 +175,7 @@ def _manifest(
         held_out=_held_out(trained),
         training_window=_window(trained),
         data=_data(trained),
+        left_out=trained.table.left_out,
         files=_files(files),
         libraries={name: version(name) for name in LIBRARIES},
         seed=trained.seed,

@@ -99,6 +99,11 @@ def _data(manifest: Manifest) -> str:
         _table(["fichier", "lignes", "SHA-256"], files)
         + f"\n\n{learnt}Jugé sur {number(held.rows)} lignes tenues à l'écart ({held.split}), "
         f"dont {number(held.positives)} positives."
+        + "".join(
+            f" Laissées de côté, {reason} : {number(rows)}."
+            for reason, rows in manifest.left_out.items()
+            if rows
+        )
     )
 
 

@@ -34,6 +34,7 @@ _DECIMALS = {
 }
 _LABEL = 25  # characters; with the columns, a line fits a terminal of 120
 _NARROWEST = 6
+TOO_GOOD = 0.99  # of the area under a curve: no sensor foretells so well
 FEW_FAILURES = 100  # below, one or two locomotives move the figures
 
 
@@ -54,9 +55,11 @@ def training_report(trained: Trained, manifest: Manifest) -> str:
             f"Seuil du modèle : probabilité > {number(manifest.threshold, 4)} "
             f"(panne manquée {number(manifest.cost_miss, 1)}, "
             f"fausse alerte {number(manifest.cost_false_alarm, 1)})",
+            _cross_validated(manifest),
             f"Seuil sur un capteur : {feature.name} {sign} {number(rule.threshold, 2)} "
             f"{feature.unit}".rstrip(),
             *_certainty(manifest.metrics["model"], manifest.held_out.positives),
+            *_alone(manifest, feature.name),
         ]
     )
 
@@ -87,6 +90,24 @@ def _certainty(model: Figures, positives: int) -> list[str]:
             f"Attention : moins de {FEW_FAILURES} {name}, chiffres incertains (voir --seeds)"
         )
     return told
+
+
+def _cross_validated(manifest: Manifest) -> str:
+    """The model on the rows that it learned from, each judged by a forest that never saw it."""
+    precision, f1 = (
+        number(manifest.out_of_fold.get(key), 3) for key in ("average_precision", "f1")
+    )
+    return f"Hors échantillon, par validation croisée : préc. moy. {precision}, F1 {f1} à ce seuil"
+
+
+def _alone(manifest: Manifest, feature: str) -> list[str]:
+    """A warning, where the rule on one feature alone knows nearly everything."""
+    if (manifest.metrics["single_threshold"].get("roc_auc") or 0) < TOO_GOOD:
+        return []
+    return [
+        f"Attention : « {feature} » sépare à elle seule les étiquettes. Si elle n'est connue "
+        "qu'après coup, ces chiffres ne valent rien : refaites sans elle (--post-hoc)."
+    ]
 
 
 def _width(title: str) -> int:

@@ -125,7 +125,9 @@ def _checked(path: Path) -> _File:
     except OSError as error:
         raise InvalidScenario(f"{path} : lecture impossible ({error.strerror}).") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidScenario(f"{path.name} : ce n'est pas du YAML en UTF-8.") from error
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f"ligne {mark.line + 1} : "
+        raise InvalidScenario(f"{path.name} : {place}ce n'est pas du YAML en UTF-8.") from error
     try:
         return _File.model_validate(content)
     except ValidationError as error:

@@ -167,21 +167,31 @@ def csv_writer(frame: pd.DataFrame) -> Write:
 def write_atomically(writes: Mapping[Path, Write]) -> None:
     """Write each file beside its path and flush it to disk, then put all of them in place.
 
-    Raises `UnusableFile` when one cannot be written; every path is then unchanged, unless the
-    system refuses the last step itself for a second file (Windows, when a program holds it open).
+    A link stays, and what it leads to is written. Raises `UnusableFile` when one cannot be written,
+    as is a device; every path is then unchanged, unless the system refuses the last step itself for
+    a second file (Windows, when a program holds it open).
     """
     with ExitStack() as stack:
-        beside = {path: _written_beside(path, write, stack) for path, write in writes.items()}
+        real = {_file_at(path): write for path, write in writes.items()}
+        beside = {path: _written_beside(path, write, stack) for path, write in real.items()}
         for path, name in beside.items():
             with naming(path):
                 name.replace(path)
 
 
-def _written_beside(path: Path, write: Write, stack: ExitStack) -> Path:
-    """A flushed temporary file in the folder of `path`, removed with `stack` if still there."""
+def _file_at(path: Path) -> Path:
+    """The file that `path` is or leads to, there or to be made."""
     with naming(path):
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "ce n'est pas un fichier ordinaire")
+        return path.resolve() if path.is_symlink() else path
+
+
+def _written_beside(path: Path, write: Write, stack: ExitStack) -> Path:
+    """A flushed temporary file in the folder of `path`, removed with `stack` if still there."""
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         beside = Path(name)

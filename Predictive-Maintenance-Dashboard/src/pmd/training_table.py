@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pmd.cells import instants, names, numbers
 from pmd.errors import InvalidOption, UntrainableData
 from pmd.features import BY_FEATURE, Recipe, features_of
+from pmd.french import number
 from pmd.leaks import refuse_declared_leaks
 from pmd.processing import HORIZON, KNOWN_AFTERWARDS, label_telemetry
 from pmd.sensors import BY_NAME, SENSOR_NAMES, Sensor
@@ -217,10 +218,14 @@ class _Keep:
 
     def _drop(self, name: str, bad: NDArray[np.bool_], what: str) -> None:
         if len(bad) and bad.mean() > UNREADABLE_SHARE:
-            example = self._table.cells[name][bad].iloc[0]
+            cells = self._table.cells[name][bad]
+            empty = cells.isna() | (cells.astype(str).str.strip() == "")
+            found = "vide" if empty.all() else f"« {str(cells[~empty].iloc[0])[:40]} »"
             raise UntrainableData(
-                f"{self._table.name} : la colonne « {name} » ne contient pas {what} "
-                f"(par exemple « {str(example)[:40]} ») ; choisissez une autre colonne."
+                f"{self._table.name} : la colonne « {name} » ne contient pas {what} sur "
+                f"{number(int(bad.sum()))} lignes de {number(len(bad))}, dont "
+                f"{number(int(empty.sum()))} vides (par exemple {found}) ; complétez-la, retirez "
+                "ces lignes ou choisissez une autre colonne."
             )
         new = int((bad & self.mask).sum())
         if new:
