@@ -107,6 +107,9 @@ def until(answers: Callable[[], bool], child: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def environment(tmp_path: Path, models: Path) -> dict[str, str]:
+    """Variables of a server that waits for requests as long as a busy machine may need."""
+    patient = tmp_path / "patient.yaml"
+    patient.write_text("api: {header_timeout_s: 240, body_timeout_s: 240}", encoding="utf-8")
     kept = {"PATH", "SYSTEMROOT", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}
     return {name: value for name, value in os.environ.items() if name in kept} | {
         "API_PORT": str(free_port()),
@@ -114,6 +117,7 @@ def environment(tmp_path: Path, models: Path) -> dict[str, str]:
         "CAMRAIL_MODELS_DIR": str(models),
         "CAMRAIL_EVENT_STORE": str(tmp_path / "served.sqlite"),
         "CAMRAIL_LOGS_DIR": str(tmp_path / "logs"),
+        "CAMRAIL_CONFIG": str(patient),
     }
 
 
