@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from cidp.auth import DEMO_KEY
 
@@ -51,6 +51,7 @@ def obstacles(page: Page) -> list[tuple[str, Any, str]]:
     Streamlit fades what it is about to draw anew: a busy machine shows pale text for a while.
     """
     for _ in range(10):
+        expect(page.locator("[data-stale=true]")).to_have_count(0)
         if not (found := _obstacles(page)):
             break
         page.wait_for_timeout(1000)

@@ -43,18 +43,18 @@ def desk_of() -> Iterator[Callable[[str], Desk]]:
 
 def test_a_consumer_that_is_killed_again_and_again(desk_of: Callable[[str], Desk]) -> None:
     found = killed_consumer(desk_of("kills"), 5_000, 2, 1)
-    assert found["holds"], found
+    assert found["holds"], str(found)
 
 
 def test_consumers_that_come_and_go(desk_of: Callable[[str], Desk]) -> None:
     found = rebalanced(desk_of("rebalances"), 2_000, 3, 1)
-    assert found["holds"], found
+    assert found["holds"], str(found)
 
 
 def test_a_kafka_that_is_killed(desk_of: Callable[[str], Desk]) -> None:
     desk = desk_of("kafka")
     found = stopped(desk, 2_000, desk.kafka.kill, desk.kafka.start, 3.0)
-    assert found["holds"], found
+    assert found["holds"], str(found)
 
 
 def test_a_consumer_that_is_asked_to_stop_while_kafka_is_away(
@@ -78,7 +78,7 @@ def test_a_database_that_is_stopped(desk_of: Callable[[str], Desk]) -> None:
     found = store_away(
         desk, 3_000, lambda: desk.postgres.stop("immediate"), desk.postgres.start, 3.0, 200
     )
-    assert found["holds"], found
+    assert found["holds"], str(found)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -86,16 +86,16 @@ def test_a_disk_that_is_full(desk_of: Callable[[str], Desk], kind: str) -> None:
     if (absent := why_no_disk()) is not None:
         pytest.skip(absent)
     found = on_full_disk(desk_of(f"full_{kind}"), kind, 10_000, 3.0, 1_000)
-    assert found["holds"], found
+    assert found["holds"], str(found)
 
 
 def test_a_bridge_that_is_killed(desk_of: Callable[[str], Desk]) -> None:
     found = killed_bridge(desk_of("bridge"), 1_000, 2, 1, 1, restarts=1)
-    assert found["holds"], found
+    assert found["holds"], str(found)
 
 
 def test_bad_messages_that_are_corrected_and_replayed(
     desk_of: Callable[[str], Desk], tmp_path: Path
 ) -> None:
     found = bad_messages(desk_of("bad"), 200, 40, tmp_path)
-    assert found["holds"], found
+    assert found["holds"], str(found)
