@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 import requests
 import trustme
 from loopback import free_port
+from waiting import Stopwatch
 
 from cidp import server
 from cidp.settings import SERVICE_FOLDER, Settings
@@ -28,8 +29,10 @@ KEY = "une-cle-reelle-pour-essais"
 READING = {"loco_id": "L1", "flow_rate": 500, "pressure": 5, "vibration": 2, "temperature": 45}
 posix = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 ROWS = (10_000, 20_000, 20_000)
-"""Of one batch: work for half a second, so that a busy machine ends it within STOP_TIMEOUT_S; then
-as many as are taken, for a machine that ends it before one looks."""
+"""Of one batch: work for half a second; then as many as are taken, for a machine that ends it
+before one looks."""
+PATIENT = "from cidp import server; server.STOP_TIMEOUT_S = 240; raise SystemExit(server.main())"
+"""A launcher whose server stops as slowly as a busy machine lets it."""
 PATIENCE_S = 240.0
 
 
@@ -125,9 +128,14 @@ def environment(tmp_path: Path, models: Path) -> dict[str, str]:
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
-    def launch(environ: dict[str, str], *flags: str, cwd: Path = SERVICE_FOLDER) -> Any:
+    def launch(
+        environ: dict[str, str],
+        *flags: str,
+        cwd: Path = SERVICE_FOLDER,
+        launcher: Sequence[str] = (str(SERVICE_FOLDER / "api" / "api.py"),),
+    ) -> Any:
         child = subprocess.Popen(
-            [sys.executable, str(SERVICE_FOLDER / "api" / "api.py"), *flags],
+            [sys.executable, *launcher, *flags],
             cwd=cwd,
             env=environ,
             stdout=subprocess.PIPE,
@@ -166,20 +174,35 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert answer_to_pieces(port).startswith(b"HTTP/1.1 200")
     assert fetch(port, "/ready")[1]["status"] == "ready"
     assert "api_predictions_total 2.0" in fetch(port, "/metrics")[1]
+    os.killpg(child.pid, asked)  # as a terminal does
+    with Stopwatch() as watch:
+        said, _ = child.communicate(timeout=PATIENCE_S)
+    assert watch.seconds < server.STOP_TIMEOUT_S - 1
+    assert child.returncode == 0, said
+    assert f"API sur http://127.0.0.1:{port}" in said
+    assert "API sur" in (tmp_path / "logs" / "api.log").read_text(encoding="utf-8")
+    assert KEY not in said
+
+
+@posix
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_what_is_in_hand_is_answered_before_the_server_stops(
+    environment: dict[str, str], start: Callable[..., subprocess.Popen[str]], asked: signal.Signals
+) -> None:
+    port = int(environment["API_PORT"])
+    child = start(environment, launcher=["-c", PATIENT])
+    until(lambda: fetch(port, "/ready")[0] == 200, child)
     for rows in ROWS:
         answers: list[tuple[int, Any]] = []
         asking = ask_slowly(child, port, rows, answers)
         if not answers:
             break
     assert not answers, "every batch was answered before the server could be asked to stop"
-    os.killpg(child.pid, asked)  # as a terminal does
+    os.killpg(child.pid, asked)
     asking.join()
     assert answers == [(200, rows)]
-    said, _ = child.communicate(timeout=server.STOP_TIMEOUT_S - 1)
+    said, _ = child.communicate(timeout=PATIENCE_S)
     assert child.returncode == 0, said
-    assert f"API sur http://127.0.0.1:{port}" in said
-    assert "API sur" in (tmp_path / "logs" / "api.log").read_text(encoding="utf-8")
-    assert KEY not in said
 
 
 @posix
