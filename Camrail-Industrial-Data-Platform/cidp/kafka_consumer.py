@@ -114,6 +114,7 @@ class StreamConsumer:
                 # A full queue is filled again at once: a second's pause empties it.
                 "fetch.queue.backoff.ms": 50,
                 "error_cb": self._say_error,
+                "on_commit": self._heard_of_commit,
             }
             | ({"group.instance.id": instance} if instance else {})
         )
@@ -122,6 +123,8 @@ class StreamConsumer:
         self._in_hand: _InHand | None = None
         self._away = False
         self._next: dict[int, int] = {}
+        self._stored: dict[int, int] = {}
+        self._commit_at_s = float("inf")
         self._feeder = Feeder(parts.store, "kafka", reason, parts.now)
         self._summary = _Summary()
         self._outage = OutageLog("Kafka")
@@ -163,6 +166,8 @@ class StreamConsumer:
                 self._in_hand = _InHand(prepared, positions, self._start(prepared, positions))
         elif self._in_hand and self._in_hand.stored.done():
             self._settle()
+        if time.monotonic() > self._commit_at_s:
+            self._commit()
         self._feeder.tell(self._lag, alive=self._kafka_answers)
         self._summary.say_sometimes(self._lag)
 
@@ -233,14 +238,26 @@ class StreamConsumer:
                 return
             self._keep_place()
             told = self._letters.delivered()
+        ours = (each for each in batch.positions if each.partition in self._next)
+        self._stored |= {each.partition: each.next_offset for each in ours}
+        self._commit(wait=wait)
+
+    def _commit(self, *, wait: bool = False) -> None:
+        """Tell Kafka what is stored of the partitions that were not lost meanwhile."""
+        self._commit_at_s = float("inf")
+        places = [TopicPartition(self._kafka.topic, *place) for place in self._stored.items()]
         try:
-            offsets = [TopicPartition(*position) for position in batch.positions]
-            if wait:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
-            else:
-                self._consumer.commit(offsets=offsets)
+            if places and wait:
+                self._consumer.commit(offsets=places, asynchronous=False)
+            elif places:
+                self._consumer.commit(offsets=places)
         except KafkaException as error:  # out of the group: positions are in the store anyway
             logger.info("Positions non validées auprès de Kafka : {}", said(error))
+
+    def _heard_of_commit(self, error: KafkaError | None, _places: list[TopicPartition]) -> None:
+        """Commit again what was refused, as it is during a rebalance: nothing more may come."""
+        if error is not None:
+            self._commit_at_s = time.monotonic() + RETRY_S
 
     def _wait(self, error: CidpError) -> None:
         """Pause before another try, and stay in the group meanwhile."""
@@ -312,6 +329,7 @@ class StreamConsumer:
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for each in partitions:
             self._next.pop(each.partition, None)
+            self._stored.pop(each.partition, None)
         if partitions:
             logger.info("Partitions rendues : {}", [each.partition for each in partitions])
 

@@ -3,9 +3,10 @@
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka_topics import committed, consuming, count, everything_in, produce, reading, table
 from waiting import until
@@ -154,6 +155,29 @@ def test_consumers_share_the_partitions_and_store_each_event_once(
                 until(lambda before=before: any(shares[before:]))
         until(lambda: count(fed) == 1000 and committed(kafka) == 1000)
     assert table(fed, "SELECT count(*) FROM dead_letters") == [(0,)]
+
+
+def test_positions_that_a_rebalance_refuses_are_committed_though_nothing_more_comes(
+    fed: Parts, kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refused(Consumer):
+        """Has its first commit refused."""
+
+        def __init__(self, options: dict[str, Any]) -> None:
+            super().__init__(options)
+            self.heard_of_commit = options["on_commit"]
+            self.refusals = [KafkaError(KafkaError.REBALANCE_IN_PROGRESS)]
+
+        def commit(self, **options: Any) -> Any:
+            if self.refusals:
+                return self.heard_of_commit(self.refusals.pop(), options["offsets"])
+            return super().commit(**options)
+
+    monkeypatch.setattr(kafka_consumer, "Consumer", Refused)
+    with consuming(fed):
+        produce(kafka, *(reading(n) for n in range(10)))
+        until(lambda: count(fed) == 10)
+        until(lambda: committed(kafka) == 10)
 
 
 def test_without_a_server_the_setting_is_named(
