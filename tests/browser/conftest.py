@@ -65,9 +65,12 @@ def dashboard_url(environ: dict[str, str], api: Server) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium: CHROMIUM, or one on the PATH."""
+    """A Chromium: CHROMIUM, or one on the PATH.
+
+    Playwright keeps an event loop running meanwhile, beside which later modules could run no other.
+    """
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("aucun Chromium : donnez son chemin dans CHROMIUM")
