@@ -60,26 +60,35 @@ class FastDecoder:
 
     def decode(self, messages: Sequence[Message], window: TimeWindow) -> Decoded:
         """Read `messages`, in their order; instants outside `window` are refused."""
-        return self._at_once(messages, window) or self._one_by_one(messages, window)
+        events = list(map(self._read, messages))
+        return self._at_once(messages, events, window) or self._one_by_one(messages, events, window)
 
-    def _at_once(self, messages: Sequence[Message], window: TimeWindow) -> Decoded | None:
-        """Read messages that all have plain names and instants, these in UTC; else give None."""
-        payloads = [message.payload or b"" for message in messages]
+    def _read(self, message: Message) -> _Event | None:
+        """Read the fields; None where only `parse_event` knows."""
         try:
-            events = list(map(self._decode, payloads))
-            texts = [event.timestamp or "" for event in events]
-            # Repeated keys only add quotes: with just enough in all, each event has just enough.
-            if b"".join(payloads).count(b'"') != _QUOTES * len(events) or not (
-                all(map(_is_plain, texts)) and {text[-1] for text in texts} == {"Z"}
-            ):
-                return None
-            micros = np.array([text[:-1] for text in texts], "datetime64[us]").astype(np.int64)
+            return self._decode(message.payload or b"")
         except (msgspec.DecodeError, ValueError):
             return None
-        names = [event.loco_id for event in events]
+
+    def _at_once(
+        self, messages: Sequence[Message], events: Sequence[_Event | None], window: TimeWindow
+    ) -> Decoded | None:
+        """Take messages that all have plain names and instants, these in UTC; else give None."""
+        read = [event for event in events if event is not None]
+        texts = [event.timestamp or "" for event in read]
+        # Repeated keys only add quotes: with just enough in all, each event has just enough.
+        quotes = b"".join([message.payload or b"" for message in messages]).count(b'"')
+        if len(read) < len(messages) or quotes != _QUOTES * len(read):
+            return None
+        if not all(map(_is_plain, texts)) or {text[-1] for text in texts} != {"Z"}:
+            return None
+        try:
+            micros = np.array([text[:-1] for text in texts], "datetime64[us]").astype(np.int64)
+        except ValueError:
+            return None
+        names = [event.loco_id for event in read]
         if (
-            not events
-            or micros.min() < to_micros(window.oldest)
+            micros.min() < to_micros(window.oldest)
             or micros.max() > to_micros(window.newest)
             or not all(map(self._is_name, set(names)))
             or any(
@@ -90,20 +99,22 @@ class FastDecoder:
             return None
         cells = [
             value
-            for event in events
+            for event in read
             for value in (event.flow_rate, event.pressure, event.vibration, event.temperature)
         ]
         return Decoded(list(messages), names, micros, np.array(cells).reshape(-1, 4), [])
 
-    def _one_by_one(self, messages: Sequence[Message], window: TimeWindow) -> Decoded:
+    def _one_by_one(
+        self, messages: Sequence[Message], events: Sequence[_Event | None], window: TimeWindow
+    ) -> Decoded:
         oldest, newest = to_micros(window.oldest), to_micros(window.newest)
         read: list[Message] = []
         names: list[str] = []
         micros: list[int] = []
         values: list[tuple[float, float, float, float]] = []
         letters: list[DeadLetter] = []
-        for message in messages:
-            event = self._quick(message)
+        for message, found in zip(messages, events, strict=True):
+            event = self._dated(message, found)
             if (
                 event is None
                 or not oldest <= event.micros <= newest
@@ -121,26 +132,22 @@ class FastDecoder:
         columns = np.array(values, np.float64).reshape(len(values), 4)
         return Decoded(read, names, np.array(micros, np.int64), columns, letters)
 
-    def _quick(self, message: Message) -> _Event | None:
-        """Read one message, or return None where only `parse_event` knows."""
-        payload = message.payload
-        if payload is None:
+    def _dated(self, message: Message, event: _Event | None) -> _Event | None:
+        """Give its instant to an event that is plain, or return None."""
+        if event is None or not self._is_name(event.loco_id):
             return None
-        try:
-            event = self._decode(payload)
-            text = event.timestamp
-            # A surplus of quotes can only be a repeated key.
-            if text is not None and payload.count(b'"') == _QUOTES and _is_plain(text):
+        text, quotes = event.timestamp, (message.payload or b"").count(b'"')
+        # A surplus of quotes can only be a repeated key.
+        if text is None and quotes == _QUOTES_WITHOUT_TIMESTAMP and message.micros is not None:
+            event.micros = message.micros
+        elif text is not None and quotes == _QUOTES and _is_plain(text):
+            try:
                 event.micros = round(datetime.fromisoformat(text).timestamp() * 1_000_000)
-            elif text is None and payload.count(b'"') == _QUOTES_WITHOUT_TIMESTAMP:
-                if message.micros is None:
-                    return None
-                event.micros = message.micros
-            else:
+            except ValueError:
                 return None
-        except (msgspec.DecodeError, ValueError):
+        else:
             return None
-        return event if self._is_name(event.loco_id) else None
+        return event
 
     def _is_name(self, loco_id: str) -> bool:
         if loco_id in self._known_names:

@@ -257,6 +257,9 @@ class StreamConsumer:
     def _heard_of_commit(self, error: KafkaError | None, _places: list[TopicPartition]) -> None:
         """Commit again what was refused, as it is during a rebalance: nothing more may come."""
         if error is not None:
+            if error.code() in _FOR_GOOD:
+                raise StreamError(f"Kafka refuse : {error.str()}")
+            logger.info("Positions non validées auprès de Kafka : {}", error.str())
             self._commit_at_s = time.monotonic() + RETRY_S
 
     def _wait(self, error: CidpError) -> None:

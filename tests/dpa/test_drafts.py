@@ -42,6 +42,10 @@ def test_a_link_stays_and_a_device_is_refused(tmp_path: Path) -> None:
         draft.write_bytes(b"nouveau")
     assert link.is_symlink()
     assert target.read_bytes() == b"nouveau"
+    loop = tmp_path / "boucle"
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match="boucle"), replacing(loop):
+        pass
     os.mkfifo(device)
     with pytest.raises(OSError, match="pas un fichier ordinaire"), replacing(device):
         pass

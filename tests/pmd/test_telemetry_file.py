@@ -130,6 +130,10 @@ def test_a_link_stays_and_a_device_is_refused(tmp_path: Path) -> None:
     write_atomically({link: lambda out: out.write(b"new")})
     assert link.is_symlink()
     assert path.read_bytes() == b"new"
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(UnusableFile, match="loop : écriture impossible"):
+        write_atomically({loop: lambda out: out.write(b"x")})
     os.mkfifo(device)
     with pytest.raises(UnusableFile, match=r"device.*pas un fichier ordinaire"):
         write_atomically({path: lambda out: out.write(b"x"), device: lambda out: out.write(b"x")})

@@ -120,7 +120,7 @@ def test_a_column_of_text_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_column_of_empty_cells_is_refused_with_their_number(tmp_path: Path) -> None:
     lines = ["1,,a,2026-01-01,0", "1,x,a,2026-01-01,0", *["1, ,a,2026-01-01,0"] * 3]
-    told = r"un nombre fini sur 5 lignes de 6, dont 4 vides \(par exemple « x »\) ; complétez-la"
+    told = r"un nombre fini sur 5 lignes de 6 \(cellules vides : 4, par exemple « x »\) ;"
     with pytest.raises(UntrainableData, match=told):
         any_table(table_file(tmp_path, *lines, "1,2,a,2026-01-01,1"), columns("y"))
 

@@ -19,7 +19,9 @@ def replacing(path: Path) -> Iterator[Path]:
     are removed. A link stays, and what it leads to is replaced. Raises OSError, of a device too.
     """
     if path.is_symlink():
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "ce n'est pas un fichier ordinaire", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -112,7 +112,7 @@ def _manifest(folder: Path) -> Manifest:
         where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "JSON"
         raise _refused(folder, f"manifest.json non conforme : {where}") from error
     if manifest.version != folder.resolve().name:
-        told = f"le manifeste est celui de la version {manifest.version} ; son dossier a ce nom"
+        told = f"le manifeste est celui de la version {manifest.version}, nom de son dossier"
         raise _refused(folder, told)
     return manifest
 

@@ -87,6 +87,7 @@ def process_on_dask(
     memory makes. `rejects` gets the lines that could not be used. Both appear, or neither. Raises
     as `label_telemetry` does, and `EngineError` when the workers fail.
     """
+    output = Path(os.path.realpath(output))  # a link stays, and what it leads to is replaced
     _refuse_other_folder(output)
     pieces = _pieces(raw)
     columns = pq.read_schema(pieces[0].path).names if pieces else []

@@ -106,7 +106,7 @@ def _alone(manifest: Manifest, feature: str) -> list[str]:
         return []
     return [
         f"Attention : « {feature} » sépare à elle seule les étiquettes. Si elle n'est connue "
-        "qu'après coup, ces chiffres ne valent rien : refaites sans elle (--post-hoc)."
+        "qu'après coup, ces chiffres ne valent rien : retirez-la de --features."
     ]
 
 

@@ -182,11 +182,14 @@ def write_atomically(writes: Mapping[Path, Write]) -> None:
 def _file_at(path: Path) -> Path:
     """The file that `path` is or leads to, there or to be made."""
     with naming(path):
-        if path.is_dir():
+        real = Path(os.path.realpath(path)) if path.is_symlink() else path
+        if real.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if real.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if path.exists() and not path.is_file():
+        if real.exists() and not real.is_file():
             raise OSError(errno.EINVAL, "ce n'est pas un fichier ordinaire")
-        return path.resolve() if path.is_symlink() else path
+        return real
 
 
 def _written_beside(path: Path, write: Write, stack: ExitStack) -> Path:

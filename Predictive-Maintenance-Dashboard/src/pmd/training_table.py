@@ -220,12 +220,12 @@ class _Keep:
         if len(bad) and bad.mean() > UNREADABLE_SHARE:
             cells = self._table.cells[name][bad]
             empty = cells.isna() | (cells.astype(str).str.strip() == "")
-            found = "vide" if empty.all() else f"« {str(cells[~empty].iloc[0])[:40]} »"
+            example = "" if empty.all() else f", par exemple « {str(cells[~empty].iloc[0])[:40]} »"
             raise UntrainableData(
                 f"{self._table.name} : la colonne « {name} » ne contient pas {what} sur "
-                f"{number(int(bad.sum()))} lignes de {number(len(bad))}, dont "
-                f"{number(int(empty.sum()))} vides (par exemple {found}) ; complétez-la, retirez "
-                "ces lignes ou choisissez une autre colonne."
+                f"{number(int(bad.sum()))} lignes de {number(len(bad))} (cellules vides : "
+                f"{number(int(empty.sum()))}{example}) ; complétez-la, retirez ces lignes ou "
+                "choisissez une autre colonne."
             )
         new = int((bad & self.mask).sum())
         if new:

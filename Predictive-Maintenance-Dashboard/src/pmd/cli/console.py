@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -199,11 +200,11 @@ def run(
 
 def refuse_shared_paths(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
     """Raise `InvalidOption` when an output would overwrite an input or another output."""
-    taken = [path.resolve() for path in inputs]
+    taken = [os.path.realpath(path) for path in inputs]
     for path in outputs:
-        if path.resolve() in taken:
+        if os.path.realpath(path) in taken:
             raise InvalidOption(f"{path} : deux rôles pour un seul fichier ; changez-en un.")
-        taken.append(path.resolve())
+        taken.append(os.path.realpath(path))
 
 
 def _say_failure(parser: Parser, options: argparse.Namespace, message: str) -> None:
