@@ -1,20 +1,20 @@
 """A reading of the store that a scrape waits for no longer than it may."""
 
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-WAIT_S = 1.0
-"""A scrape makes two such readings, and looks for drift besides."""
+WAIT_S = 0.4
+"""A scrape makes two such readings and samples telemetry; the dashboard waits 1.6 s for it all."""
 
 
 class InTime(Generic[T]):
     """Calls `read` in a thread; gives None when that takes longer than `WAIT_S`.
 
-    A call that is late goes on, and none is begun beside it.
+    A call that is late goes on, and none is begun beside it: until it ends, there is None at once.
     """
 
     def __init__(self, read: Callable[[], T]) -> None:
@@ -22,22 +22,23 @@ class InTime(Generic[T]):
         self._reading = threading.Lock()
 
     def __call__(self) -> T | None:
-        """Return what was read, or None."""
-        until_s = time.monotonic() + WAIT_S
-        if not self._reading.acquire(timeout=WAIT_S):
+        """Return what was read, or None; raises what `read` does."""
+        if not self._reading.acquire(blocking=False):
             return None
-        found: list[T] = []
-        thread = threading.Thread(target=self._keep, args=(found,), name="scrape", daemon=True)
+        found: Future[T] = Future()
+        thread = threading.Thread(target=self._keep, args=(found,), name="reading", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # no more threads
             self._reading.release()
-        else:
-            thread.join(max(0.0, until_s - time.monotonic()))
-        return found[0] if found else None
+            return None
+        thread.join(WAIT_S)
+        return found.result() if found.done() else None
 
-    def _keep(self, found: list[T]) -> None:
+    def _keep(self, found: "Future[T]") -> None:
         try:
-            found.append(self._read())
+            found.set_result(self._read())
+        except Exception as error:
+            found.set_exception(error)
         finally:
             self._reading.release()

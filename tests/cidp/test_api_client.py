@@ -135,6 +135,7 @@ def test_an_api_that_is_killed_while_it_answers_is_unreachable(call: str) -> Non
                 connection.sendall(head if is_head else head + b'{"error"')
 
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(240)  # a client that asks less often fails the test
         answering = threading.Thread(target=answer_half, args=(server,))
         answering.start()
         client = ApiClient(ClientSettings(f"http://127.0.0.1:{server.getsockname()[1]}", None))

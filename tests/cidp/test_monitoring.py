@@ -168,7 +168,7 @@ def scraped(busy: FlaskClient, tmp_path: Path) -> Iterator[Prometheus]:
     program = shutil.which("prometheus")
     if not program:
         pytest.skip("prometheus is not on the PATH")
-    served = make_server("127.0.0.1", 0, busy.application, threaded=True)
+    served = make_server("127.0.0.1", 0, busy.application)  # one scrape at a time, as the front
     thread = threading.Thread(target=served.serve_forever)
     thread.start()
     config = yaml.safe_load((SERVICE_FOLDER / "prometheus.yml").read_text(encoding="utf-8"))

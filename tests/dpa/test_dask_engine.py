@@ -152,6 +152,7 @@ def test_a_scheduler_that_dies_ends_the_run(tmp_path: Path) -> None:
         DaskEngine(cluster.address) as engine,
     ):
         # Dask looks for a lost scheduler for as long as it would have waited for it at first.
+        assert hasattr(engine._client, "_timeout")
         engine._client._timeout = 0.1
         results = engine.map(number, [1, 2, 3])
         assert next(results) == "1"

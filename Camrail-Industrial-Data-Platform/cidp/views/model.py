@@ -198,7 +198,7 @@ def _show_drift(client: ApiClient) -> None:
         drift = {one.labels["variable"]: one.value for one in of_source if "variable" in one.labels}
         count = sum(int(one.value) for one in of_source if "variable" not in one.labels)
         if not of_source:
-            st.caption(f"{said} : pas mesurable tant que la base d’événements ne répond pas.")
+            st.caption(f"{said} : pas encore lue, ou la base d’événements ne répond pas.")
             continue
         if not drift:
             st.caption(

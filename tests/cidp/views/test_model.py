@@ -52,7 +52,7 @@ def test_drift_of_a_store_that_is_away_is_not_told_as_no_reading(
     kept = [line for line in METRICS.splitlines(True) if b'source="telemetry"' not in line]
     fake_api.answers["/metrics"] = (200, b"".join(kept))
     said = "\n".join(caption.value for caption in opened("model").run().caption)
-    assert "et heure : pas mesurable tant que la base d’événements ne répond pas." in said
+    assert "et heure : pas encore lue, ou la base d’événements ne répond pas." in said
     assert "/predict dans l’heure : pas encore mesurable. 0 lecture" in said
 
 
