@@ -70,12 +70,15 @@ def _say_paused(live: bool) -> None:
 
 
 def by_risk(fleet: Fleet) -> list[Locomotive]:
-    """Return the locomotives: those with an open alert, then the riskiest; silent ones last."""
+    """Return the locomotives: those with an open alert, then the riskiest.
+
+    Silent ones come last, but for those whose last reading was critical.
+    """
     return sorted(
         fleet.locomotives,
         key=lambda loco: (
             not loco.alerts,
-            loco.state == "silent",
+            loco.state == "silent" and not loco.critical_risk,
             -loco.risk_probability,
             loco.loco_id,
         ),
@@ -172,15 +175,16 @@ def _refused_trend(error: str) -> str:
 
 
 def _show_counts(shown: Sequence[Locomotive]) -> None:
-    """Count locomotives: one may have two series, and is silent when both are.
+    """Count locomotives: one may have two series, and is silent when the real one is.
 
     In danger is one whose last reading was critical: silence is no end of the danger.
     """
-    speaking = {loco.loco_id for loco in shown if loco.state != "silent"}
+    real = {loco.loco_id for loco in shown if loco.series == "real"}
+    named = [loco for loco in shown if loco.series == "real" or loco.loco_id not in real]
     counts = {
         "Locomotives": len({loco.loco_id for loco in shown}),
         "En danger": len({loco.loco_id for loco in shown if loco.critical_risk}),
-        "Muettes": len({loco.loco_id for loco in shown} - speaking),
+        "Muettes": sum(loco.state == "silent" for loco in named),
         "Alertes ouvertes": sum(len(loco.alerts) for loco in shown),
     }
     for (label, count), column in zip(counts.items(), st.columns(len(counts)), strict=True):

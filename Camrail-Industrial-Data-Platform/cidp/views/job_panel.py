@@ -101,7 +101,8 @@ def _title(job: Job, label: str) -> str:
 def _show_balance(result: Mapping[str, Any]) -> None:
     """Say what became of the lines of a load, and where those to correct are."""
     read, loaded, rejected = (int(result.get(name, 0)) for name in ("read", "loaded", "rejected"))
-    said = f"{_lines(read)} : {number(loaded)} en base, {number(rejected)} à corriger"
+    taken = f"{number(loaded)} chargée{'s' * (loaded > 1)}"
+    said = f"{_lines(read)} : {taken}, {number(rejected)} à corriger"
     if duplicates := int(result.get("duplicates", 0)):
         said += f", {number(duplicates)} en double"
     if not rejected:

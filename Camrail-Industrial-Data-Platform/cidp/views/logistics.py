@@ -320,7 +320,7 @@ def _show_runs(client: ApiClient) -> None:
             "Chargées": number(run.loaded),
             "Rejetées": number(run.rejected),
             "Doublons": number(run.duplicates),
-            "Corrigées": number(run.corrected),
+            "Remplacées": number(run.corrected),
             "Volume": quantity(run.volume_t, "t", 1),
             "Lot": run.run_id,
         }

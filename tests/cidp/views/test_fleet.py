@@ -21,21 +21,23 @@ from cidp.views.gauges import GAUGES
 NBSP = "\N{NO-BREAK SPACE}"
 
 
-def test_the_riskiest_come_first_and_the_silent_last() -> None:
+def test_the_riskiest_come_first_though_silent_and_the_calm_silent_last() -> None:
     found = Fleet.model_validate(
         fleet(
             locomotive("A", 0.1),
             locomotive("B", 0.9),
             locomotive("C", 0.99, state="silent", age_seconds=400),
             locomotive("D", 0.9, series="real"),
+            locomotive("E", 0.3, state="silent", age_seconds=400),
         )
     )
-    assert [loco.loco_id for loco in by_risk(found)] == ["B", "D", "A", "C"]
+    assert [loco.loco_id for loco in by_risk(found)] == ["C", "B", "D", "A", "E"]
     table = rows(by_risk(found))
-    assert list(table["État"]) == ["⬤ DANGER", "⬤ DANGER", "◯ Nominale", "✕ Muette (DANGER)"]
-    assert list(table["Série"]) == ["Simulée", "Réelle", "Simulée", "Simulée"]
+    states = ["✕ Muette (DANGER)", "⬤ DANGER", "⬤ DANGER", "◯ Nominale", "✕ Muette"]
+    assert list(table["État"]) == states
+    assert list(table["Série"]) == ["Simulée", "Simulée", "Réelle", "Simulée", "Simulée"]
     assert table["Dernière lecture"].iloc[-1] == f"il y a 6{NBSP}min"
-    assert list(table["Récent"].iloc[0]) == [0.1, 0.9]
+    assert list(table["Récent"].iloc[1]) == [0.1, 0.9]
 
 
 def test_an_open_alert_comes_first_though_its_locomotive_is_silent() -> None:
@@ -82,7 +84,7 @@ def test_a_locomotive_with_two_series_counts_once(opened: Open, fake_api: FakeAp
     )
     fake_api.answers["/fleet"] = (200, found)
     screen = opened("fleet").run()
-    assert [metric.value for metric in screen.metric] == ["3", "1", "1", "0"]
+    assert [metric.value for metric in screen.metric] == ["3", "1", "2", "0"]
     assert len(screen.dataframe[0].value) == 5
     said = "\n".join(caption.value for caption in screen.caption).replace(NBSP, " ")
     assert "2 locomotives réelles (1 en danger) et 3 locomotives simulées (1 en danger)" in said

@@ -104,7 +104,7 @@ def test_what_became_of_the_lines_of_a_load_is_told(opened: Open, fake_api: Fake
     fake_api.answers |= {"/jobs": (200, jobs(done)), JOB: (200, done)}
     screen = opened("logistics").run()
     said = screen.warning[0].value.replace(NBSP, " ")
-    assert "1 003 lignes lues : 1 000 en base, 2 à corriger, 1 en double" in said
+    assert "1 003 lignes lues : 1 000 chargées, 2 à corriger, 1 en double" in said
     assert " (VOLUME_MANQUANT : 2). " in said
     assert "« Télécharger les rejets à corriger »" in said
 
@@ -112,7 +112,7 @@ def test_what_became_of_the_lines_of_a_load_is_told(opened: Open, fake_api: Fake
     fake_api.answers |= {"/jobs": (200, jobs(done)), JOB: (200, done)}
     screen = opened("logistics").run()
     assert not screen.warning
-    assert "1 ligne lue : 1 en base, 0 à corriger." in [text.value for text in screen.caption]
+    assert "1 ligne lue : 1 chargée, 0 à corriger." in [text.value for text in screen.caption]
 
 
 def test_a_file_that_is_no_workbook_is_said_as_such(opened: Open, fake_api: FakeApi) -> None:
