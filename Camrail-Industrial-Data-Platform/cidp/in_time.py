@@ -1,8 +1,7 @@
 """A reading of the store that a scrape waits for no longer than it may."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -19,26 +18,16 @@ class InTime(Generic[T]):
 
     def __init__(self, read: Callable[[], T]) -> None:
         self._read = read
-        self._reading = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading")
+        self._found: Future[T] | None = None
 
     def __call__(self) -> T | None:
         """Return what was read, or None; raises what `read` does."""
-        if not self._reading.acquire(blocking=False):
+        if self._found is not None and not self._found.done():
             return None
-        found: Future[T] = Future()
-        thread = threading.Thread(target=self._keep, args=(found,), name="reading", daemon=True)
         try:
-            thread.start()
+            self._found = found = self._thread.submit(self._read)
         except RuntimeError:  # no more threads
-            self._reading.release()
             return None
-        thread.join(WAIT_S)
+        wait([found], WAIT_S)
         return found.result() if found.done() else None
-
-    def _keep(self, found: "Future[T]") -> None:
-        try:
-            found.set_result(self._read())
-        except Exception as error:
-            found.set_exception(error)
-        finally:
-            self._reading.release()
