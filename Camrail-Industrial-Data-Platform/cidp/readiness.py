@@ -1,11 +1,11 @@
 """What `/ready` says: which model serves, whether the store answers, where data comes from."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from cidp.assembly import Parts
 from cidp.errors import StoreError
-from cidp.event_batch import Door
+from cidp.event_batch import SERIES_DOORS, Door
 from cidp.event_store import LastEvent, utc_text
 from cidp.feeds import Feed, running_feeds
 
@@ -16,8 +16,9 @@ DOORS_BY_RANK: Final[tuple[Door, ...]] = ("kafka", "mqtt", "http", "simulator")
 class SourceStatus(NamedTuple):
     """Where telemetry comes from; `unknown` while the store does not answer.
 
-    `mode` is the door of the newest stored event; when what brought it has ended and something else
-    runs, the door of the latter, and `last` is its newest event, if there is one yet.
+    `mode` is the door of the newest stored event, of the newest real one until it is stale; when
+    what brought it has ended and something else runs, the door of the latter, and `last` is its
+    newest event, if there is one yet.
     """
 
     mode: Door | Literal["none", "unknown"]
@@ -35,6 +36,10 @@ def read_source(parts: Parts) -> SourceStatus:
     try:
         feeds = running_feeds(parts.store, parts.now())
         last = parts.store.last_event()
+        if last and last.source == "simulator":
+            real = parts.store.last_event(SERIES_DOORS["real"])
+            if real and parts.now() - real.received_at <= _stale_after(parts):
+                last = real
         running = [feed.door for feed in feeds]
         if running and (last is None or last.source not in [*running, "http"]):
             mode = min(running, key=DOORS_BY_RANK.index)
@@ -43,6 +48,10 @@ def read_source(parts: Parts) -> SourceStatus:
     except StoreError as error:
         parts.metrics.store_errors.inc()
         return SourceStatus("unknown", None, [], str(error))
+
+
+def _stale_after(parts: Parts) -> timedelta:
+    return timedelta(seconds=parts.settings.telemetry.stale_after_s)
 
 
 def readiness(parts: Parts) -> dict[str, Any]:

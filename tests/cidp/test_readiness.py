@@ -58,6 +58,24 @@ def test_a_loaded_model_and_a_store_make_it_ready(parts: Parts, source: str) -> 
     }
 
 
+def test_what_is_real_names_the_source_until_it_is_stale(
+    settings: Settings,
+) -> None:
+    clock = [NOW]
+    parts = assemble(settings, now=lambda: clock[0])
+    parts.model.refresh()
+    simulator = Feeder(parts.store, "simulator", "repli", parts.now)
+    parts.ingest.ingest_messages([Message(0, json.dumps(EVENT).encode())], "http")
+    for number, (seconds, told) in enumerate([(60, ("http", 60)), (61, ("simulator", 0))]):
+        clock[0] = NOW + timedelta(seconds=seconds)
+        simulator.tell()
+        event = EVENT | {"loco_id": f"LOCO_{number}"}
+        parts.ingest.ingest_messages([Message(number, json.dumps(event).encode())], "simulator")
+        source = readiness(parts)["source"]
+        assert (source["mode"], source["last_event_age_seconds"]) == told
+    parts.store.close()
+
+
 def test_a_source_that_took_over_is_named_before_its_first_event(parts: Parts) -> None:
     parts.model.refresh()
     parts.ingest.ingest_messages([Message(0, json.dumps(EVENT).encode())], "simulator")
