@@ -47,6 +47,8 @@ class WatchedConnection(psycopg.Connection[Row]):
             if self.pulse is not None:
                 self.pulse.doubt(begun_s)
                 self.pulse.check()
+                if self.pulse.asking:
+                    return  # which says soon whether it is this statement or the server
             if time.monotonic() - begun_s > self.statement_s + QUIET_S:
                 raise psycopg.errors.ConnectionTimeout(
                     f"rien ne vient depuis {self.statement_s:.0f} s"
@@ -60,10 +62,12 @@ class Pulse:
     """Asks the server in a thread, by a connection of its own, until it answers.
 
     A server that is silent for `timeout_s` is lost, until it answers; a refusal is an answer too.
+    It is asked after `QUIET_S` of them, and has the others to answer: as much again, at the least.
     """
 
     def __init__(self, connect: Callable[[], WatchedConnection], timeout_s: float) -> None:
         self._connect = connect
+        self._timeout_s = timeout_s
         self._limit_s = max(QUIET_S, timeout_s - QUIET_S)
         self._lock = threading.Lock()
         self._asked_s: float | None = None
@@ -81,6 +85,11 @@ class Pulse:
             raise
         connection.pulse = self
         return connection
+
+    @property
+    def asking(self) -> bool:
+        """Whether the server owes an answer."""
+        return self._asked_s is not None
 
     def check(self) -> None:
         """Raise `ConnectionTimeout` while the server is lost."""
@@ -121,6 +130,7 @@ class Pulse:
     def _answers(self) -> bool:
         try:
             with self._connect() as connection:
+                connection.statement_s = self._timeout_s
                 connection.execute("SELECT 1")
         except psycopg.errors.ConnectionTimeout:
             return False

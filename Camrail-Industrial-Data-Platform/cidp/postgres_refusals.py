@@ -11,10 +11,15 @@ _BY_SENTENCE: Final = (
     ),
     (
         r'role "[^"]*" does not exist|le r.le « .* » n.existe pas'
-        r"|password authentication failed|authentification par mot de passe .chou.e"
-        r"|no password supplied",
+        r"|authentication failed|authentification .* .chou.e|no password supplied",
         "le serveur répond, mais refuse ce compte : vérifiez l'utilisateur que nomme {setting}, et"
         " son mot de passe (PGPASSWORD)",
+    ),
+    (
+        r"pg_hba\.conf|not permitted to log in|autoris. . se connecter"
+        r"|permission denied for database|droit refus. pour la base",
+        "le serveur répond, mais n'admet pas ce compte ici : demandez l'accès à son administrateur"
+        " (pg_hba.conf, LOGIN, GRANT CONNECT), ou corrigez {setting}",
     ),
 )
 """The driver gives no code when no connection opens; servers may well speak French."""

@@ -18,6 +18,17 @@ from cidp.postgres_refusals import connection_refusal
             "refuse ce compte",
         ),
         ("fe_sendauth: no password supplied", "refuse ce compte"),
+        ('FATAL:  Peer authentication failed for user "dpa"', "refuse ce compte"),
+        ("FATAL:  authentification peer échouée pour l'utilisateur « dpa »", "refuse ce compte"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "dpa"', "n'admet pas ce compte"),
+        (
+            "FATAL:  aucune entrée dans pg_hba.conf pour l'hôte « 10.0.0.1 »",
+            "n'admet pas ce compte",
+        ),
+        ('FATAL:  role "dpa" is not permitted to log in', "n'admet pas ce compte"),
+        ("FATAL:  le rôle « dpa » n'est pas autorisé à se connecter", "n'admet pas ce compte"),
+        ('FATAL:  permission denied for database "x"', "n'admet pas ce compte"),
+        ("FATAL:  droit refusé pour la base de données « x »", "n'admet pas ce compte"),
     ],
 )
 def test_a_refused_connection_is_told_with_its_setting(told: str, cause: str) -> None:

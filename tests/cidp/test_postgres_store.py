@@ -225,9 +225,22 @@ def test_a_server_that_accepts_and_never_answers_is_waited_for_once(tmp_path: Pa
 
 
 def test_a_slow_statement_of_a_server_that_lives_is_waited_for(url: StoreUrl) -> None:
-    store = store_at(url, timeout_s=0.1)
+    store = PostgresStore(url, 120, ALERTING)
     assert rows(store, "SELECT 1 FROM pg_sleep(3)") == [(1,)]
+    until(lambda: store._pulse._answered_s and not store._pulse.asking)
     store.close()
+
+
+def test_a_server_that_freezes_is_said_to_though_the_statement_is_late_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with running_server() as server:
+        store = PostgresStore(StoreUrl("postgresql", server.url("postgres")), 2, ALERTING)
+        assert answers(store)
+        monkeypatch.setattr(WatchedConnection, "statement_s", 0.0)
+        with frozen(server), pytest.raises(StoreUnavailable, match="muet"):
+            rows(store, "SELECT 1")
+        store.close()
 
 
 def test_a_statement_that_only_its_own_backend_keeps_is_given_up(
@@ -235,13 +248,14 @@ def test_a_statement_that_only_its_own_backend_keeps_is_given_up(
 ) -> None:
     store = store_at(url, timeout_s=0.1)
     [(pid,)] = rows(store, "SELECT pg_backend_pid()")
-    monkeypatch.setattr(WatchedConnection, "statement_s", 0.1)
     psutil.Process(pid).suspend()
     try:
-        assert fails_after_s(store, "SELECT 1") < 3
+        with monkeypatch.context() as hurried:
+            hurried.setattr(WatchedConnection, "statement_s", 0.1)
+            assert fails_after_s(store, "SELECT 1") < 3
     finally:
         psutil.Process(pid).resume()
-    assert answers(store)
+    until(lambda: answers(store))
     store.close()
 
 
