@@ -11,7 +11,8 @@ _BY_SENTENCE: Final = (
     ),
     (
         r'role "[^"]*" does not exist|le r.le « .* » n.existe pas'
-        r"|authentication failed|authentification .* .chou.e|no password supplied",
+        r"|authentication failed|authentification .*.chou.e|chec de l.authentification"
+        r"|no password supplied",
         "le serveur répond, mais refuse ce compte : vérifiez l'utilisateur que nomme {setting}, et"
         " son mot de passe (PGPASSWORD)",
     ),

@@ -20,6 +20,8 @@ from cidp.postgres_refusals import connection_refusal
         ("fe_sendauth: no password supplied", "refuse ce compte"),
         ('FATAL:  Peer authentication failed for user "dpa"', "refuse ce compte"),
         ("FATAL:  authentification peer échouée pour l'utilisateur « dpa »", "refuse ce compte"),
+        ("FATAL:  authentification échouée pour l'utilisateur « dpa »", "refuse ce compte"),
+        ("FATAL:  Échec de l'authentification Ident pour « dpa »", "refuse ce compte"),
         ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "dpa"', "n'admet pas ce compte"),
         (
             "FATAL:  aucune entrée dans pg_hba.conf pour l'hôte « 10.0.0.1 »",
