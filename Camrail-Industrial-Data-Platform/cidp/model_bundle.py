@@ -150,7 +150,7 @@ class Manifest(_Part):
     held_out: HeldOut
     training_window: TrainingWindow | None
     data: Annotated[list[TrainingData], Field(min_length=1)]
-    left_out: dict[str, Count] = Field(default={})
+    left_out: dict[str, Count] = {}  # noqa: RUF012 (a model copies its defaults)
     files: dict[str, BundleFile]
     libraries: dict[str, str]
     seed: int
