@@ -75,11 +75,13 @@ class FastDecoder:
     ) -> Decoded | None:
         """Take messages that all have plain names and instants, these in UTC; else give None."""
         read = [event for event in events if event is not None]
-        texts = [event.timestamp or "" for event in read]
+        if len(read) < len(messages):
+            return None
         # Repeated keys only add quotes: with just enough in all, each event has just enough.
         quotes = b"".join([message.payload or b"" for message in messages]).count(b'"')
-        if len(read) < len(messages) or quotes != _QUOTES * len(read):
+        if quotes != _QUOTES * len(read):
             return None
+        texts = [event.timestamp or "" for event in read]
         if not all(map(_is_plain, texts)) or {text[-1] for text in texts} != {"Z"}:
             return None
         try:

@@ -38,7 +38,7 @@ def read_source(parts: Parts) -> SourceStatus:
         last = parts.store.last_event()
         if last and last.source == "simulator":
             real = parts.store.last_event(SERIES_DOORS["real"])
-            if real and parts.now() - real.received_at <= _stale_after(parts):
+            if _is_fresh(real, parts):
                 last = real
         running = [feed.door for feed in feeds]
         if running and (last is None or last.source not in [*running, "http"]):
@@ -50,8 +50,9 @@ def read_source(parts: Parts) -> SourceStatus:
         return SourceStatus("unknown", None, [], str(error))
 
 
-def _stale_after(parts: Parts) -> timedelta:
-    return timedelta(seconds=parts.settings.telemetry.stale_after_s)
+def _is_fresh(last: LastEvent | None, parts: Parts) -> bool:
+    limit = timedelta(seconds=parts.settings.telemetry.stale_after_s)
+    return last is not None and parts.now() - last.received_at <= limit
 
 
 def readiness(parts: Parts) -> dict[str, Any]:
@@ -76,12 +77,11 @@ def readiness(parts: Parts) -> dict[str, Any]:
 
 
 def _source_body(source: SourceStatus, parts: Parts) -> dict[str, Any]:
-    age_s = source.age_s(parts.now())
     return {
         "mode": source.mode,
         "last_event_at": utc_text(source.last.received_at) if source.last else None,
-        "last_event_age_seconds": age_s,
-        "stale": age_s is None or age_s > parts.settings.telemetry.stale_after_s,
+        "last_event_age_seconds": source.age_s(parts.now()),
+        "stale": not _is_fresh(source.last, parts),
         "feeds": [
             {
                 "door": feed.door,
