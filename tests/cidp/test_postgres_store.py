@@ -13,7 +13,7 @@ import pytest
 from postgres import frozen, running_server
 from postgres_server import PostgresServer
 from stores import ALERTING, NOON, batch, event, new_url, rows, store_at
-from waiting import Stopwatch, until
+from waiting import stopwatch, until
 
 from cidp.errors import StoreIncompatible, StoreUnavailable
 from cidp.event_batch import DeadLetter, Message, Outcome, StreamPosition
@@ -207,7 +207,7 @@ def test_a_server_that_freezes_is_given_up_fails_fast_and_is_found_again() -> No
         with frozen(server):
             assert fails_after_s(store, "SELECT 1") < 3
             assert fails_after_s(store, "SELECT 1") < 0.2
-            with Stopwatch() as watch:
+            with stopwatch() as watch:
                 asleep.join(timeout=240)
             assert watch.seconds < 3
         until(lambda: answers(store))
@@ -260,7 +260,7 @@ def test_a_statement_that_only_its_own_backend_keeps_is_given_up(
 
 
 def fails_after_s(store: EventStore, sql: str) -> float:
-    with Stopwatch() as watch, pytest.raises(StoreUnavailable, match="ne répond pas"):
+    with stopwatch() as watch, pytest.raises(StoreUnavailable, match="ne répond pas"):
         rows(store, sql)
     return watch.seconds
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from postgres import frozen, running_server
 from postgres_server import PostgresServer
-from waiting import Stopwatch, until
+from waiting import stopwatch, until
 
 from cidp import in_time, telemetry_sample
 from cidp.assembly import Parts, assemble
@@ -141,7 +141,7 @@ def test_a_store_that_freezes_is_said_in_time_everywhere_and_is_found_again(
     client = app_of(parts).test_client()
 
     def asked(path: str, within_s: float) -> tuple[int, str]:
-        with Stopwatch() as watch:
+        with stopwatch() as watch:
             answer = client.get(path, headers={"X-API-KEY": "une-cle-sans-droits"})
         assert watch.seconds < within_s, path
         return answer.status_code, answer.text

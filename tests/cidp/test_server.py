@@ -20,7 +20,7 @@ import pytest
 import requests
 import trustme
 from loopback import free_port
-from waiting import Stopwatch
+from waiting import stopwatch
 
 from cidp import server
 from cidp.settings import SERVICE_FOLDER, Settings
@@ -175,7 +175,7 @@ def test_the_launcher_serves_from_anywhere_and_stops_with_zero(
     assert fetch(port, "/ready")[1]["status"] == "ready"
     assert "api_predictions_total 2.0" in fetch(port, "/metrics")[1]
     os.killpg(child.pid, asked)  # as a terminal does
-    with Stopwatch() as watch:
+    with stopwatch() as watch:
         said, _ = child.communicate(timeout=PATIENCE_S)
     assert watch.seconds < server.STOP_TIMEOUT_S - 1
     assert child.returncode == 0, said

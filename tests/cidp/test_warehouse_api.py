@@ -12,7 +12,7 @@ from conformity import conforms
 from flask.testing import FlaskClient
 from postgres import BACK_ENDS, frozen, own_schema, running_server
 from postgres_server import PostgresServer
-from waiting import Stopwatch, until
+from waiting import stopwatch, until
 from warehouses import FIRST, LAST, SITES, Seeded, seeded, table
 from werkzeug.test import TestResponse
 
@@ -273,7 +273,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(client_of: 
 def test_a_server_that_freezes_is_given_up_then_fails_at_once_and_is_read_again() -> None:
     def given_up_after_s() -> float:
         lost = pytest.raises(WarehouseError, match="ne répond pas")
-        with Stopwatch() as watch, lost, reading(url, 2) as query:
+        with stopwatch() as watch, lost, reading(url, 2) as query:
             query("SELECT 1")
         return watch.seconds
 
@@ -288,7 +288,7 @@ def test_a_server_that_freezes_is_given_up_then_fails_at_once_and_is_read_again(
         url = StoreUrl("postgresql", server.url("postgres"))
         with pytest.raises(WarehouseError, match="muet"), reading(url, 2) as query:  # noqa: PT012
             stack.enter_context(frozen(server))
-            with Stopwatch() as watch:
+            with stopwatch() as watch:
                 query("SELECT 1")
         assert watch.seconds < 4
         assert given_up_after_s() < 0.2

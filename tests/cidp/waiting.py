@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 T = TypeVar("T")
 TICK_S = 0.02
@@ -19,27 +20,26 @@ def until(answer: Callable[[], T], timeout_s: float = 240) -> T:
     return found
 
 
-class Stopwatch:
-    """Counts the seconds of a block in a thread: while the machine pauses, so does the count."""
+@dataclass
+class Watch:
+    """What a stopwatch shows."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._count)
+    seconds: float = 0.0
 
-    def _count(self) -> None:
-        while not self._over.wait(TICK_S):
-            self.seconds += TICK_S
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+@contextmanager
+def stopwatch() -> Iterator[Watch]:
+    """Count the seconds of a block in a thread: while the machine pauses, so does the count."""
+    watch, over = Watch(), threading.Event()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
+    def count() -> None:
+        while not over.wait(TICK_S):
+            watch.seconds += TICK_S
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    try:
+        yield watch
+    finally:
+        over.set()
+        counting.join()
